@@ -1,0 +1,23 @@
+// The whole repository in one worker pool. SUITE picks what runs: unit (default), sim, int or e2e.
+const preset = require('./jest.preset.js');
+
+const suites = {
+  unit: {
+    testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.spec.ts'],
+    testPathIgnorePatterns: [...preset.testPathIgnorePatterns, '-e2e/'],
+  },
+  sim: { testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.sim.spec.ts'], testPathIgnorePatterns: ['/node_modules/'] },
+  int: {
+    testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.int.spec.ts'],
+    testPathIgnorePatterns: ['/node_modules/'],
+    testTimeout: 120_000,
+  },
+  e2e: {
+    testMatch: ['<rootDir>/apps/*-e2e/src/**/*.spec.ts'],
+    testPathIgnorePatterns: ['/node_modules/'],
+    testTimeout: 600_000,
+    maxWorkers: 1,
+  },
+};
+
+module.exports = { ...preset, rootDir: __dirname, ...suites[process.env.SUITE ?? 'unit'] };

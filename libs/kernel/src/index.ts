@@ -1,0 +1,9 @@
+export { Lsn } from './lsn';
+export { Term } from './term';
+export { TenantId, TimelineId, SafekeeperId, SystemId } from './ids';
+export { Refusal, Unavailable, Corrupt, assert, unreachable } from './outcome';
+export { Clock, Random } from './ambient';
+export { ByteReader, ByteWriter, ByteReadError } from './bytes';
+export { FrameDecoder, encodeFrame, FRAME_HEADER_SIZE, type Frame } from './frame';
+export { crc32c, crc32cExtend } from './crc32c';
+export { type Schema, type EventContract, type RequestContract, defineEvent, defineRequest } from './contract';

@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { ByteReadError, ByteReader, ByteWriter, FrameDecoder, Lsn, TimelineId, crc32c, encodeFrame } from './index';
+
+describe('Lsn', () => {
+  it('L2: formats as Postgres does and reads its own text back', () => {
+    expect(Lsn.format(Lsn.of(0x16b3748))).toBe('0/16B3748');
+    fc.assert(fc.property(fc.maxSafeNat(), (value) => Lsn.parse(Lsn.format(Lsn.of(value))) === value));
+  });
+
+  it('L1: refuses what is not a whole number below 2^53', () => {
+    for (const value of [-1, 1.5, 2 ** 53, NaN]) expect(() => Lsn.of(value)).toThrow(RangeError);
+    expect(() => Lsn.fromBigInt(1n << 53n)).toThrow(RangeError);
+    for (const text of ['', '0', '0/', '/0', '0/123456789', 'x/y', '0/1 '])
+      expect(() => Lsn.parse(text)).toThrow(SyntaxError);
+  });
+});
+
+describe('ids', () => {
+  it('an id survives the way to bytes and back', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+        expect(TimelineId.toBytes(TimelineId.fromBytes(bytes))).toEqual(bytes);
+      }),
+    );
+  });
+});
+
+describe('crc32c', () => {
+  it('gives the published check value and does not depend on alignment', () => {
+    expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
+    const padded = new TextEncoder().encode('xxx123456789yy');
+    expect(crc32c(padded, 3, 12)).toBe(0xe3069283);
+  });
+});
+
+describe('frames', () => {
+  it('F1: however a stream is cut, the same frames come out', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 40 }))),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        (sent, cuts) => {
+          const stream = Buffer.concat(sent.map(([tag, payload]) => encodeFrame(tag, payload)));
+          const decoder = new FrameDecoder(64);
+          const received: [number, number[]][] = [];
+          for (let at = 0, i = 0; at < stream.length; i++) {
+            const step = cuts[i % cuts.length] ?? 1;
+            for (const frame of decoder.push(stream.subarray(at, at + step)))
+              received.push([frame.tag, [...frame.payload]]);
+            at += step;
+          }
+          expect(received).toEqual(sent.map(([tag, payload]) => [tag, [...payload]]));
+        },
+      ),
+    );
+  });
+
+  it('F2: refuses an empty frame and one above the limit', () => {
+    expect(() => new FrameDecoder(10).push(Uint8Array.of(0, 0, 0, 0))).toThrow(ByteReadError);
+    expect(() => new FrameDecoder(10).push(Uint8Array.of(0, 0, 0, 11))).toThrow(ByteReadError);
+  });
+});
+
+describe('bytes', () => {
+  it('B1: a read past the end throws and B2: what was written is what is read', () => {
+    const bytes = new ByteWriter(1).u8(1).u16(2).u32(3).u64(4n).text('é').finish();
+    const reader = new ByteReader(bytes);
+    expect([reader.u8(), reader.u16(), reader.u32(), reader.safeU64(), reader.text()]).toEqual([1, 2, 3, 4, 'é']);
+    expect(() => reader.u8()).toThrow(ByteReadError);
+    expect(() => new ByteReader(Uint8Array.of(0, 0, 0, 9, 65)).text()).toThrow(ByteReadError);
+  });
+});
