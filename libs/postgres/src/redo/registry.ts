@@ -1,0 +1,46 @@
+/**
+ * Which function redoes a block of which resource manager.
+ *
+ *   G1  Every built-in resource manager whose records change pages through block references has one entry; the rest
+ *       (xact, clog, smgr, …) reach pages only through the deltas of `slru` and visibility-map kind.
+ *   G2  A block redo reads the record and the page it is given, and nothing else.
+ */
+import type { Lsn } from '@neon/kernel';
+import type { BlockReference, WalRecord } from '../wal/record';
+import { brinRedo } from './brin';
+import { genericRedo } from './generic';
+import { ginRedo } from './gin';
+import { gistRedo } from './gist';
+import { hashRedo } from './hash';
+import { heapRedo } from './heap';
+import { heap2Redo } from './heap2';
+import { nbtreeRedo } from './nbtree';
+import { sequenceRedo } from './sequence';
+import { spgistRedo } from './spgist';
+
+export interface BlockRedoContext {
+  readonly record: WalRecord;
+  readonly block: BlockReference;
+  /** What the page LSN becomes, where Postgres sets it. */
+  readonly endLsn: Lsn;
+  /** Whether hint bits are WAL-logged (checksums or wal_log_hints): Heap2/VISIBLE sets a heap page's LSN only then. */
+  readonly walLogHints: boolean;
+}
+
+/** Brings `page` (8192 bytes, changed in place) to its state after the record. */
+export type BlockRedo = (context: BlockRedoContext, page: Uint8Array) => void;
+
+const BLOCK_REDO: Readonly<Record<number, BlockRedo>> = {
+  9: heap2Redo,
+  10: heapRedo,
+  11: nbtreeRedo,
+  12: hashRedo,
+  13: ginRedo,
+  14: gistRedo,
+  15: sequenceRedo,
+  16: spgistRedo,
+  17: brinRedo,
+  20: genericRedo,
+};
+
+export const redoBlock = (rmid: number): BlockRedo | undefined => BLOCK_REDO[rmid];
