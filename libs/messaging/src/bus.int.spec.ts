@@ -1,0 +1,118 @@
+/** The bus against a real nats-server on an ephemeral port. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Refusal, Unavailable, defineEvent, defineRequest } from '@neon/kernel';
+import { z } from 'zod';
+import { Bus } from './bus';
+
+const happened = defineEvent({ subject: 'neon.test.thing.happened', version: 1, schema: z.object({ n: z.number() }) });
+const double = defineRequest({
+  subject: 'neon.test.number.double',
+  version: 1,
+  request: z.object({ n: z.number() }),
+  reply: z.object({ n: z.number() }),
+  timeoutMs: 2_000,
+});
+
+let server: ChildProcess;
+let storeDir: string;
+let servers: string;
+const errors: string[] = [];
+const buses: Bus[] = [];
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+
+async function bus(name: string): Promise<Bus> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const made = await Bus.connect({
+        servers,
+        token: 'secret',
+        name,
+        onError: (error, where) => errors.push(`${where}: ${String(error)}`),
+      });
+      buses.push(made);
+      return made;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+const until = async (condition: () => boolean) => {
+  for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+  expect(condition()).toBe(true);
+};
+
+beforeAll(async () => {
+  const port = await freePort();
+  storeDir = mkdtempSync(join(tmpdir(), 'neon-nats-'));
+  servers = `nats://127.0.0.1:${port}`;
+  server = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', storeDir, '--auth', 'secret'], {
+    stdio: 'ignore',
+  });
+});
+
+afterAll(async () => {
+  await Promise.all(buses.map((each) => each.close()));
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  server.kill();
+  await ended;
+  rmSync(storeDir, { recursive: true });
+});
+
+describe('Bus', () => {
+  it('M4: a request ends with the reply, the refusal of the responder, or Unavailable', async () => {
+    const [client, service] = [await bus('client'), await bus('service')];
+    await expect(client.request(double, { n: 1 })).rejects.toBeInstanceOf(Unavailable);
+    service.respond(double, async ({ n }) => {
+      if (n < 0) throw new Refusal('Negative', 'not a natural number', { n });
+      return { n: 2 * n };
+    });
+    service.respond(double, async () => ({ n: 0 }), { target: 'zero' });
+    await service.flush();
+    expect(await client.request(double, { n: 21 })).toEqual({ n: 42 });
+    expect(await client.request(double, { n: 21 }, { target: 'zero' })).toEqual({ n: 0 });
+    await expect(client.request(double, { n: -1 })).rejects.toMatchObject({ code: 'Negative', details: { n: -1 } });
+    await expect(client.request(double, { n: 'x' } as never)).rejects.toThrow();
+  });
+
+  it('M2, M3: an event is stored once an id, and comes again until its handler succeeds', async () => {
+    const [publisher, consumer] = [await bus('publisher'), await bus('consumer')];
+    await publisher.publish(happened, { n: 1 }, { id: 'a' });
+    await publisher.publish(happened, { n: 1 }, { id: 'a' });
+    await publisher.publish(happened, { n: 2 }, { id: 'b' });
+    const seen: string[] = [];
+    let failures = 1;
+    await consumer.consume(happened, {
+      durable: 'reader',
+      handler: async ({ n }, { id }) => {
+        seen.push(`${id}${n}`);
+        if (n === 1 && failures-- > 0) throw new Error('not now');
+      },
+    });
+    await until(() => seen.includes('b2'));
+    expect(seen).toEqual(['a1', 'a1', 'b2']);
+    expect(errors.some((line) => line.includes('not now'))).toBe(true);
+  });
+
+  it('M5: a signal reaches those who listen now', async () => {
+    const [sender, listener] = [await bus('sender'), await bus('listener')];
+    const got: number[] = [];
+    listener.onSignal(happened, ({ n }) => got.push(n));
+    await until(() => {
+      sender.signal(happened, { n: 7 });
+      return got.includes(7);
+    });
+  });
+});

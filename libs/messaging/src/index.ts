@@ -1,0 +1,2 @@
+export { Bus, type BusOptions, type Delivery, type Subscribed } from './bus';
+export { type RemoteError, encodeRemoteError, decodeRemoteError } from './remote-error';

@@ -1,0 +1,1 @@
+export { type Claims, TokenIssuer, TokenVerifier, generateKeyPair } from './service-token';
