@@ -27,7 +27,7 @@ import {
   type Msg,
   type MsgHdrs,
   type NatsConnection,
-  NoRespondersError,
+  RequestError,
   TimeoutError,
   connect,
   headers,
@@ -322,7 +322,10 @@ function decode<T>(
 ): T {
   const { version, payload } = Envelope.parse(JSON.parse(Buffer.from(data).toString('utf8')));
   if (version !== contract.version)
-    throw new Unavailable(`${contract.subject}: version ${version}, this process knows ${contract.version}`);
+    throw new Refusal(
+      'UnsupportedVersion',
+      `${contract.subject}: version ${version}, this process knows ${contract.version}`,
+    );
   return schema.parse(payload);
 }
 
