@@ -1,0 +1,45 @@
+/**
+ * Distributions: directories with `bin/postgres`, `lib` and `share` of one Postgres major version.
+ *
+ * `findDistributions` looks into the directories it is given and, when asked, at Debian's `/usr/lib/postgresql/<major>`;
+ * the first one of a major wins. The npm package keeps its files under `native/`.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Refusal } from '@neon/kernel';
+
+export interface Distribution {
+  readonly major: number;
+  /** As `postgres --version` says, for instance `17.10`. */
+  readonly version: string;
+  readonly directory: string;
+}
+
+const DEBIAN = '/usr/lib/postgresql';
+
+export function findDistributions(directories: readonly string[], { debian = false } = {}): Distribution[] {
+  const debianDirectories = debian && existsSync(DEBIAN) ? readdirSync(DEBIAN).map((major) => join(DEBIAN, major)) : [];
+  const byMajor = new Map<number, Distribution>();
+  for (const directory of [...directories, ...debianDirectories]) {
+    const found = inspect(directory) ?? inspect(join(directory, 'native'));
+    if (found !== null && !byMajor.has(found.major)) byMajor.set(found.major, found);
+  }
+  return [...byMajor.values()].sort((a, b) => a.major - b.major);
+}
+
+/** @throws Refusal `NoDistribution` */
+export function distributionOf(distributions: readonly Distribution[], major: number): Distribution {
+  const found = distributions.find((distribution) => distribution.major === major);
+  if (found !== undefined) return found;
+  const known = distributions.map((distribution) => distribution.major).join(', ') || 'none';
+  throw new Refusal('NoDistribution', `no Postgres ${major} on this host (found: ${known})`, { major });
+}
+
+function inspect(directory: string): Distribution | null {
+  const postgres = join(directory, 'bin/postgres');
+  if (!existsSync(postgres) || !existsSync(join(directory, 'bin/initdb'))) return null;
+  const match = /\(PostgreSQL\) ((\d+)\.\d+)/.exec(execFileSync(postgres, ['--version'], { encoding: 'utf8' }));
+  if (match?.[1] === undefined) return null;
+  return { major: Number(match[2]), version: match[1], directory };
+}
