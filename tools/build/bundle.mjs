@@ -1,0 +1,83 @@
+// Bundles an app into dist/apps/<app>/main.cjs: node tools/build/bundle.mjs <app>…
+//
+// Everything goes into the bundle but optional peers that Nest probes for and packages that read files beside themselves.
+import fs from 'node:fs';
+import path from 'node:path';
+import { rspack } from '@rspack/core';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const { compilerOptions } = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.base.json'), 'utf8'));
+const OPTIONAL_PEERS =
+  /^(@nestjs\/(websockets|microservices|platform-fastify)|@fastify\/.+|cache-manager|pg-native|@as-integrations\/.+|class-validator|class-transformer)(\/|$)/;
+const READS_OWN_FILES = new Set(['swagger-ui-dist']);
+
+const configuration = (app) => ({
+  context: root,
+  mode: 'production',
+  target: 'node20',
+  devtool: 'source-map',
+  entry: Object.fromEntries(
+    fs
+      .readdirSync(path.join(root, 'apps', app, 'src'))
+      .filter((file) => /^(main|.*\.worker)\.ts$/.test(file))
+      .map((file) => [file.replace(/\.ts$/, ''), path.join(root, 'apps', app, 'src', file)]),
+  ),
+  output: { path: path.join(root, 'dist/apps', app), filename: '[name].cjs', clean: true },
+  resolve: {
+    extensions: ['.ts', '.js', '.mjs', '.json'],
+    extensionAlias: { '.js': ['.ts', '.js'] },
+    alias: Object.fromEntries(
+      Object.entries(compilerOptions.paths).map(([name, [file]]) => [`${name}$`, path.join(root, file)]),
+    ),
+  },
+  module: {
+    rules: [
+      { test: /\.sql$/, type: 'asset/source' },
+      {
+        test: /\.ts$/,
+        exclude: /node_modules/,
+        loader: 'builtin:swc-loader',
+        options: {
+          jsc: {
+            target: 'es2023',
+            parser: { syntax: 'typescript', decorators: true },
+            transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+            keepClassNames: true,
+          },
+        },
+      },
+    ],
+  },
+  externalsPresets: { node: true },
+  externals: [
+    ({ request }, done) =>
+      OPTIONAL_PEERS.test(request) || READS_OWN_FILES.has(request) ? done(null, `commonjs ${request}`) : done(),
+  ],
+  optimization: { minimize: false, nodeEnv: false },
+  ignoreWarnings: [/Critical dependency/, /module has no exports/, /was not found in/],
+  stats: 'errors-warnings',
+});
+
+function bundle(app) {
+  const started = performance.now();
+  const compiler = rspack(configuration(app));
+  return new Promise((resolve, reject) => {
+    compiler.run((error, stats) => {
+      compiler.close(() => undefined);
+      if (error || stats?.hasErrors()) reject(error ?? new Error(stats.toString({ all: false, errors: true })));
+      else resolve(console.log(`${app}: bundled in ${Math.round(performance.now() - started)} ms`));
+    });
+  });
+}
+
+const apps = process.argv.slice(2);
+if (apps.length === 0) {
+  console.error('usage: node tools/build/bundle.mjs <app>…');
+  process.exitCode = 2;
+}
+for (const app of apps) {
+  await bundle(app).catch((error) => {
+    console.error(String(error.message ?? error));
+    process.exitCode = 1;
+  });
+}
