@@ -18,7 +18,12 @@ export const ComputeSpec = z.object({
   tenantId: z.string(),
   timelineId: z.string(),
   pgMajor: z.number().int(),
+  /** As the pageserver's `TimelineDetail` has them: safekeepers compare both before a byte of WAL moves. */
+  systemId: z.string(),
+  walSegmentSize: z.number().int(),
   pageserver: z.object({ host: z.string(), pagePort: z.number().int() }),
+  /** Of the safekeeper set below. */
+  membershipGeneration: z.number().int(),
   safekeepers: z.array(
     z.object({
       id: z.number().int(),
