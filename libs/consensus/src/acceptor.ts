@@ -1,0 +1,243 @@
+/**
+ * The acceptor: a safekeeper's half of the consensus, for one timeline.
+ *
+ *   A1  A vote is durable before it is answered, and a term is voted for once.                                      (I1)
+ *   A2  `flushLsn` is durable before anyone is told, in a vote or in an answer to an append.                        (I2)
+ *   A3  `commitLsn <= flushLsn`; it never falls, and both are ends of records.                                      (I3)
+ *   A4  The log is never cut below `commitLsn`.                                                                     (I5)
+ *   A5  The log is cut before the leader's history is adopted: no byte is ever attributed to a term it was not written in.
+ *   A6  Bytes are appended exactly at the end of the log, from a leader whose history was adopted in this term.     (I7)
+ *   A7  A message of another membership generation changes nothing.                                                 (I9)
+ *   A8  Once a term is voted for, no append of an earlier term is acknowledged: its leader is told the term instead. (I10)
+ *
+ * The shell performs effects in order; a crash may fall between any two. `step` never throws on what a peer sends.
+ */
+import { Lsn, assert, unreachable } from '@neon/kernel';
+import {
+  AcceptorState,
+  type AcceptorEffect,
+  type AcceptorInput,
+  type AcceptorStep,
+  type SessionId,
+} from './acceptor-state';
+import {
+  type AppendRequest,
+  type AppendResponse,
+  type ElectedRequest,
+  type GreetingRequest,
+  type ProposerMessage,
+  type RefusalCode,
+  type TimelineIdentity,
+  type VoteRequest,
+  PROTOCOL_VERSION,
+} from './message';
+import { TermHistory } from './term-history';
+
+export const Acceptor = {
+  step(state: AcceptorState, input: AcceptorInput): AcceptorStep {
+    switch (input.kind) {
+      case 'received':
+        return receive(state, input.session, input.message);
+      case 'disconnected':
+        return still(state.leader === input.session ? { ...state, leader: undefined } : state);
+      case 'written':
+        assert(input.endLsn >= state.writeLsn && input.recordEndLsn <= input.endLsn, 'A6: the log grows at its end');
+        return still({ ...state, writeLsn: input.endLsn, writeRecordLsn: input.recordEndLsn });
+      case 'flushed':
+        return onFlushed(state, input);
+      case 'save':
+        return state.commitLsn > state.savedCommitLsn ? saveCommit(state) : still(state);
+      default:
+        return unreachable(input);
+    }
+  },
+};
+
+const still = (state: AcceptorState): AcceptorStep => ({ state, effects: [] });
+
+function receive(state: AcceptorState, session: SessionId, message: ProposerMessage): AcceptorStep {
+  if (message.membershipGeneration !== state.membershipGeneration)
+    return refuse(state, session, 'MembershipMismatch', {
+      reason: `generation ${message.membershipGeneration}, here ${state.membershipGeneration}`,
+    });
+  switch (message.kind) {
+    case 'greetingRequest':
+      return onGreeting(state, session, message);
+    case 'voteRequest':
+      return onVote(state, session, message);
+    case 'electedRequest':
+      return onElected(state, session, message);
+    case 'appendRequest':
+      return onAppend(state, session, message);
+    default:
+      return unreachable(message);
+  }
+}
+
+function onGreeting(state: AcceptorState, session: SessionId, message: GreetingRequest): AcceptorStep {
+  if (message.protocolVersion !== PROTOCOL_VERSION)
+    return refuse(state, session, 'VersionUnsupported', {
+      reason: `protocol version ${message.protocolVersion}, here ${PROTOCOL_VERSION}`,
+    });
+  const difference = identityDifference(message.identity, state.identity);
+  if (difference !== undefined) return refuse(state, session, 'IdentityMismatch', { reason: difference });
+  const { membershipGeneration, safekeeperId, term } = state;
+  return reply(state, session, { kind: 'greetingResponse', membershipGeneration, safekeeperId, term });
+}
+
+function identityDifference(theirs: TimelineIdentity, ours: TimelineIdentity): string | undefined {
+  const fields = ['tenantId', 'timelineId', 'pgMajor', 'systemId', 'walSegmentSize'] as const;
+  const differing = fields.find((field) => theirs[field] !== ours[field]);
+  return differing && `${differing} ${theirs[differing]}, here ${ours[differing]}`;
+}
+
+/** Everything written becomes durable first, so that the position in the answer is (A2) and stays the end of this log. */
+function onVote(state: AcceptorState, session: SessionId, message: VoteRequest): AcceptorStep {
+  const granted = message.term > state.term;
+  const flushed = allFlushed(state);
+  const next = granted ? { ...flushed.state, term: message.term, leader: undefined } : flushed.state;
+  const effects: AcceptorEffect[] = [...flushed.effects];
+  if (granted) effects.push(persist(next));
+  effects.push({
+    kind: 'send',
+    session,
+    message: {
+      kind: 'voteResponse',
+      membershipGeneration: next.membershipGeneration,
+      term: next.term,
+      granted,
+      flushLsn: next.flushLsn,
+      truncateLsn: next.truncateLsn,
+      termHistory: TermHistory.upTo(next.termHistory, next.flushLsn),
+    },
+  });
+  // A8: the leader of the earlier term need not send another append to learn that it is deposed.
+  if (granted && state.leader !== undefined && state.leader !== session)
+    effects.push({ kind: 'send', session: state.leader, message: progress(next) });
+  return { state: granted ? saved(next) : next, effects };
+}
+
+function allFlushed(state: AcceptorState): AcceptorStep {
+  if (state.durableLsn === state.writeLsn) return still(state);
+  const next = withCommit({ ...state, durableLsn: state.writeLsn, flushLsn: state.writeRecordLsn });
+  return { state: next, effects: [{ kind: 'flush' }] };
+}
+
+function onElected(state: AcceptorState, session: SessionId, message: ElectedRequest): AcceptorStep {
+  if (message.term < state.term) return reply(state, session, progress(state));
+  if (TermHistory.last(message.termHistory).term !== message.term)
+    return refuse(state, session, 'MalformedMessage', { reason: 'the history does not end in the elected term' });
+  const common = TermHistory.commonPoint(message.termHistory, state);
+  if (common !== message.startLsn)
+    return refuse(state, session, 'CommonPointMismatch', {
+      reason: `start ${Lsn.format(message.startLsn)}, common point ${common === undefined ? 'none' : Lsn.format(common)}`,
+    });
+  if (common < state.commitLsn)
+    return refuse(state, session, 'BelowCommit', {
+      reason: `start ${Lsn.format(common)}, committed ${Lsn.format(state.commitLsn)}`,
+    });
+  const next: AcceptorState = {
+    ...state,
+    term: message.term,
+    termHistory: message.termHistory,
+    heardCommitLsn: state.commitLsn,
+    writeLsn: common,
+    writeRecordLsn: common,
+    durableLsn: common,
+    flushLsn: common,
+    truncationCount: state.truncationCount + 1,
+    leader: session,
+  };
+  const effects: AcceptorEffect[] = [];
+  if (state.writeLsn > common) effects.push({ kind: 'truncate', endLsn: common });
+  if (next.term !== state.term || !TermHistory.equal(next.termHistory, state.termHistory)) effects.push(persist(next));
+  return { state: saved(next), effects: [...effects, { kind: 'send', session, message: progress(next) }] };
+}
+
+function onAppend(state: AcceptorState, session: SessionId, message: AppendRequest): AcceptorStep {
+  if (message.term < state.term) return reply(state, session, progress(state));
+  if (message.term > state.term || TermHistory.last(state.termHistory).term !== message.term)
+    return refuse(state, session, 'NotElected', { reason: `append in term ${message.term} before it was announced` });
+  if (message.bytes.length > 0 && message.startLsn !== state.writeLsn)
+    return refuse(state, session, 'LogGap', {
+      reason: `append at ${Lsn.format(message.startLsn)}, log ends at ${Lsn.format(state.writeLsn)}`,
+    });
+  const next = withCommit({
+    ...state,
+    leader: session,
+    heardCommitLsn: Lsn.max(state.heardCommitLsn, message.commitLsn),
+    truncateLsn: Lsn.max(state.truncateLsn, message.truncateLsn),
+  });
+  if (message.bytes.length === 0) return withSave(reply(next, session, progress(next)));
+  return withSave({
+    state: next,
+    effects: [{ kind: 'write', startLsn: message.startLsn, bytes: message.bytes }],
+  });
+}
+
+function onFlushed(state: AcceptorState, input: AcceptorInput & { kind: 'flushed' }): AcceptorStep {
+  if (input.truncationCount !== state.truncationCount || input.endLsn <= state.durableLsn) return still(state);
+  assert(input.endLsn <= state.writeLsn && input.recordEndLsn <= input.endLsn, 'A2: what is durable was written');
+  const next = withCommit({
+    ...state,
+    durableLsn: input.endLsn,
+    flushLsn: Lsn.max(state.flushLsn, input.recordEndLsn),
+  });
+  // After a vote for a later term there is nobody to tell: `leader` was cleared (A8).
+  return withSave(next.leader === undefined ? still(next) : reply(next, next.leader, progress(next)));
+}
+
+/** A3. What is heard may be ahead of this log, which is a prefix of the leader's; so the smaller of both is committed. */
+function withCommit(state: AcceptorState): AcceptorState {
+  const commitLsn = Lsn.max(state.commitLsn, Lsn.min(state.heardCommitLsn, state.flushLsn));
+  return commitLsn === state.commitLsn ? state : { ...state, commitLsn };
+}
+
+/**
+ * The control file follows the commit LSN when the WAL enters another segment, which bounds the scan after a restart,
+ * and when the leader's own start becomes committed, which is the end of a recovery.
+ */
+function withSave(step: AcceptorStep): AcceptorStep {
+  const { commitLsn, savedCommitLsn, identity, termHistory } = step.state;
+  const segment = (lsn: Lsn) => Math.floor(lsn / identity.walSegmentSize);
+  const termStartLsn = TermHistory.last(termHistory).startLsn;
+  const reachesTermStart = savedCommitLsn < termStartLsn && commitLsn >= termStartLsn;
+  if (segment(commitLsn) === segment(savedCommitLsn) && !reachesTermStart) return step;
+  const save = saveCommit(step.state);
+  return { state: save.state, effects: [...step.effects, ...save.effects] };
+}
+
+const saveCommit = (state: AcceptorState): AcceptorStep => ({
+  state: saved(state),
+  effects: [{ kind: 'persist', state: AcceptorState.durable(state), wait: false }],
+});
+
+const saved = (state: AcceptorState): AcceptorState => ({ ...state, savedCommitLsn: state.commitLsn });
+
+const persist = (state: AcceptorState): AcceptorEffect => ({
+  kind: 'persist',
+  state: AcceptorState.durable(state),
+  wait: true,
+});
+
+const progress = (state: AcceptorState): AppendResponse => ({
+  kind: 'appendResponse',
+  membershipGeneration: state.membershipGeneration,
+  term: state.term,
+  flushLsn: state.flushLsn,
+  durableLsn: state.durableLsn,
+  commitLsn: state.commitLsn,
+});
+
+const reply = (
+  state: AcceptorState,
+  session: SessionId,
+  message: (AcceptorEffect & { kind: 'send' })['message'],
+): AcceptorStep => ({ state, effects: [{ kind: 'send', session, message }] });
+
+const refuse = (
+  state: AcceptorState,
+  session: SessionId,
+  code: RefusalCode,
+  detail: { readonly reason: string },
+): AcceptorStep => ({ state, effects: [{ kind: 'refuse', session, code, reason: detail.reason }] });

@@ -1,0 +1,233 @@
+/**
+ * Bytes of the consensus messages, as frames of the kernel (`u32 length | u8 tag | payload`), big-endian.
+ *
+ *   C1  `decode(encode(m))` equals `m`.
+ *   C2  Any other payload throws `ByteReadError`: lengths, counts and ranges are checked before they are used.
+ *
+ * Tables of the fields: `docs/protocols/safekeeper.md`.
+ */
+import {
+  ByteReadError,
+  ByteReader,
+  ByteWriter,
+  type Frame,
+  SafekeeperId,
+  SystemId,
+  TenantId,
+  Term,
+  TimelineId,
+  encodeFrame,
+  unreachable,
+} from '@neon/kernel';
+import {
+  APPEND_SIZE_MAX,
+  type AcceptorMessage,
+  type ProposerMessage,
+  REFUSAL_CODES,
+  type TimelineIdentity,
+} from './message';
+import { TermHistory } from './term-history';
+
+/** An election carries the whole term history, 16 bytes a term: room for 65,000 elections of one timeline. */
+export const FRAME_SIZE_MAX = 1024 * 1024;
+
+const TAG = {
+  greetingRequest: 0x01,
+  voteRequest: 0x02,
+  electedRequest: 0x03,
+  appendRequest: 0x04,
+  greetingResponse: 0x81,
+  voteResponse: 0x82,
+  appendResponse: 0x83,
+  sessionRefused: 0x84,
+} as const;
+
+export function encodeProposerMessage(message: ProposerMessage): Uint8Array {
+  const writer = new ByteWriter(message.kind === 'appendRequest' ? 64 + message.bytes.length : 256);
+  writer.u32(message.membershipGeneration);
+  switch (message.kind) {
+    case 'greetingRequest':
+      writer.u16(message.protocolVersion);
+      writeIdentity(writer, message.identity).text(message.token);
+      break;
+    case 'voteRequest':
+      writer.u64(message.term);
+      break;
+    case 'electedRequest':
+      writer.u64(message.term).u64(message.startLsn);
+      writeHistory(writer, message.termHistory);
+      break;
+    case 'appendRequest':
+      writer.u64(message.term).u64(message.startLsn).u64(message.commitLsn).u64(message.truncateLsn);
+      writer.bytes(message.bytes);
+      break;
+    default:
+      unreachable(message);
+  }
+  return encodeFrame(TAG[message.kind], writer.finish());
+}
+
+export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
+  const writer = new ByteWriter(128);
+  if (message.kind === 'sessionRefused') {
+    writer.u8(REFUSAL_CODES.indexOf(message.code)).text(message.reason);
+    return encodeFrame(TAG.sessionRefused, writer.finish());
+  }
+  writer.u32(message.membershipGeneration);
+  switch (message.kind) {
+    case 'greetingResponse':
+      writer.u64(message.safekeeperId).u64(message.term);
+      break;
+    case 'voteResponse':
+      writer
+        .u64(message.term)
+        .u8(message.granted ? 1 : 0)
+        .u64(message.flushLsn)
+        .u64(message.truncateLsn);
+      writeHistory(writer, message.termHistory);
+      break;
+    case 'appendResponse':
+      writer.u64(message.term).u64(message.flushLsn).u64(message.durableLsn).u64(message.commitLsn);
+      break;
+    default:
+      unreachable(message);
+  }
+  return encodeFrame(TAG[message.kind], writer.finish());
+}
+
+/** @throws ByteReadError on anything that is not a proposer's message. */
+export function decodeProposerMessage(frame: Frame): ProposerMessage {
+  const reader = new ByteReader(frame.payload);
+  const message = checked(() => readProposerMessage(frame.tag, reader));
+  reader.end();
+  return message;
+}
+
+/** @throws ByteReadError on anything that is not an acceptor's message. */
+export function decodeAcceptorMessage(frame: Frame): AcceptorMessage {
+  const reader = new ByteReader(frame.payload);
+  const message = checked(() => readAcceptorMessage(frame.tag, reader));
+  reader.end();
+  return message;
+}
+
+function readProposerMessage(tag: number, reader: ByteReader): ProposerMessage {
+  const membershipGeneration = reader.u32();
+  switch (tag) {
+    case TAG.greetingRequest:
+      return {
+        kind: 'greetingRequest',
+        membershipGeneration,
+        protocolVersion: reader.u16(),
+        identity: readIdentity(reader),
+        token: reader.text(),
+      };
+    case TAG.voteRequest:
+      return { kind: 'voteRequest', membershipGeneration, term: readTerm(reader) };
+    case TAG.electedRequest:
+      return {
+        kind: 'electedRequest',
+        membershipGeneration,
+        term: readTerm(reader),
+        startLsn: reader.lsn(),
+        termHistory: readHistory(reader),
+      };
+    case TAG.appendRequest:
+      return {
+        kind: 'appendRequest',
+        membershipGeneration,
+        term: readTerm(reader),
+        startLsn: reader.lsn(),
+        commitLsn: reader.lsn(),
+        truncateLsn: reader.lsn(),
+        bytes: readAppendBytes(reader),
+      };
+    default:
+      throw new ByteReadError(`unknown message tag 0x${tag.toString(16)}`);
+  }
+}
+
+function readAcceptorMessage(tag: number, reader: ByteReader): AcceptorMessage {
+  if (tag === TAG.sessionRefused) {
+    const code = REFUSAL_CODES[reader.u8()];
+    if (code === undefined) throw new ByteReadError('unknown refusal code');
+    return { kind: 'sessionRefused', code, reason: reader.text() };
+  }
+  const membershipGeneration = reader.u32();
+  switch (tag) {
+    case TAG.greetingResponse:
+      return {
+        kind: 'greetingResponse',
+        membershipGeneration,
+        safekeeperId: SafekeeperId.of(reader.safeU64()),
+        term: readTerm(reader),
+      };
+    case TAG.voteResponse:
+      return {
+        kind: 'voteResponse',
+        membershipGeneration,
+        term: readTerm(reader),
+        granted: reader.u8() === 1,
+        flushLsn: reader.lsn(),
+        truncateLsn: reader.lsn(),
+        termHistory: readHistory(reader),
+      };
+    case TAG.appendResponse:
+      return {
+        kind: 'appendResponse',
+        membershipGeneration,
+        term: readTerm(reader),
+        flushLsn: reader.lsn(),
+        durableLsn: reader.lsn(),
+        commitLsn: reader.lsn(),
+      };
+    default:
+      throw new ByteReadError(`unknown message tag 0x${tag.toString(16)}`);
+  }
+}
+
+/** The kernel's brands refuse with RangeError or SyntaxError; on a wire both mean a malformed message. */
+function checked<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof SyntaxError) throw new ByteReadError(error.message);
+    throw error;
+  }
+}
+
+const readTerm = (reader: ByteReader): Term => Term.of(reader.safeU64());
+
+function readAppendBytes(reader: ByteReader): Uint8Array {
+  if (reader.remaining > APPEND_SIZE_MAX) throw new ByteReadError(`append of ${reader.remaining} bytes`);
+  return reader.rest();
+}
+
+const writeIdentity = (writer: ByteWriter, identity: TimelineIdentity): ByteWriter =>
+  writer
+    .bytes(TenantId.toBytes(identity.tenantId))
+    .bytes(TimelineId.toBytes(identity.timelineId))
+    .u16(identity.pgMajor)
+    .u64(SystemId.toBigInt(identity.systemId))
+    .u32(identity.walSegmentSize);
+
+const readIdentity = (reader: ByteReader): TimelineIdentity => ({
+  tenantId: TenantId.fromBytes(reader.bytes(16)),
+  timelineId: TimelineId.fromBytes(reader.bytes(16)),
+  pgMajor: reader.u16(),
+  systemId: SystemId.fromBigInt(reader.u64()),
+  walSegmentSize: reader.u32(),
+});
+
+const HISTORY_ENTRY_SIZE = 16;
+
+function writeHistory(writer: ByteWriter, history: TermHistory): void {
+  writer.u32(history.length);
+  for (const { term, startLsn } of history) writer.u64(term).u64(startLsn);
+}
+
+function readHistory(reader: ByteReader): TermHistory {
+  const count = reader.u32();
+  if (count * HISTORY_ENTRY_SIZE > reader.remaining) throw new ByteReadError(`term history of ${count} entries`);
+  return TermHistory.of(Array.from({ length: count }, () => ({ term: readTerm(reader), startLsn: reader.lsn() })));
+}

@@ -1,0 +1,117 @@
+/**
+ * What proposer and acceptor say to each other. Bytes: `codec.ts`; order and meaning: `docs/protocols/safekeeper.md`.
+ *
+ * Every message carries the membership generation it was written under; an acceptor of another generation refuses it (I9).
+ */
+import type { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import type { TermHistory } from './term-history';
+
+export const PROTOCOL_VERSION = 1;
+
+/** 16 WAL pages of Postgres: large enough to amortise a message, small enough that a commit never queues long behind one. */
+export const APPEND_SIZE_MAX = 128 * 1024;
+
+/** What must be equal on both sides before a single byte of WAL moves. */
+export interface TimelineIdentity {
+  readonly tenantId: TenantId;
+  readonly timelineId: TimelineId;
+  readonly pgMajor: number;
+  readonly systemId: SystemId;
+  readonly walSegmentSize: number;
+}
+
+export interface GreetingRequest {
+  readonly kind: 'greetingRequest';
+  readonly protocolVersion: number;
+  readonly membershipGeneration: number;
+  readonly identity: TimelineIdentity;
+  /** A service token with scope `timeline`; checked by the shell before the acceptor sees the message. */
+  readonly token: string;
+}
+
+export interface VoteRequest {
+  readonly kind: 'voteRequest';
+  readonly membershipGeneration: number;
+  readonly term: Term;
+}
+
+export interface ElectedRequest {
+  readonly kind: 'electedRequest';
+  readonly membershipGeneration: number;
+  readonly term: Term;
+  /** The common point of both logs: what the acceptor holds beyond it is not in the leader's log. */
+  readonly startLsn: Lsn;
+  readonly termHistory: TermHistory;
+}
+
+/** WAL for the end of the acceptor's log; without bytes it is a heartbeat. */
+export interface AppendRequest {
+  readonly kind: 'appendRequest';
+  readonly membershipGeneration: number;
+  readonly term: Term;
+  readonly startLsn: Lsn;
+  readonly commitLsn: Lsn;
+  /** Every safekeeper holds the WAL below it. */
+  readonly truncateLsn: Lsn;
+  readonly bytes: Uint8Array;
+}
+
+export interface GreetingResponse {
+  readonly kind: 'greetingResponse';
+  readonly membershipGeneration: number;
+  readonly safekeeperId: SafekeeperId;
+  readonly term: Term;
+}
+
+export interface VoteResponse {
+  readonly kind: 'voteResponse';
+  readonly membershipGeneration: number;
+  readonly term: Term;
+  readonly granted: boolean;
+  readonly flushLsn: Lsn;
+  readonly truncateLsn: Lsn;
+  /** Up to `flushLsn`. */
+  readonly termHistory: TermHistory;
+}
+
+export interface AppendResponse {
+  readonly kind: 'appendResponse';
+  readonly membershipGeneration: number;
+  /** The acceptor's term. Above the proposer's it deposes, and the positions mean nothing to that proposer. */
+  readonly term: Term;
+  /** The last record that is durable here ends at it. */
+  readonly flushLsn: Lsn;
+  /** Bytes below it are durable here, perhaps in the middle of a record: for flow control alone. */
+  readonly durableLsn: Lsn;
+  readonly commitLsn: Lsn;
+}
+
+/** The last message of a session: why the acceptor closes it. */
+export interface SessionRefused {
+  readonly kind: 'sessionRefused';
+  readonly code: RefusalCode;
+  readonly reason: string;
+}
+
+export const REFUSAL_CODES = [
+  'VersionUnsupported',
+  'Unauthorized',
+  'TimelineUnknown',
+  'IdentityMismatch',
+  'MembershipMismatch',
+  'NotElected',
+  'LogGap',
+  'CommonPointMismatch',
+  'BelowCommit',
+  'StorageUnavailable',
+  'MalformedMessage',
+] as const;
+
+/**
+ * A proposer acts differently on some: `LogGap`, `CommonPointMismatch`, `NotElected` and `StorageUnavailable` pass by
+ * connecting again; the others need a person or the control plane.
+ */
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+export type ProposerMessage = GreetingRequest | VoteRequest | ElectedRequest | AppendRequest;
+export type AcceptorMessage = GreetingResponse | VoteResponse | AppendResponse | SessionRefused;

@@ -1,0 +1,132 @@
+/** The proposer's state, what goes in, and what comes out. The rules are in `proposer.ts`. */
+import { Lsn, Term, type SafekeeperId } from '@neon/kernel';
+import type { AcceptorMessage, ProposerMessage, RefusalCode, TimelineIdentity } from './message';
+import type { LogPosition, TermHistory } from './term-history';
+import type { WalWindow } from './wal-window';
+
+export interface ProposerConfig {
+  readonly identity: TimelineIdentity;
+  readonly membershipGeneration: number;
+  readonly safekeepers: readonly SafekeeperId[];
+  /** A service token with scope `timeline`. */
+  readonly token: string;
+  readonly timing: ProposerTiming;
+}
+
+/** In ticks. */
+export interface ProposerTiming {
+  /** How long to wait for further greetings once a quorum has greeted. */
+  readonly greetingGrace: number;
+  /** How long a campaign may last; a random part of the same length is added, so that rivals do not stay in step. */
+  readonly campaign: number;
+  /** A silent safekeeper is sent a heartbeat after it, and is disconnected after `silence`. */
+  readonly heartbeat: number;
+  readonly silence: number;
+}
+
+/** For a tick of 20 ms, which is what the compute's shell uses. */
+export const DEFAULT_TIMING: ProposerTiming = { greetingGrace: 2, campaign: 25, heartbeat: 50, silence: 500 };
+
+export type Peer =
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'greeting'; readonly heardTick: number }
+  | { readonly kind: 'greeted'; readonly term: Term; readonly heardTick: number }
+  | { readonly kind: 'voting'; readonly heardTick: number }
+  | { readonly kind: 'voted'; readonly granted: boolean; readonly position: LogPosition; readonly heardTick: number }
+  | StreamingPeer;
+
+/** It was sent this leader's history; from then on it only follows. */
+export interface StreamingPeer {
+  readonly kind: 'streaming';
+  /** The next byte to send. */
+  readonly nextLsn: Lsn;
+  /** Undefined until the peer has confirmed this leader's history. */
+  readonly flushLsn: Lsn | undefined;
+  readonly durableLsn: Lsn;
+  readonly sentCommitLsn: Lsn;
+  readonly sentTick: number;
+  readonly heardTick: number;
+}
+
+export type Phase =
+  /** Waiting for a quorum of greetings, then for the stragglers' grace. */
+  | { readonly kind: 'collecting'; readonly campaignTick: number | undefined }
+  | { readonly kind: 'campaigning'; readonly deadlineTick: number }
+  | {
+      readonly kind: 'leading';
+      readonly termHistory: TermHistory;
+      readonly termStartLsn: Lsn;
+      readonly donor: SafekeeperId;
+    }
+  | { readonly kind: 'deposed'; readonly term: Term };
+
+/** WAL from before the window, being read for safekeepers that lag. */
+export type Fetch =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'waiting'; readonly startLsn: Lsn; readonly endLsn: Lsn }
+  | { readonly kind: 'ready'; readonly startLsn: Lsn; readonly bytes: Uint8Array };
+
+export interface ProposerState {
+  readonly config: ProposerConfig;
+  readonly phase: Phase;
+  readonly term: Term;
+  /** The highest term heard of; the next campaign goes above it. */
+  readonly heardTerm: Term;
+  readonly tick: number;
+  readonly peers: ReadonlyMap<SafekeeperId, Peer>;
+  /** `Lsn.ZERO` until this leader has committed. */
+  readonly commitLsn: Lsn;
+  readonly truncateLsn: Lsn;
+  readonly window: WalWindow;
+  readonly fetch: Fetch;
+}
+
+export type ProposerInput =
+  /** Time passes; `random` in [0, 1) spreads campaigns of rivals. */
+  | { readonly kind: 'tick'; readonly random: number }
+  | { readonly kind: 'connected'; readonly safekeeper: SafekeeperId }
+  | { readonly kind: 'disconnected'; readonly safekeeper: SafekeeperId }
+  | { readonly kind: 'received'; readonly safekeeper: SafekeeperId; readonly message: AcceptorMessage }
+  /** WAL of this compute, after the first `committed`, exactly at the end of what was given before. */
+  | { readonly kind: 'walAvailable'; readonly startLsn: Lsn; readonly bytes: Uint8Array }
+  /** The answer to `fetchWal`: the range that was asked for, or the beginning of it. */
+  | { readonly kind: 'walFetched'; readonly term: Term; readonly startLsn: Lsn; readonly bytes: Uint8Array }
+  /** The answer to `fetchWal` will not come; it is asked again at a later tick. */
+  | { readonly kind: 'fetchFailed'; readonly term: Term };
+
+export type ProposerEffect =
+  | { readonly kind: 'send'; readonly safekeeper: SafekeeperId; readonly message: ProposerMessage }
+  /** Close the connection; the shell connects again after a pause, as after any loss. */
+  | { readonly kind: 'disconnect'; readonly safekeeper: SafekeeperId; readonly reason: string }
+  /** The safekeeper refused the session; it will close the connection. For the log. */
+  | {
+      readonly kind: 'refused';
+      readonly safekeeper: SafekeeperId;
+      readonly code: RefusalCode;
+      readonly reason: string;
+    }
+  /** WAL of this term begins at `startLsn`. May come again with another term and LSN until the first `committed`. */
+  | { readonly kind: 'elected'; readonly term: Term; readonly startLsn: Lsn }
+  /**
+   * A quorum holds everything below `lsn` in this term. The first one has the `startLsn` of the last `elected`: the
+   * recovery is over, and that LSN is where the compute's WAL begins.
+   */
+  | { readonly kind: 'committed'; readonly lsn: Lsn }
+  /** Another proposer leads. Nothing more may be acknowledged, and no further input has an effect. */
+  | { readonly kind: 'deposed'; readonly term: Term }
+  /**
+   * Read `[startLsn, endLsn)` of this leader's log and answer with `walFetched`: from the donor (`START_REPLICATION`
+   * with `term`), or from local files where the range lies at or above the elected `startLsn`.
+   */
+  | {
+      readonly kind: 'fetchWal';
+      readonly startLsn: Lsn;
+      readonly endLsn: Lsn;
+      readonly donor: SafekeeperId;
+      readonly term: Term;
+    };
+
+export interface ProposerStep {
+  readonly state: ProposerState;
+  readonly effects: readonly ProposerEffect[];
+}

@@ -1,0 +1,219 @@
+/** The proposer while it leads: announce, send, commit. Promises are numbered in `proposer.ts`. */
+import { Lsn, type SafekeeperId, assert } from '@neon/kernel';
+import { APPEND_SIZE_MAX, type AppendRequest, type AppendResponse } from './message';
+import { quorumLsn } from './quorum';
+import type {
+  Phase,
+  ProposerEffect,
+  ProposerInput,
+  ProposerState,
+  ProposerStep,
+  StreamingPeer,
+} from './proposer-state';
+import { type LogPosition, TermHistory } from './term-history';
+import { WalWindow } from './wal-window';
+
+/** Bytes sent to one safekeeper that it has not yet made durable: covers 100 MB/s at a round trip of 40 ms. */
+export const IN_FLIGHT_MAX = 4 * 1024 * 1024;
+
+/** Above it the shell stops reading WAL from Postgres, which then waits: no quorum keeps up. */
+export const UNCOMMITTED_MAX = 16 * 1024 * 1024;
+
+/** Committed WAL kept in memory for safekeepers that lag a little; those further behind are served by `fetchWal`. */
+export const RETAINED_MAX = 16 * 1024 * 1024;
+
+/** One read for safekeepers that lag; divisible by the size of an append. */
+export const FETCH_SIZE_MAX = 8 * APPEND_SIZE_MAX;
+
+type Leading = Phase & { kind: 'leading' };
+
+export function leading(state: ProposerState): Leading {
+  assert(state.phase.kind === 'leading', 'P3: only a leader sends WAL');
+  return state.phase;
+}
+
+/** P4: tells a safekeeper this leader's history, and where its own log stops agreeing with it. */
+export function announce(state: ProposerState, safekeeper: SafekeeperId, position: LogPosition): ProposerStep {
+  const { termHistory } = leading(state);
+  const startLsn = TermHistory.commonPoint(termHistory, position);
+  if (startLsn === undefined)
+    return {
+      state: { ...state, peers: new Map(state.peers).set(safekeeper, { kind: 'disconnected' }) },
+      effects: [{ kind: 'disconnect', safekeeper, reason: 'its log is not of this timeline: no common point' }],
+    };
+  const peer: StreamingPeer = {
+    kind: 'streaming',
+    nextLsn: startLsn,
+    flushLsn: undefined,
+    durableLsn: startLsn,
+    sentCommitLsn: Lsn.ZERO,
+    sentTick: state.tick,
+    heardTick: state.tick,
+  };
+  const announced = { ...state, peers: new Map(state.peers).set(safekeeper, peer) };
+  const { membershipGeneration } = state.config;
+  const message = { kind: 'electedRequest', membershipGeneration, term: state.term, startLsn, termHistory } as const;
+  return after([{ kind: 'send', safekeeper, message }], pump(announced));
+}
+
+export function onAppendResponse(
+  state: ProposerState,
+  safekeeper: SafekeeperId,
+  message: AppendResponse,
+): ProposerStep {
+  const peer = state.peers.get(safekeeper);
+  if (peer?.kind !== 'streaming' || message.term !== state.term) return { state, effects: [] };
+  const heard: StreamingPeer = {
+    ...peer,
+    flushLsn: Lsn.max(peer.flushLsn ?? Lsn.ZERO, message.flushLsn),
+    durableLsn: Lsn.max(peer.durableLsn, message.durableLsn),
+    heardTick: state.tick,
+  };
+  const next = { ...state, peers: new Map(state.peers).set(safekeeper, heard) };
+  const committed = commit(next);
+  return after(committed.effects, pump(trim(committed.state)));
+}
+
+/** P5: what a quorum has made durable in this term is committed, once it includes the start of the term. */
+function commit(state: ProposerState): ProposerStep {
+  const { termStartLsn } = leading(state);
+  const flushed = confirmed(state, (peer) => peer.flushLsn ?? Lsn.ZERO);
+  const truncateLsn = Lsn.max(state.truncateLsn, Lsn.min(Lsn.of(Number.MAX_SAFE_INTEGER), ...flushed));
+  const commitLsn = quorumLsn(flushed);
+  if (commitLsn < termStartLsn || commitLsn <= state.commitLsn)
+    return { state: { ...state, truncateLsn }, effects: [] };
+  return { state: { ...state, truncateLsn, commitLsn }, effects: [{ kind: 'committed', lsn: commitLsn }] };
+}
+
+/** One LSN for each safekeeper of the timeline: 0 for those that have not confirmed this leader's history. */
+function confirmed(state: ProposerState, lsnOf: (peer: StreamingPeer) => Lsn): Lsn[] {
+  return state.config.safekeepers.map((safekeeper) => {
+    const peer = state.peers.get(safekeeper);
+    return peer?.kind === 'streaming' && peer.flushLsn !== undefined ? lsnOf(peer) : Lsn.ZERO;
+  });
+}
+
+/** P6. */
+export function wantsWal(state: ProposerState): boolean {
+  if (state.phase.kind !== 'leading' || state.commitLsn < state.phase.termStartLsn) return false;
+  const quorumDurableLsn = quorumLsn(confirmed(state, (peer) => peer.durableLsn));
+  return state.window.endLsn - Lsn.max(state.commitLsn, quorumDurableLsn) < UNCOMMITTED_MAX;
+}
+
+/** Drops what every safekeeper has, and of the committed rest what exceeds its limit. */
+function trim(state: ProposerState): ProposerState {
+  const excess = Lsn.of(Math.max(0, state.window.endLsn - RETAINED_MAX));
+  const everywhere = Lsn.min(state.window.endLsn, ...confirmed(state, (peer) => peer.flushLsn ?? Lsn.ZERO));
+  const window = WalWindow.dropBelow(state.window, Lsn.max(everywhere, Lsn.min(excess, state.commitLsn)));
+  return window === state.window ? state : { ...state, window };
+}
+
+/** P3: before the term's start is committed, another campaign may move it, and WAL given so far would not fit. */
+export function onWal(state: ProposerState, startLsn: Lsn, bytes: Uint8Array): ProposerStep {
+  assert(state.commitLsn !== Lsn.ZERO, 'P3: live WAL comes after the first commit');
+  return pump({ ...state, window: WalWindow.append(state.window, startLsn, bytes) });
+}
+
+/** The term tells the answer to this leader's question from the answer to one it asked in an earlier campaign. */
+export function onFetched(state: ProposerState, input: ProposerInput & { kind: 'walFetched' }): ProposerStep {
+  const { fetch } = state;
+  if (fetch.kind !== 'waiting' || input.term !== state.term || input.startLsn !== fetch.startLsn)
+    return { state, effects: [] };
+  return pump({ ...state, fetch: { kind: 'ready', startLsn: input.startLsn, bytes: input.bytes } });
+}
+
+/** Sends each safekeeper what it may have, and asks for WAL that is no longer, or not yet, in memory. */
+export function pump(state: ProposerState): ProposerStep {
+  const effects: ProposerEffect[] = [];
+  const peers = new Map(state.peers);
+  for (const [safekeeper, peer] of state.peers) {
+    if (peer.kind !== 'streaming') continue;
+    peers.set(safekeeper, pumpOne(state, safekeeper, peer, effects));
+  }
+  return after(effects, considerFetch({ ...state, peers }));
+}
+
+function pumpOne(
+  state: ProposerState,
+  safekeeper: SafekeeperId,
+  peer: StreamingPeer,
+  effects: ProposerEffect[],
+): StreamingPeer {
+  let { nextLsn } = peer;
+  for (;;) {
+    const room = IN_FLIGHT_MAX - (nextLsn - peer.durableLsn);
+    const bytes = room <= 0 ? NOTHING : wal(state, nextLsn);
+    if (bytes.length === 0) break;
+    effects.push({ kind: 'send', safekeeper, message: appendRequest(state, nextLsn, bytes) });
+    nextLsn = Lsn.advance(nextLsn, bytes.length);
+  }
+  if (nextLsn === peer.nextLsn) return peer;
+  return { ...peer, nextLsn, sentCommitLsn: state.commitLsn, sentTick: state.tick };
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** What is in memory of the log at `lsn`, one append's worth at most. */
+function wal(state: ProposerState, lsn: Lsn): Uint8Array {
+  if (lsn >= state.window.startLsn) return WalWindow.slice(state.window, lsn, APPEND_SIZE_MAX);
+  if (state.fetch.kind !== 'ready' || lsn < state.fetch.startLsn) return NOTHING;
+  const offset = lsn - state.fetch.startLsn;
+  return state.fetch.bytes.subarray(offset, offset + APPEND_SIZE_MAX);
+}
+
+/** Heartbeats: for those that do not know the commit LSN yet, and for those that have heard nothing for long. */
+export function heartbeat(state: ProposerState): ProposerStep {
+  const effects: ProposerEffect[] = [];
+  const peers = new Map(state.peers);
+  for (const [safekeeper, peer] of state.peers) {
+    if (peer.kind !== 'streaming') continue;
+    const isDue = peer.sentCommitLsn < state.commitLsn || state.tick - peer.sentTick >= state.config.timing.heartbeat;
+    if (!isDue) continue;
+    effects.push({ kind: 'send', safekeeper, message: appendRequest(state, peer.nextLsn, NOTHING) });
+    peers.set(safekeeper, { ...peer, sentCommitLsn: state.commitLsn, sentTick: state.tick });
+  }
+  return { state: { ...state, peers }, effects };
+}
+
+const appendRequest = (state: ProposerState, startLsn: Lsn, bytes: Uint8Array): AppendRequest => ({
+  kind: 'appendRequest',
+  membershipGeneration: state.config.membershipGeneration,
+  term: state.term,
+  startLsn,
+  commitLsn: state.commitLsn,
+  truncateLsn: state.truncateLsn,
+  bytes,
+});
+
+/** P7: reads for the safekeeper that lags most, one read at a time. */
+export function considerFetch(state: ProposerState): ProposerStep {
+  if (state.fetch.kind === 'waiting') return { state, effects: [] };
+  const lagging = [...state.peers.values()].flatMap((peer) =>
+    peer.kind === 'streaming' && peer.nextLsn < state.window.startLsn ? [peer] : [],
+  );
+  const usable = lagging.some((peer) => wal(state, peer.nextLsn).length > 0);
+  const wanting = lagging.filter((peer) => peer.nextLsn - peer.durableLsn < IN_FLIGHT_MAX).map((peer) => peer.nextLsn);
+  const [first, ...others] = wanting;
+  if (usable || first === undefined)
+    return { state: lagging.length === 0 ? { ...state, fetch: { kind: 'none' } } : state, effects: [] };
+  const startLsn = Lsn.min(first, ...others);
+  const endLsn = Lsn.min(Lsn.advance(startLsn, FETCH_SIZE_MAX), state.window.startLsn);
+  return {
+    state: { ...state, fetch: { kind: 'waiting', startLsn, endLsn } },
+    effects: [{ kind: 'fetchWal', startLsn, endLsn, donor: donor(state), term: state.term }],
+  };
+}
+
+/** A safekeeper that holds all WAL below the window: the one that gave the vote, or whoever has confirmed most since. */
+function donor(state: ProposerState): SafekeeperId {
+  const phase = leading(state);
+  const streaming = [...state.peers].flatMap(([id, peer]) =>
+    peer.kind === 'streaming' && (peer.flushLsn ?? Lsn.ZERO) >= state.window.startLsn ? [id] : [],
+  );
+  return streaming.includes(phase.donor) ? phase.donor : (streaming[0] ?? phase.donor);
+}
+
+const after = (effects: readonly ProposerEffect[], step: ProposerStep): ProposerStep => ({
+  state: step.state,
+  effects: [...effects, ...step.effects],
+});
