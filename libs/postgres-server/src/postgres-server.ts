@@ -5,7 +5,7 @@
  *   P2  `stop` resolves when the process has ended, whatever it took; `exited` tells how it ended.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -21,35 +21,37 @@ const LOG_TAIL_BYTES = 4_000;
 /** The superuser of every cluster of ours: the platform's own, never a customer's. */
 export const BOOTSTRAP_SUPERUSER = 'cloud_admin';
 
+/**
+ * Runs initdb.
+ *
+ * @param options.password when given, every connection needs it (SCRAM); otherwise access is up to a pg_hba.conf of the caller's
+ */
 export async function initCluster(
   distribution: Distribution,
   dataDir: string,
   user: PostgresUser | null,
+  { password }: { password?: string } = {},
 ): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  if (user !== null) chownSync(dataDir, user.uid, user.gid);
-  const args = [
-    '-D',
-    dataDir,
-    '-U',
-    BOOTSTRAP_SUPERUSER,
-    '-A',
-    'trust',
-    '-E',
-    'UTF8',
-    '--locale=C.UTF-8',
-    '--no-sync',
-    '--no-instructions',
-  ];
+  const passwordFile = `${dataDir}.password`;
+  const args = ['-D', dataDir, '-U', BOOTSTRAP_SUPERUSER, '-E', 'UTF8', '--locale=C.UTF-8', '--no-instructions'];
   if (distribution.major >= 18) args.push('--no-data-checksums');
+  if (password === undefined) args.push('-A', 'trust', '--no-sync');
+  else {
+    writeFileSync(passwordFile, password, { mode: 0o600 });
+    args.push('-A', 'scram-sha-256', `--pwfile=${passwordFile}`);
+  }
+  if (user !== null) {
+    chownSync(dataDir, user.uid, user.gid);
+    if (password !== undefined) chownSync(passwordFile, user.uid, user.gid);
+  }
   try {
     await run(join(distribution.directory, 'bin/initdb'), args, { ...user, cwd: '/', env: environment({}) });
   } catch (cause) {
     rmSync(dataDir, { recursive: true, force: true });
-    throw new Refusal(
-      'InitFailed',
-      `initdb of Postgres ${distribution.version} failed: ${String(cause).slice(0, LOG_TAIL_BYTES)}`,
-    );
+    throw new Refusal('InitFailed', `initdb of Postgres ${distribution.version} failed: ${String(cause).slice(0, LOG_TAIL_BYTES)}`);
+  } finally {
+    rmSync(passwordFile, { force: true });
   }
 }
 

