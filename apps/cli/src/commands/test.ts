@@ -33,6 +33,6 @@ export async function test(suites: readonly Suite[]): Promise<void> {
     if (status !== 0) failed.push(suite);
   }
   say();
+  say(`suites: ${suites.length - failed.length} passed, ${failed.length} failed`);
   if (failed.length > 0) throw new CommandFailure(`failed: ${failed.join(', ')}`);
-  say(`${suites.join(', ')}: all passed`);
 }
