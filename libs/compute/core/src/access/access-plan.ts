@@ -1,0 +1,161 @@
+/**
+ * Roles and databases: from what a cluster has to what its spec wants, as SQL.
+ *
+ *   R1  A plan against a cluster that already is as the spec wants is empty: applying twice changes nothing.
+ *   R2  Roles and databases that the spec does not name are left alone; `dropped` ones end up absent.
+ *   R3  The platform's own roles and databases are never altered or dropped, whatever the spec says.
+ *   R4  Steps are in an order that works: the group, roles, databases, what dropped roles leave behind in each
+ *       database, then the roles themselves. A plan cut short at any step is completed by planning again.
+ *
+ * Attributes are not inherited through membership, so every role gets those of `neon_superuser` itself.
+ */
+import type { ComputeSpec } from '@neon/compute-contract';
+import { Refusal } from '@neon/kernel';
+import { quoteIdentifier as name, quoteLiteral as literal } from './sql-quote';
+
+/** What `ACCESS_QUERY` answers. */
+export interface AccessState {
+  readonly roles: readonly ExistingRole[];
+  readonly databases: readonly ExistingDatabase[];
+}
+
+export interface ExistingRole {
+  readonly name: string;
+  readonly verifier: string | null;
+  /** LOGIN, CREATEDB, CREATEROLE, BYPASSRLS and REPLICATION are all on. */
+  readonly hasAttributes: boolean;
+  readonly isMember: boolean;
+}
+
+export interface ExistingDatabase {
+  readonly name: string;
+  readonly owner: string;
+  readonly allowsConnections: boolean;
+}
+
+/** One statement to run on its own, outside a transaction, connected to `database`. */
+export interface AccessStep {
+  readonly database: string;
+  readonly sql: string;
+}
+
+export const PLATFORM_SUPERUSER = 'cloud_admin';
+export const CUSTOMER_GROUP = 'neon_superuser';
+export const MAINTENANCE_DATABASE = 'postgres';
+
+const PROTECTED_DATABASES = ['postgres', 'template0', 'template1'];
+const PROTECTED_ROLES = [PLATFORM_SUPERUSER, CUSTOMER_GROUP, 'public', 'none'];
+const ATTRIBUTES = 'CREATEDB CREATEROLE BYPASSRLS REPLICATION';
+
+/** One row, one column `access`: the whole `AccessState` in a single round trip, because it is on the cold path. */
+export const ACCESS_QUERY = `
+  SELECT json_build_object(
+    'roles', (
+      SELECT coalesce(json_agg(json_build_object(
+        'name', r.rolname,
+        'verifier', r.rolpassword,
+        'hasAttributes', r.rolcanlogin AND r.rolcreatedb AND r.rolcreaterole AND r.rolbypassrls AND r.rolreplication,
+        'isMember', EXISTS (
+          SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid g ON g.oid = m.roleid
+          WHERE m.member = r.oid AND g.rolname = '${CUSTOMER_GROUP}'))), '[]'::json)
+      FROM pg_catalog.pg_authid r WHERE r.oid >= 16384),
+    'databases', (
+      SELECT json_agg(json_build_object(
+        'name', d.datname,
+        'owner', pg_catalog.pg_get_userbyid(d.datdba),
+        'allowsConnections', d.datallowconn))
+      FROM pg_catalog.pg_database d)) AS access`;
+
+type Wanted = Pick<ComputeSpec, 'pgMajor' | 'roles' | 'databases' | 'dropped'>;
+
+/** @throws Refusal `SpecRejected` when the spec names what it must not (R3), or an owner that will not exist */
+export function planAccess(existing: AccessState, spec: Wanted): AccessStep[] {
+  const roles = new Map(existing.roles.map((role) => [role.name, role]));
+  const databases = new Map(existing.databases.map((database) => [database.name, database]));
+  checkSpec(roles, spec);
+  const group = roles.has(CUSTOMER_GROUP) ? [] : createGroup(spec.pgMajor);
+  const wantedRoles = spec.roles.flatMap((role) => planRole(roles.get(role.name), role));
+  const wantedDatabases = spec.databases.flatMap((database) => planDatabase(databases.get(database.name), database));
+  const droppedDatabases = spec.dropped.databases
+    .filter((database) => databases.has(database))
+    .map((database) => `DROP DATABASE IF EXISTS ${name(database)} WITH (FORCE)`);
+  const statements = [...group, ...wantedRoles, ...wantedDatabases, ...droppedDatabases];
+  return [
+    ...statements.map((sql) => ({ database: MAINTENANCE_DATABASE, sql })),
+    ...planDroppedRoles(spec, roles, existing.databases),
+  ];
+}
+
+function createGroup(pgMajor: number): string[] {
+  const group = name(CUSTOMER_GROUP);
+  const delegated = ['pg_monitor', 'pg_signal_backend', ...(pgMajor >= 16 ? ['pg_create_subscription'] : [])];
+  return [
+    `CREATE ROLE ${group} NOLOGIN ${ATTRIBUTES}`,
+    `GRANT pg_read_all_data, pg_write_all_data TO ${group}`,
+    `GRANT ${delegated.join(', ')} TO ${group} WITH ADMIN OPTION`,
+  ];
+}
+
+function planRole(existing: ExistingRole | undefined, wanted: ComputeSpec['roles'][number]): string[] {
+  const role = name(wanted.name);
+  const password = wanted.verifier === null ? 'PASSWORD NULL' : `PASSWORD ${literal(wanted.verifier)}`;
+  if (existing === undefined)
+    return [`CREATE ROLE ${role} LOGIN ${ATTRIBUTES} ${password} IN ROLE ${name(CUSTOMER_GROUP)}`];
+  const changes = [
+    ...(existing.hasAttributes ? [] : [`LOGIN ${ATTRIBUTES}`]),
+    ...(existing.verifier === wanted.verifier ? [] : [password]),
+  ];
+  return [
+    ...(changes.length === 0 ? [] : [`ALTER ROLE ${role} ${changes.join(' ')}`]),
+    ...(existing.isMember ? [] : [`GRANT ${name(CUSTOMER_GROUP)} TO ${role}`]),
+  ];
+}
+
+function planDatabase(existing: ExistingDatabase | undefined, wanted: ComputeSpec['databases'][number]): string[] {
+  const database = name(wanted.name);
+  if (existing === undefined)
+    return [
+      `CREATE DATABASE ${database} OWNER ${name(wanted.owner)}`,
+      `GRANT ALL PRIVILEGES ON DATABASE ${database} TO ${name(CUSTOMER_GROUP)}`,
+    ];
+  return existing.owner === wanted.owner ? [] : [`ALTER DATABASE ${database} OWNER TO ${name(wanted.owner)}`];
+}
+
+/** Objects of a dropped role go to the platform, its privileges are revoked: in each database, because both are local. */
+function planDroppedRoles(
+  spec: Wanted,
+  roles: ReadonlyMap<string, ExistingRole>,
+  databases: readonly ExistingDatabase[],
+): AccessStep[] {
+  const present = spec.dropped.roles.filter((role) => roles.has(role));
+  const remaining = databases.filter(
+    (database) => database.allowsConnections && !spec.dropped.databases.includes(database.name),
+  );
+  const created = spec.databases.map((database) => database.name);
+  const places = [...new Set([...remaining.map((database) => database.name), ...created])];
+  return present.flatMap((role) => [
+    ...places.flatMap((database) => [
+      { database, sql: `REASSIGN OWNED BY ${name(role)} TO ${name(PLATFORM_SUPERUSER)}` },
+      { database, sql: `DROP OWNED BY ${name(role)}` },
+    ]),
+    { database: MAINTENANCE_DATABASE, sql: `DROP ROLE IF EXISTS ${name(role)}` },
+  ]);
+}
+
+function checkSpec(roles: ReadonlyMap<string, ExistingRole>, spec: Wanted): void {
+  const rejected = [
+    ...[...spec.roles.map((role) => role.name), ...spec.dropped.roles].filter(isProtectedRole),
+    ...[...spec.databases.map((database) => database.name), ...spec.dropped.databases].filter((database) =>
+      PROTECTED_DATABASES.includes(database),
+    ),
+  ];
+  if (rejected.length > 0) throw new Refusal('SpecRejected', `protected names: ${rejected.join(', ')}`, { rejected });
+  const ownerless = spec.databases.filter(
+    ({ owner }) => !roles.has(owner) && !spec.roles.some((role) => role.name === owner),
+  );
+  const first = ownerless[0];
+  if (first !== undefined)
+    throw new Refusal('SpecRejected', `database ${first.name}: its owner ${first.owner} does not exist`);
+}
+
+const isProtectedRole = (role: string): boolean => role.startsWith('pg_') || PROTECTED_ROLES.includes(role);

@@ -1,0 +1,30 @@
+export {
+  type AccessState,
+  type AccessStep,
+  ACCESS_QUERY,
+  MAINTENANCE_DATABASE,
+  PLATFORM_SUPERUSER,
+  planAccess,
+} from './access/access-plan';
+export { quoteIdentifier, quoteLiteral } from './access/sql-quote';
+export { type Activity, type ActivityRow, ACTIVITY_QUERY, nextActivity } from './activity/activity';
+export {
+  type DirectoryPlan,
+  type Placeholder,
+  type PlannedFile,
+  type RelationFork,
+  decodeRelations,
+  planDirectory,
+} from './directory/directory-plan';
+export {
+  type Compute,
+  type ComputeEffect,
+  type ComputeInput,
+  type EndReason,
+  type Failure,
+  type RequestId,
+  type Running,
+  type StopMode,
+  Lifecycle,
+} from './lifecycle/lifecycle';
+export { type ServerAddress, WALPROPOSER, pgHba, pgIdent, postgresConf } from './settings/postgres-conf';
