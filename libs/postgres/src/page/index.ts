@@ -1,1 +1,11 @@
-export {};
+export { PAGE_SIZE, initPage, pageIsNew, pageIsSane, pageLsn, setPageLsn } from './page-header';
+export { maskPage } from './mask';
+export { type PageKind, pageKindOf, pageKindOfRmgr } from './page-kind';
+export {
+  HEAP_BLOCKS_PER_MAP_BLOCK,
+  VISIBILITY_BITS,
+  VisibilityBit,
+  clearVisibilityBits,
+  visibilityBits,
+  visibilityMapBlock,
+} from './visibility-map';

@@ -1,6 +1,132 @@
+/**
+ * Redo of Heap2 records: pruning and freezing, visibility, several tuples at once, locks along update chains
+ * (heap2_redo of heapam.c). NEW_CID and REWRITE serve logical decoding and change no page.
+ */
+import { Corrupt, Lsn } from '@neon/kernel';
+import { addHeapTuple } from '../page/bufpage';
+import { setTupleXmax } from '../page/heap-tuple';
+import { readU16, readU32, shortAlign } from '../page/little-endian';
+import { PageFlag, initPage, pageIsNew, setPageFlags, setPageLsn } from '../page/page-header';
+import { VISIBILITY_BITS, setVisibilityBits, visibilityBits } from '../page/visibility-map';
+import { Fork } from '../wal/record';
 import { UnsupportedRecord } from './change';
-import type { BlockRedo } from './registry';
+import { clearFrozen, setAllVisibleAfterInsert } from './heap';
+import { redoPruneFreeze, redoPruneBefore17, redoVacuumBefore17, redoFreezeBefore17 } from './heap-prune';
+import {
+  HEAP_INIT_PAGE,
+  HEAP_OPERATION_MASK,
+  buildTuple,
+  clearVisibility,
+  setXmaxStatus,
+  tupleAt,
+} from './heap-tuple-redo';
+import { mainData, requireBlock } from './record-data';
+import type { BlockRedo, BlockRedoContext } from './registry';
 
-export const heap2Redo: BlockRedo = ({ record }) => {
-  throw new UnsupportedRecord('Heap2', record.lsn, 'no redo for Heap2 records');
+const Operation = {
+  PRUNE_ON_ACCESS: 0x10,
+  PRUNE_VACUUM_SCAN: 0x20,
+  PRUNE_VACUUM_CLEANUP: 0x30,
+  VISIBLE: 0x40,
+  MULTI_INSERT: 0x50,
+  LOCK_UPDATED: 0x60,
+} as const;
+
+export const heap2Redo: BlockRedo = (context, page) => {
+  const { record } = context;
+  const unified = record.major >= 17;
+  switch (record.info & HEAP_OPERATION_MASK) {
+    case Operation.PRUNE_ON_ACCESS:
+      return unified ? redoPruneFreeze(context, page) : redoPruneBefore17(context, page);
+    case Operation.PRUNE_VACUUM_SCAN:
+      return unified ? redoPruneFreeze(context, page) : redoVacuumBefore17(context, page);
+    case Operation.PRUNE_VACUUM_CLEANUP:
+      return unified ? redoPruneFreeze(context, page) : redoFreezeBefore17(context, page);
+    case Operation.VISIBLE:
+      return redoVisible(context, page);
+    case Operation.MULTI_INSERT:
+      return redoMultiInsert(context, page);
+    case Operation.LOCK_UPDATED:
+      return redoLockUpdated(context, page);
+    default:
+      throw new UnsupportedRecord(
+        `Heap2/${record.info.toString(16)}`,
+        record.lsn,
+        'no block redo for this Heap2 record',
+      );
+  }
 };
+
+/** xl_heap_visible: snapshot conflict horizon, flags. Block 0 is the visibility map, block 1 the heap. */
+function redoVisible({ record, block, endLsn, walLogHints }: BlockRedoContext, page: Uint8Array): void {
+  const bits = (record.bytes[mainData(record, 5) + 4] as number) & VISIBILITY_BITS;
+  if (block.id === 1) {
+    setPageFlags(page, PageFlag.ALL_VISIBLE);
+    if (walLogHints && record.major >= 15) setPageLsn(page, endLsn);
+    return;
+  }
+  if (pageIsNew(page)) initPage(page);
+  const heapBlock = requireBlock(record, 1).block;
+  if (visibilityBits(page, heapBlock) === bits) return;
+  setVisibilityBits(page, heapBlock, bits);
+  setPageLsn(page, endLsn);
+}
+
+/** xl_heap_multi_insert: flags, ntuples, and the offset numbers unless the page is new. */
+function redoMultiInsert(context: BlockRedoContext, page: Uint8Array): void {
+  const { record, block, endLsn } = context;
+  const main = mainData(record, 4);
+  if (block.fork === Fork.VISIBILITY_MAP)
+    return clearVisibility(context, page, { heapBlocks: [requireBlock(record, 0).block] });
+
+  const tupleCount = readU16(record.bytes, main + 2);
+  const isNew = (record.info & HEAP_INIT_PAGE) !== 0;
+  if (isNew) initPage(page);
+  else mainData(record, 4 + tupleCount * 2);
+  let position = 0;
+  for (let i = 0; i < tupleCount; i++) {
+    const offsetNumber = isNew ? i + 1 : readU16(record.bytes, main + 4 + i * 2);
+    position = addStoredTuple(context, page, { position, offsetNumber });
+  }
+  if (position !== block.dataLength) throw new Corrupt(`tuples of ${Lsn.format(record.lsn)} do not fill its data`);
+  setPageLsn(page, endLsn);
+  setAllVisibleAfterInsert(page, record.bytes[main] as number);
+}
+
+/** xl_multi_insert_tuple: datalen, t_infomask2, t_infomask, t_hoff, then the tuple's data. */
+const MULTI_INSERT_TUPLE_SIZE = 7;
+
+/** Adds the tuple stored at `position` of the block's data, short-aligned from its beginning; returns where it ends. */
+function addStoredTuple(
+  { record, block }: BlockRedoContext,
+  page: Uint8Array,
+  { position, offsetNumber }: { position: number; offsetNumber: number },
+): number {
+  const { bytes } = record;
+  const start = shortAlign(position);
+  const at = block.dataOffset + start;
+  const dataLength = readU16(bytes, at);
+  const end = start + MULTI_INSERT_TUPLE_SIZE + dataLength;
+  if (end > block.dataLength) throw new Corrupt(`a tuple of ${Lsn.format(record.lsn)} reaches beyond its data`);
+  const tuple = buildTuple(
+    { infomask2: readU16(bytes, at + 2), infomask: readU16(bytes, at + 4), headerLength: bytes[at + 6] as number },
+    {
+      xmin: record.xid,
+      tid: { block: block.block, offsetNumber },
+      bodyParts: [{ bytes, offset: at + MULTI_INSERT_TUPLE_SIZE, length: dataLength }],
+    },
+  );
+  addHeapTuple(page, tuple, offsetNumber);
+  return end;
+}
+
+/** xl_heap_lock_updated: xmax, offnum, infobits_set, flags. */
+function redoLockUpdated(context: BlockRedoContext, page: Uint8Array): void {
+  const { record, block, endLsn } = context;
+  const main = mainData(record, 8);
+  if (block.fork === Fork.VISIBILITY_MAP) return clearFrozen(context, page);
+  const tuple = tupleAt(page, readU16(record.bytes, main + 4));
+  setXmaxStatus(page, tuple, record.bytes[main + 6] as number);
+  setTupleXmax(page, tuple, readU32(record.bytes, main));
+  setPageLsn(page, endLsn);
+}

@@ -1,0 +1,148 @@
+/**
+ * Items of an index page: deleting and overwriting, with the same promises as `bufpage` (storage/page/bufpage.c).
+ */
+import { Corrupt } from '@neon/kernel';
+import { copyPiece, type Piece } from './bufpage';
+import { compactTuples, type KeptItems } from './compaction';
+import {
+  FIRST_OFFSET_NUMBER,
+  LINE_POINTER_SIZE,
+  UNUSED_POINTER,
+  itemHasStorage,
+  itemLength,
+  itemOffset,
+  itemState,
+  linePointer,
+  linePointerAt,
+  linePointerCount,
+  setLinePointer,
+  storedItem,
+  withItemOffset,
+} from './line-pointer';
+import { maxAlign } from './little-endian';
+import {
+  PAGE_HEADER_SIZE,
+  PAGE_SIZE,
+  checkHeader,
+  pageIsEmpty,
+  pageLower,
+  pageSpecial,
+  pageUpper,
+  setPageLower,
+  setPageUpper,
+} from './page-header';
+
+const KEPT_MAX = PAGE_SIZE / LINE_POINTER_SIZE;
+const kept: KeptItems = {
+  pointerIndex: new Uint16Array(KEPT_MAX),
+  offset: new Uint16Array(KEPT_MAX),
+  size: new Uint16Array(KEPT_MAX),
+};
+const keptPointers = new Uint32Array(KEPT_MAX);
+
+/** Removes an item and its line pointer; later items get smaller offset numbers (PageIndexTupleDelete). */
+export function deleteIndexTuple(page: Uint8Array, offsetNumber: number): void {
+  const pointer = checkedItem(page, offsetNumber);
+  const at = linePointerAt(offsetNumber);
+  page.copyWithin(at, at + LINE_POINTER_SIZE, pageLower(page));
+  setPageLower(page, pageLower(page) - LINE_POINTER_SIZE);
+  closeGap(page, pointer);
+}
+
+/** Removes an item, leaving its line pointer unused unless it is the last one (PageIndexTupleDeleteNoCompact). */
+export function deleteIndexTupleNoCompact(page: Uint8Array, offsetNumber: number): void {
+  const pointer = checkedItem(page, offsetNumber);
+  if (offsetNumber < linePointerCount(page)) setLinePointer(page, offsetNumber, UNUSED_POINTER);
+  else setPageLower(page, pageLower(page) - LINE_POINTER_SIZE);
+  closeGap(page, pointer);
+}
+
+/** Removes several items, given in ascending order, and their line pointers (PageIndexMultiDelete). */
+export function deleteIndexTuples(page: Uint8Array, offsetNumbers: ArrayLike<number>): void {
+  if (offsetNumbers.length <= 2) {
+    // Postgres deletes so few one by one, from the back.
+    for (let i = offsetNumbers.length - 1; i >= 0; i--) deleteIndexTuple(page, offsetNumbers[i] as number);
+    return;
+  }
+  checkHeader(page);
+  const upper = pageUpper(page);
+  const special = pageSpecial(page);
+  const lineCount = linePointerCount(page);
+  let count = 0;
+  let total = 0;
+  let deleted = 0;
+  let sorted = true;
+  let previous = special;
+  for (let number = FIRST_OFFSET_NUMBER; number <= lineCount; number++) {
+    const pointer = linePointer(page, number);
+    checkItemPlace(pointer, { upper, special });
+    if (deleted < offsetNumbers.length && number === offsetNumbers[deleted]) {
+      deleted++;
+      continue;
+    }
+    const offset = itemOffset(pointer);
+    if (previous > offset) previous = offset;
+    else sorted = false;
+    kept.pointerIndex[count] = count;
+    kept.offset[count] = offset;
+    total += kept.size[count] = maxAlign(itemLength(pointer));
+    keptPointers[count++] = pointer;
+  }
+  if (deleted !== offsetNumbers.length) throw new Corrupt('incorrect index offsets supplied');
+  if (total > special - pageLower(page)) throw new Corrupt(`corrupted item lengths: total ${total}`);
+  for (let i = 0; i < count; i++) setLinePointer(page, i + 1, keptPointers[i] as number);
+  setPageLower(page, PAGE_HEADER_SIZE + count * LINE_POINTER_SIZE);
+  compactTuples(page, kept, { count, sorted });
+}
+
+/** Puts another item in an item's place, moving the data below it (PageIndexTupleOverwrite). @throws Corrupt without room */
+export function overwriteIndexTuple(page: Uint8Array, offsetNumber: number, item: Piece): void {
+  const pointer = checkedItem(page, offsetNumber);
+  const offset = itemOffset(pointer);
+  const upper = pageUpper(page);
+  const oldSize = maxAlign(itemLength(pointer));
+  const newSize = maxAlign(item.length);
+  if (newSize > oldSize + (upper - pageLower(page)))
+    throw new Corrupt(`no room to replace item ${offsetNumber} by ${item.length} bytes`);
+  const shift = oldSize - newSize;
+  if (shift !== 0) {
+    page.copyWithin(upper + shift, upper, offset);
+    setPageUpper(page, upper + shift);
+    shiftItems(page, { upTo: offset, by: shift });
+  }
+  setLinePointer(page, offsetNumber, (offset + shift) | (itemState(pointer) << 15) | (item.length << 17));
+  copyPiece(page, offset + shift, item);
+}
+
+function checkedItem(page: Uint8Array, offsetNumber: number): number {
+  checkHeader(page);
+  const pointer = storedItem(page, offsetNumber);
+  checkItemPlace(pointer, { upper: pageUpper(page), special: pageSpecial(page) });
+  return pointer;
+}
+
+function checkItemPlace(pointer: number, { upper, special }: { upper: number; special: number }): void {
+  const offset = itemOffset(pointer);
+  const length = itemLength(pointer);
+  if (offset < upper || offset + length > special || offset !== maxAlign(offset))
+    throw new Corrupt(`corrupted line pointer: offset = ${offset}, size = ${length}`);
+}
+
+/** Moves the data below a removed item up against what lies above it. */
+function closeGap(page: Uint8Array, removed: number): void {
+  const upper = pageUpper(page);
+  const offset = itemOffset(removed);
+  const size = maxAlign(itemLength(removed));
+  page.copyWithin(upper + size, upper, offset);
+  setPageUpper(page, upper + size);
+  if (!pageIsEmpty(page)) shiftItems(page, { upTo: offset, by: size });
+}
+
+function shiftItems(page: Uint8Array, { upTo, by }: { upTo: number; by: number }): void {
+  const lineCount = linePointerCount(page);
+  for (let number = FIRST_OFFSET_NUMBER; number <= lineCount; number++) {
+    const pointer = linePointer(page, number);
+    if (itemHasStorage(pointer) && itemOffset(pointer) <= upTo)
+      setLinePointer(page, number, withItemOffset(pointer, itemOffset(pointer) + by));
+  }
+}
