@@ -17,6 +17,8 @@ const suites = {
     testPathIgnorePatterns: ['/node_modules/'],
     testTimeout: 600_000,
     maxWorkers: 1,
+    globalSetup: '<rootDir>/apps/system-e2e/src/support/global-setup.ts',
+    globalTeardown: '<rootDir>/apps/system-e2e/src/support/global-teardown.ts',
   },
 };
 

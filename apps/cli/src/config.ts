@@ -1,5 +1,5 @@
 /**
- * Settings of this installation: ports and sizes, kept in `config.json` in home so that they survive restarts.
+ * Settings of this installation, kept in `config.json` in home so that they survive restarts.
  *
  * A port that is taken by someone else when a service first needs it is replaced by the next free one, with a message.
  */
@@ -20,7 +20,6 @@ export const DEFAULT_PORTS = {
   metadata: 9084,
   'pageserver-pages': 9085,
   'pageserver-http': 9086,
-  'compute-http': 9087,
   'safekeeper-1-proposer': 9090,
   'safekeeper-1-replication': 9091,
   'safekeeper-1-http': 9092,
@@ -30,25 +29,41 @@ export const DEFAULT_PORTS = {
   'safekeeper-3-proposer': 9096,
   'safekeeper-3-replication': 9097,
   'safekeeper-3-http': 9098,
+  'compute-1-http': 9101,
+  'compute-2-http': 9102,
+  'compute-3-http': 9103,
 } as const;
 export type PortName = keyof typeof DEFAULT_PORTS;
 export type Ports = Readonly<Record<PortName, number>>;
 
-const Config = z.object({ ports: z.partialRecord(z.string(), z.number().int().min(1).max(65_535)) });
+/** How many compute hosts one installation may have: each needs a port above. */
+export const COMPUTE_HOSTS_MAX = 3;
+
+const Settings = z.object({
+  ports: z.partialRecord(z.string(), z.number().int().min(1).max(65_535)),
+  computeHosts: z.number().int().min(1).max(COMPUTE_HOSTS_MAX).default(1),
+});
+
+export interface Settings {
+  readonly ports: Ports;
+  readonly computeHosts: number;
+}
 
 const fileOf = (home: Home): string => join(home.directory, 'config.json');
 
-export function readPorts(home: Home): Ports {
-  if (!existsSync(fileOf(home))) return DEFAULT_PORTS;
+/** @throws CommandFailure when the file is not valid */
+export function readSettings(home: Home): Settings {
+  if (!existsSync(fileOf(home))) return { ports: DEFAULT_PORTS, computeHosts: 1 };
   try {
-    return { ...DEFAULT_PORTS, ...Config.parse(JSON.parse(readFileSync(fileOf(home), 'utf8'))).ports };
+    const { ports, computeHosts } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
+    return { ports: { ...DEFAULT_PORTS, ...ports }, computeHosts };
   } catch (error) {
     throw new CommandFailure(`${fileOf(home)} is not valid: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-export const writePorts = (home: Home, ports: Ports): void =>
-  writeFileSync(fileOf(home), `${JSON.stringify({ ports }, null, 2)}\n`);
+export const writeSettings = (home: Home, settings: Settings): void =>
+  writeFileSync(fileOf(home), `${JSON.stringify(settings, null, 2)}\n`);
 
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

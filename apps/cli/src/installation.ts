@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { distributionOf, findDistributions } from '@neon/postgres-server';
 import { Api } from './api';
-import { type Ports, readPorts } from './config';
+import { type Settings, readSettings } from './config';
 import { type Home, openHome, reachable } from './home';
 import { which } from './prerequisites';
 import { CommandFailure } from './progress';
@@ -23,7 +23,7 @@ export interface Installation {
   readonly caFile: string;
 }
 
-export async function openInstallation({ ports }: { ports?: Ports } = {}): Promise<Installation> {
+export async function openInstallation(given?: Settings): Promise<Installation> {
   const home = openHome();
   const secrets: Secrets = await ensureSecrets(home);
   const natsServer = which('nats-server');
@@ -33,7 +33,7 @@ export async function openInstallation({ ports }: { ports?: Ports } = {}): Promi
   );
   const found = distributionOf(findDistributions(packages), DEFAULT_MAJOR);
   const distribution = { ...found, directory: reachable(home, found.directory) };
-  const stack: Stack = { home, ports: ports ?? readPorts(home), secrets, distribution, natsServer };
+  const stack: Stack = { home, ...(given ?? readSettings(home)), secrets, distribution, natsServer };
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');
   const api = new Api(`http://127.0.0.1:${stack.ports.api}/api/v2`, apiKey);
   return { home, stack, services: servicesOf(stack), api, apiKey, caFile: caFile(home) };

@@ -6,6 +6,7 @@ import { status } from './commands/status';
 import { SUITES, type Suite, test } from './commands/test';
 import { type UpOptions, up } from './commands/up';
 import { build } from './build';
+import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
 
@@ -13,6 +14,13 @@ const port = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 65_535)
     throw new InvalidArgumentError('a port is a number from 1 to 65535.');
+  return value;
+};
+
+const hostCount = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > COMPUTE_HOSTS_MAX)
+    throw new InvalidArgumentError(`1 to ${COMPUTE_HOSTS_MAX}.`);
   return value;
 };
 
@@ -26,6 +34,7 @@ program
   .description('install what is missing, build, start every service, create a first project')
   .option('--api-port <port>', 'port of the REST API', port)
   .option('--proxy-port <port>', 'port that Postgres clients connect to', port)
+  .option('--compute-hosts <count>', 'how many compute hosts run on this machine (1 to 3)', hostCount)
   .action((options: UpOptions) => up(options));
 program
   .command('status')

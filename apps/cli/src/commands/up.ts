@@ -1,53 +1,60 @@
 /** `./neon up`: everything from a clone to a working psql line. */
 import { ensureTemplate } from '@neon/postgres-server';
 import { build } from '../build';
-import { DEFAULT_PORTS, type PortName, type Ports, freePort, isFree, readPorts, writePorts } from '../config';
+import { DEFAULT_PORTS, type PortName, type Settings, freePort, isFree, readSettings, writeSettings } from '../config';
 import { type Installation, openInstallation } from '../installation';
 import { type Home, openHome } from '../home';
 import { ensurePrerequisites } from '../prerequisites';
 import { bold, say, step } from '../progress';
 import { waitHealthy } from '../stack/health';
 import { ensureMetadataCluster, ensureMetadataDatabase } from '../stack/metadata';
-import { pidOf, start } from '../stack/processes';
+import { pidOf, start, stop } from '../stack/processes';
 import type { Service } from '../stack/service';
-import { templatesDir } from '../stack/services';
+import { COMPUTE_HOSTS, templatesDir } from '../stack/services';
 
 export interface UpOptions {
   readonly apiPort?: number;
   readonly proxyPort?: number;
+  readonly computeHosts?: number;
 }
 
 export async function up(options: UpOptions): Promise<void> {
   const missing = await ensurePrerequisites();
   const home = openHome();
   await build(home.checkout);
-  const ports = await choosePorts(home, options);
-  const installation = await openInstallation({ ports });
+  const installation = await openInstallation(await chooseSettings(home, options));
+  await stopExtraHosts(installation);
   await startAll(installation);
   await ensureFirstProject(installation);
   await printConnections(installation, { namesResolve: !missing.includes('libnss-myhostname') });
 }
 
-/** Ports of services that do not run yet are checked; one that somebody else holds is replaced. */
-async function choosePorts(home: Home, options: UpOptions): Promise<Ports> {
-  const wanted: Record<PortName, number> = { ...readPorts(home) };
-  if (options.apiPort !== undefined) wanted.api = options.apiPort;
-  if (options.proxyPort !== undefined) wanted.proxy = options.proxyPort;
-  const names = Object.keys(DEFAULT_PORTS) as PortName[];
-  for (const name of names) {
-    if (pidOf(home, serviceOfPort(name)) !== null || (await isFree(wanted[name]))) continue;
-    const free = await freePort(wanted[name] + 1, new Set(Object.values(wanted)));
-    say(`  ! port ${wanted[name]} (${name}) is taken by another program: using ${free}`);
-    wanted[name] = free;
+/** What is asked for now over what was asked for before; a port that somebody else holds is replaced by a free one. */
+async function chooseSettings(home: Home, options: UpOptions): Promise<Settings> {
+  const before = readSettings(home);
+  const ports: Record<PortName, number> = { ...before.ports };
+  if (options.apiPort !== undefined) ports.api = options.apiPort;
+  if (options.proxyPort !== undefined) ports.proxy = options.proxyPort;
+  for (const name of Object.keys(DEFAULT_PORTS) as PortName[]) {
+    if (pidOf(home, serviceOfPort(name)) !== null || (await isFree(ports[name]))) continue;
+    const free = await freePort(ports[name] + 1, new Set(Object.values(ports)));
+    say(`  ! port ${ports[name]} (${name}) is taken by another program: using ${free}`);
+    ports[name] = free;
   }
-  writePorts(home, wanted);
-  return wanted;
+  const settings = { ports, computeHosts: options.computeHosts ?? before.computeHosts };
+  writeSettings(home, settings);
+  return settings;
+}
+
+/** Compute hosts beyond the number asked for end; what ran on them starts elsewhere at the next connect. */
+async function stopExtraHosts({ home, stack }: Installation): Promise<void> {
+  for (const id of COMPUTE_HOSTS.slice(stack.computeHosts)) await stop(home, `compute-${id}`, 'SIGTERM');
 }
 
 function serviceOfPort(name: PortName): string {
   if (name === 'api') return 'control-plane';
-  const safekeeper = /^safekeeper-\d/.exec(name);
-  return safekeeper?.[0] ?? name.replace(/-(http|pages)$/, '');
+  const numbered = /^(safekeeper|compute)-\d/.exec(name);
+  return numbered?.[0] ?? name.replace(/-(http|pages)$/, '');
 }
 
 async function startAll({ home, stack, services }: Installation): Promise<void> {

@@ -9,12 +9,14 @@ import { metadataDir, metadataUrl } from './metadata';
 import type { Service } from './service';
 
 export const SAFEKEEPERS = [1, 2, 3] as const;
+export const COMPUTE_HOSTS = [1, 2, 3] as const;
 /** Clients find an endpoint at `<endpoint>.<domain>`; every name under localhost is this machine. */
 export const PROXY_DOMAIN = 'localhost';
 
 export interface Stack {
   readonly home: Home;
   readonly ports: Ports;
+  readonly computeHosts: number;
   readonly secrets: Secrets;
   readonly distribution: Distribution;
   readonly natsServer: string;
@@ -30,7 +32,7 @@ export function servicesOf(stack: Stack): Service[] {
     metadata(stack),
     ...SAFEKEEPERS.map((id) => safekeeper(stack, id)),
     pageserver(stack),
-    compute(stack),
+    ...COMPUTE_HOSTS.slice(0, stack.computeHosts).map((id) => computeHost(stack, id)),
     controlPlane(stack),
     proxy(stack),
   ];
@@ -152,17 +154,18 @@ function pageserver(stack: Stack): Service {
   });
 }
 
-function compute(stack: Stack): Service {
+function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service {
   const { ports, home, distribution } = stack;
+  const name = `compute-${id}` as const;
   return app(stack, {
-    name: 'compute',
+    name,
     bundle: 'compute',
-    port: ports['compute-http'],
-    httpPort: ports['compute-http'],
+    port: ports[`${name}-http`],
+    httpPort: ports[`${name}-http`],
     env: {
-      NEON_HOST_ID: 'host-1',
-      NEON_DATA_DIR: folder(home, 'data/compute', 0o711),
-      NEON_RUN_DIR: folder(home, 'run/compute', 0o711),
+      NEON_HOST_ID: `host-${id}`,
+      NEON_DATA_DIR: folder(home, `data/${name}`, 0o711),
+      NEON_RUN_DIR: folder(home, `run/${name}`, 0o711),
       NEON_POSTGRES_DISTRIBUTION_DIRS: distribution.directory,
       NEON_PAGE_SHIM: reachable(home, join(home.checkout, 'dist/native/libneonpages.so')),
       ...(home.user === null ? {} : { NEON_POSTGRES_UID: String(home.user.uid) }),

@@ -1,0 +1,45 @@
+/** One writer per timeline: a newer compute fences the older, whatever the older believes. */
+import { type Branch, createProject, deleteProject } from './support/project';
+import { connect, neon, postmasterOf, query, signal, until, withClient } from './support/system';
+
+let project: Branch;
+beforeAll(async () => {
+  project = await createProject('fencing');
+  await query(project.uri, 'CREATE TABLE entry (id int PRIMARY KEY, writer text)');
+});
+afterAll(() => deleteProject(project));
+
+it('a host that froze and comes back cannot commit after another compute took over, and loses nobody a row', async () => {
+  const old = await connect(project.uri);
+  await old.query("INSERT INTO entry VALUES (1, 'old')");
+  const oldPostmaster = postmasterOf(project.endpointId);
+
+  // The agent freezes with its Postgres alive; a second host takes over when the first is not heard of.
+  await signal('compute-1', 'SIGSTOP');
+  const frozenWrite = old.query("INSERT INTO entry VALUES (2, 'old, in doubt')").then(
+    () => 'acknowledged',
+    () => 'refused',
+  );
+  await neon('up', '--compute-hosts', '2');
+  try {
+    await until(
+      'a new compute answers',
+      () =>
+        query(project.uri, 'SELECT 1').then(
+          () => true,
+          () => false,
+        ),
+      60_000,
+    );
+    await withClient(project.uri, (client) => client.query("INSERT INTO entry VALUES (3, 'new')"));
+
+    await signal('compute-1', 'SIGCONT');
+    expect(await frozenWrite).toBe('refused');
+    await until('the old Postgres is gone', () => postmasterOf(project.endpointId) !== oldPostmaster, 30_000);
+    const rows = await query<{ id: number }>(project.uri, 'SELECT id FROM entry ORDER BY id');
+    expect(rows.map((row) => row.id)).toEqual([1, 3]);
+  } finally {
+    await old.end().catch(() => undefined);
+    await neon('up', '--compute-hosts', '1');
+  }
+});
