@@ -1,0 +1,135 @@
+/**
+ * Planted bugs. Each takes the place of one rule; the checkers must catch every one of them, or they prove nothing.
+ */
+import {
+  type AcceptorEffect,
+  type AcceptorInput,
+  type AcceptorState,
+  type AcceptorStep,
+  type ProposerInput,
+  type ProposerState,
+  type ProposerStep,
+} from '@neon/consensus';
+import { Lsn, Term } from '@neon/kernel';
+
+type AcceptorStepOf = (state: AcceptorState, input: AcceptorInput) => AcceptorStep;
+type ProposerStepOf = (state: ProposerState, input: ProposerInput) => ProposerStep;
+
+/** A step around the true one. */
+export type AcceptorStepFunction = (state: AcceptorState, input: AcceptorInput, step: AcceptorStepOf) => AcceptorStep;
+export type ProposerStepFunction = (state: ProposerState, input: ProposerInput, step: ProposerStepOf) => ProposerStep;
+
+export interface Mutant {
+  readonly name: string;
+  readonly acceptor?: AcceptorStepFunction;
+  readonly proposer?: ProposerStepFunction;
+}
+
+const reordered =
+  (rank: (effect: AcceptorEffect) => number): AcceptorStepFunction =>
+  (state, input, step) => {
+    const result = step(state, input);
+    return { ...result, effects: [...result.effects].sort((a, b) => rank(a) - rank(b)) };
+  };
+
+const isVote = (input: AcceptorInput): boolean => input.kind === 'received' && input.message.kind === 'voteRequest';
+
+/** More than an unfinished record can hold. */
+const LONGEST_RECORD = 256;
+
+export const MUTANTS: readonly Mutant[] = [
+  { name: 'an acceptor answers before it persists', acceptor: reordered((effect) => (effect.kind === 'send' ? 0 : 1)) },
+  {
+    name: 'an acceptor votes without flushing',
+    acceptor: (state, input, step) => {
+      const result = step(state, input);
+      return isVote(input) ? { ...result, effects: result.effects.filter(({ kind }) => kind !== 'flush') } : result;
+    },
+  },
+  {
+    name: 'an acceptor reports what is written as durable',
+    acceptor: (state, input, step) => {
+      const result = step(state, input);
+      const { leader, writeLsn, writeRecordLsn } = result.state;
+      if (input.kind !== 'written' || leader === undefined) return result;
+      const lying: AcceptorState = { ...result.state, durableLsn: writeLsn, flushLsn: writeRecordLsn };
+      const { membershipGeneration, term, commitLsn } = lying;
+      const message = {
+        kind: 'appendResponse',
+        membershipGeneration,
+        term,
+        commitLsn,
+        flushLsn: writeRecordLsn,
+        durableLsn: writeLsn,
+      } as const;
+      return { state: lying, effects: [...result.effects, { kind: 'send', session: leader, message }] };
+    },
+  },
+  {
+    name: 'an acceptor adopts a history before it cuts its log',
+    acceptor: reordered((effect) => (effect.kind === 'persist' ? 0 : 1)),
+  },
+  {
+    name: 'an acceptor does not cut its log',
+    acceptor: (state, input, step) => {
+      const result = step(state, input);
+      return { ...result, effects: result.effects.filter(({ kind }) => kind !== 'truncate') };
+    },
+  },
+  {
+    name: 'an acceptor votes twice in a term',
+    acceptor: (state, input, step) => {
+      const repeated =
+        input.kind === 'received' && input.message.kind === 'voteRequest' && input.message.term === state.term;
+      return step(repeated ? { ...state, term: Term.of(state.term - 1) } : state, input);
+    },
+  },
+  {
+    name: 'an acceptor accepts a gap',
+    acceptor: (state, input, step) => {
+      // Ends of records are found across the gap too, or the log would merely stop growing.
+      const lag = input.kind === 'written' ? input.endLsn - input.recordEndLsn : 0;
+      if (input.kind === 'written' && lag > LONGEST_RECORD)
+        return step(state, { ...input, recordEndLsn: input.endLsn });
+      if (input.kind !== 'received' || input.message.kind !== 'appendRequest') return step(state, input);
+      const { startLsn } = input.message;
+      return step(startLsn > state.writeLsn ? { ...state, writeLsn: startLsn } : state, input);
+    },
+  },
+  {
+    name: 'an acceptor takes appends of an earlier term',
+    acceptor: (state, input, step) => {
+      if (input.kind !== 'received' || input.message.kind !== 'appendRequest') return step(state, input);
+      const term = Term.of(Math.max(state.termHistory.at(-1)?.term ?? 0, input.message.term));
+      if (term !== input.message.term) return step(state, input);
+      const result = step({ ...state, term }, input);
+      const effects = result.effects.map((effect) => effect);
+      return { state: { ...result.state, term: state.term }, effects };
+    },
+  },
+  {
+    name: 'a proposer commits in an old term',
+    proposer: (state, input, step) => {
+      const { phase } = state;
+      if (phase.kind !== 'leading') return step(state, input);
+      const naive = step({ ...state, phase: { ...phase, termStartLsn: Lsn.ZERO } }, input);
+      const next = naive.state.phase;
+      if (next.kind !== 'leading') return naive;
+      return { ...naive, state: { ...naive.state, phase: { ...next, termStartLsn: phase.termStartLsn } } };
+    },
+  },
+  {
+    name: 'a proposer takes the first voter for the donor',
+    proposer: (state, input, step) => {
+      if (state.phase.kind !== 'campaigning') return step(state, input);
+      if (input.kind !== 'received' || input.message.kind !== 'voteResponse' || !input.message.granted)
+        return step(state, input);
+      const first = [...state.peers.values()].flatMap((peer) =>
+        peer.kind === 'voted' && peer.granted ? [peer] : [],
+      )[0];
+      if (first === undefined || input.message.flushLsn < first.position.flushLsn) return step(state, input);
+      const { flushLsn, termHistory } = first.position;
+      return step(state, { ...input, message: { ...input.message, flushLsn, termHistory } });
+    },
+  },
+];

@@ -1,0 +1,199 @@
+/**
+ * One simulated life of a timeline: three safekeepers, rival computes, a bad network, crashes. A run is its seed.
+ *
+ *   R1  The same seed and mutant give the same run, event for event.
+ *   R2  A run ends with peace: all faults stop, and one more compute must recover, which shows that nothing acknowledged
+ *       was lost and that the timeline is still alive.
+ */
+import { AcceptorState, type TimelineIdentity } from '@neon/consensus';
+import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Connection, type NetworkProfile, Partitions } from '../network';
+import { Scheduler } from '../scheduler';
+import { SeededRandom } from '../seeded-random';
+import { AcceptorNode } from './acceptor-node';
+import { Checker, Violation, check } from './checker';
+import type { Mutant } from './mutant';
+import { ProposerNode } from './proposer-node';
+
+const START_LSN = Lsn.of(0x400);
+const TROUBLE_MS = 1500;
+const PEACE_MAX_MS = 10_000;
+const GENERATION = 1;
+
+const IDENTITY: TimelineIdentity = {
+  tenantId: TenantId.parse('11'.repeat(16)),
+  timelineId: TimelineId.parse('22'.repeat(16)),
+  pgMajor: 17,
+  systemId: SystemId.parse('7000000000000000001'),
+  walSegmentSize: 4096,
+};
+
+const TIMING = { greetingGrace: 1, campaign: 6, heartbeat: 5, silence: 25 };
+
+export interface RunReport {
+  readonly seed: number;
+  readonly violation: Violation | undefined;
+  readonly events: number;
+  readonly elections: number;
+  readonly acknowledgedBytes: number;
+}
+
+export function runConsensusSeed(seed: number, mutant?: Mutant): RunReport {
+  const run = new ConsensusRun(seed, mutant);
+  let violation: Violation | undefined;
+  try {
+    run.perform();
+  } catch (error) {
+    // A broken assertion of the state machines is as much a finding as a broken promise that the checker sees.
+    violation =
+      error instanceof Violation
+        ? error
+        : new Violation('assert', error instanceof Error ? error.message : String(error));
+  }
+  return { seed, violation, ...run.summary() };
+}
+
+class ConsensusRun {
+  private readonly random: SeededRandom;
+  private readonly scheduler = new Scheduler();
+  private readonly partitions = new Partitions();
+  private readonly checker: Checker;
+  private readonly acceptors: readonly [AcceptorNode, ...AcceptorNode[]];
+  private readonly profile: { current: NetworkProfile };
+  private proposers: ProposerNode[] = [];
+  private born = 0;
+  private crashRate: number;
+
+  constructor(
+    seed: number,
+    private readonly mutant: Mutant | undefined,
+  ) {
+    this.random = new SeededRandom(seed);
+    this.checker = new Checker(START_LSN, 2);
+    this.crashRate = this.random.pick([0, 0.0005, 0.003]);
+    this.profile = { current: this.badNetwork() };
+    this.acceptors = [this.makeAcceptor(1), this.makeAcceptor(2), this.makeAcceptor(3)];
+  }
+
+  perform(): void {
+    this.startProposer();
+    this.troubleSoon();
+    this.scheduler.runUntil(TROUBLE_MS);
+    this.makePeace();
+    const last = this.startProposer();
+    this.scheduler.runUntil(TROUBLE_MS + PEACE_MAX_MS, () => last.recoveredLsn !== undefined);
+    check(last.recoveredLsn !== undefined, 'R2', () => 'no recovery in peace: the timeline is stuck');
+  }
+
+  summary = () => ({
+    events: this.scheduler.eventCount,
+    elections: this.checker.electionCount,
+    acknowledgedBytes: this.checker.acknowledgedLsn - START_LSN,
+  });
+
+  private badNetwork(): NetworkProfile {
+    const isOrdered = this.random.chance(0.6);
+    return {
+      delayMaxMs: this.random.pick([1, 5, 30]),
+      dropRate: this.random.pick(isOrdered ? [0, 0.001, 0.02] : [0.001, 0.02, 0.1]),
+      duplicateRate: this.random.pick([0.01, 0.1]),
+      isOrdered,
+    };
+  }
+
+  private makeAcceptor(number: number): AcceptorNode {
+    const id = SafekeeperId.of(number);
+    const { random, scheduler, checker } = this;
+    const step = this.mutant?.acceptor ?? ((state, input, real) => real(state, input));
+    const created = AcceptorState.create({
+      safekeeperId: id,
+      identity: IDENTITY,
+      membershipGeneration: GENERATION,
+      startLsn: START_LSN,
+      term: Term.ZERO,
+    });
+    return new AcceptorNode({ random, scheduler, checker, step }, id, created);
+  }
+
+  private startProposer(): ProposerNode {
+    const { random, scheduler, checker, acceptors } = this;
+    const node = new ProposerNode(
+      {
+        random,
+        scheduler,
+        checker,
+        acceptors,
+        step: this.mutant?.proposer ?? ((state, input, real) => real(state, input)),
+        connect: (from, acceptor) => this.connect(from, acceptor),
+        isCut: this.partitions.isCut,
+      },
+      `compute${this.born++}`,
+      this.born,
+      {
+        identity: IDENTITY,
+        membershipGeneration: GENERATION,
+        safekeepers: this.acceptors.map(({ id }) => id),
+        token: '',
+        timing: TIMING,
+      },
+      this.crashRate,
+    );
+    this.proposers = [...this.proposers.filter(({ isRunning }) => isRunning), node];
+    return node;
+  }
+
+  private connect(from: string, acceptor: AcceptorNode): Connection | undefined {
+    const isCut = () => this.partitions.isCut(from, acceptor.name);
+    if (!acceptor.isUp || isCut()) return undefined;
+    const connection = new Connection(this.scheduler, this.random, this.profile.current, isCut);
+    acceptor.accept(connection);
+    return connection;
+  }
+
+  private troubleSoon(): void {
+    this.scheduler.after(this.random.unit() * 150, () => {
+      if (this.scheduler.nowMs >= TROUBLE_MS) return;
+      this.trouble();
+      this.troubleSoon();
+    });
+  }
+
+  private trouble(): void {
+    const { random } = this;
+    const acceptor = random.pick(this.acceptors);
+    const running = this.proposers.filter(({ isRunning }) => isRunning);
+    const [first, ...others] = running;
+    switch (random.between(0, 8)) {
+      case 0:
+      case 1:
+        acceptor.crash();
+        this.scheduler.after(random.unit() * 200, () => acceptor.restart());
+        return;
+      case 2:
+        for (const each of this.acceptors) if (random.chance(0.7)) each.crash();
+        this.scheduler.after(random.unit() * 100, () => this.acceptors.forEach((each) => each.restart()));
+        return;
+      case 3:
+        if (first !== undefined) random.pick([first, ...others]).crash();
+        return;
+      case 4:
+        if (first !== undefined) this.partitions.separate(random.pick([first, ...others]).name, acceptor.name);
+        return;
+      case 5:
+        return this.partitions.heal();
+      default:
+        if (running.length < 2) this.startProposer();
+    }
+  }
+
+  private makePeace(): void {
+    this.crashRate = 0;
+    this.partitions.heal();
+    for (const proposer of this.proposers) proposer.crash();
+    for (const acceptor of this.acceptors) {
+      if (this.random.chance(0.5)) acceptor.crash();
+      acceptor.restart();
+    }
+    this.profile.current = { delayMaxMs: 2, dropRate: 0, duplicateRate: 0, isOrdered: true };
+  }
+}
