@@ -1,0 +1,9 @@
+export {
+  MEMBERSHIP_GENERATION_FIRST,
+  SafekeeperStatus,
+  TimelineCreate,
+  type TimelineCreateBody,
+  TimelineDetail,
+  TimelineList,
+} from './management';
+export { SafekeeperAlive, SafekeeperTimelineStatus, safekeeperAlive, safekeeperTimelineStatus } from './signals';

@@ -1,0 +1,56 @@
+/**
+ * The management API of a safekeeper: JSON over HTTP, token scope `management`, errors `{ code, message }`.
+ *
+ *   GET    /v1/status                                     → SafekeeperStatus
+ *   GET    /v1/tenants/:tenantId/timelines                → { timelines: TimelineDetail[] }
+ *   PUT    /v1/tenants/:tenantId/timelines/:timelineId    TimelineCreate → TimelineDetail
+ *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`
+ *   GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
+ *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed
+ *   GET    /healthz, GET /metrics                         without a token
+ *
+ * WAL does not travel here: `docs/protocols/safekeeper.md`.
+ */
+import { z } from 'zod';
+import { hexId, lsnText, systemIdText } from './json';
+
+export const MEMBERSHIP_GENERATION_FIRST = 1;
+
+const WAL_SEGMENT_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].map((megabytes) => megabytes * 1024 * 1024);
+
+export const TimelineCreate = z.object({
+  pgMajor: z.number().int().min(14).max(18),
+  systemId: systemIdText,
+  walSegmentSize: z.number().refine((size) => WAL_SEGMENT_SIZES.includes(size), 'a power of two from 1 MiB to 1 GiB'),
+  /** Where the timeline's own WAL begins: the end of a record. */
+  startLsn: lsnText,
+  membershipGeneration: z.number().int().positive().default(MEMBERSHIP_GENERATION_FIRST),
+});
+export type TimelineCreate = z.infer<typeof TimelineCreate>;
+/** What a caller sends: defaults may be left out. */
+export type TimelineCreateBody = z.input<typeof TimelineCreate>;
+
+export const TimelineDetail = z.object({
+  tenantId: hexId,
+  timelineId: hexId,
+  pgMajor: z.number().int(),
+  systemId: systemIdText,
+  walSegmentSize: z.number().int(),
+  membershipGeneration: z.number().int(),
+  term: z.number().int(),
+  termHistory: z.array(z.object({ term: z.number().int(), startLsn: lsnText })),
+  startLsn: lsnText,
+  flushLsn: lsnText,
+  commitLsn: lsnText,
+  /** Every safekeeper of the timeline holds the WAL below it. */
+  truncateLsn: lsnText,
+  writerConnected: z.boolean(),
+  readers: z.array(z.object({ name: z.string(), sentLsn: lsnText, flushLsn: lsnText, applyLsn: lsnText })),
+});
+export type TimelineDetail = z.infer<typeof TimelineDetail>;
+
+export const TimelineList = z.object({ timelines: z.array(TimelineDetail) });
+export type TimelineList = z.infer<typeof TimelineList>;
+
+export const SafekeeperStatus = z.object({ id: z.number().int().positive(), version: z.string() });
+export type SafekeeperStatus = z.infer<typeof SafekeeperStatus>;

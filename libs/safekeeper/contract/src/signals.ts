@@ -1,0 +1,41 @@
+/** Lossy status on core NATS: each one replaces the one before it. */
+import { defineEvent } from '@neon/kernel';
+import { z } from 'zod';
+import { hexId, lsnText, port } from './json';
+
+export const SafekeeperAlive = z.object({
+  safekeeperId: z.number().int().positive(),
+  host: z.string(),
+  proposerPort: port,
+  replicationPort: port,
+  httpPort: port,
+});
+export type SafekeeperAlive = z.infer<typeof SafekeeperAlive>;
+
+/** Every 2 s from each safekeeper: where it is. */
+export const safekeeperAlive = defineEvent({
+  subject: 'neon.safekeeper.node.alive',
+  version: 1,
+  schema: SafekeeperAlive,
+});
+
+export const SafekeeperTimelineStatus = z.object({
+  safekeeperId: z.number().int().positive(),
+  tenantId: hexId,
+  timelineId: hexId,
+  term: z.number().int(),
+  /** The term of the last record; with `flushLsn` it orders logs. */
+  lastLogTerm: z.number().int(),
+  flushLsn: lsnText,
+  commitLsn: lsnText,
+  host: z.string(),
+  replicationPort: port,
+});
+export type SafekeeperTimelineStatus = z.infer<typeof SafekeeperTimelineStatus>;
+
+/** For each timeline that has changed, at most every 200 ms; for the others every 5 s. */
+export const safekeeperTimelineStatus = defineEvent({
+  subject: 'neon.safekeeper.timeline.status',
+  version: 1,
+  schema: SafekeeperTimelineStatus,
+});
