@@ -71,6 +71,10 @@ export class Api {
     return created.project.id;
   }
 
+  async deleteProject(projectId: string): Promise<void> {
+    await this.call('DELETE', `/projects/${projectId}`);
+  }
+
   private async waitFor(projectId: string, operationId: string): Promise<void> {
     const deadline = Date.now() + OPERATION_TIMEOUT_MS;
     for (;;) {

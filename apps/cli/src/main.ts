@@ -9,6 +9,8 @@ import { build } from './build';
 import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
+import { verifyPages } from './verify/pages';
+import { randomInt } from 'node:crypto';
 
 const port = (text: string): number => {
   const value = Number(text);
@@ -67,6 +69,25 @@ program
   .command('build')
   .description('build the services without starting them')
   .action(() => build(openHome().checkout));
+const seed = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
+    throw new InvalidArgumentError('a seed is a number below 2^32.');
+  return value;
+};
+const verify = program
+  .command('verify')
+  .description('run the proofs that come with the product; each prints what it checked and its seed');
+const proof = (name: string, description: string): Command =>
+  verify
+    .command(name)
+    .description(description)
+    .option('--quick', 'a short run', false)
+    .option('--seed <number>', 'repeat a run', seed, randomInt(2 ** 32 - 1));
+proof('pages', 'after a workload, every page of a compute equals the page the pageserver has').action(
+  (options: { quick: boolean; seed: number }) => verifyPages(options),
+);
+
 program
   .command('test')
   .description('run the checks and tests')

@@ -1,0 +1,59 @@
+/** A compute that runs on this machine, as its operator reaches it. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
+import { HostAlive } from '@neon/compute-contract';
+import { Client } from 'pg';
+import type { Installation } from '../installation';
+import { CommandFailure } from '../progress';
+import { COMPUTE_HOSTS } from '../stack/services';
+
+export interface LocalCompute {
+  readonly pid: number;
+  readonly dataDirectory: string;
+  readonly tenantId: string;
+  readonly timelineId: string;
+  /** A superuser's session over the private socket. */
+  withAdmin<T>(database: string, use: (client: Client) => Promise<T>): Promise<T>;
+}
+
+/** @throws CommandFailure when that compute does not run here */
+export async function computeOf({ home, stack }: Installation, computeId: string): Promise<LocalCompute> {
+  const hosts = COMPUTE_HOSTS.slice(0, stack.computeHosts);
+  const reports = await Promise.all(hosts.map((id) => statusOf(stack.ports[`compute-${id}-http`])));
+  const compute = reports.flat().find((each) => each.computeId === computeId);
+  if (compute === undefined) throw new CommandFailure(`no compute of ${computeId} runs on this machine`);
+  const { pid, dataDirectory } = postmasterOf(home.directory, computeId);
+  const { tenantId, timelineId } = compute;
+  return {
+    pid,
+    dataDirectory,
+    tenantId,
+    timelineId,
+    withAdmin: (database, use) => session(dataDirectory, database, use),
+  };
+}
+
+async function statusOf(httpPort: number): Promise<HostAlive['computes']> {
+  return HostAlive.parse(await (await fetch(`http://127.0.0.1:${httpPort}/v1/status`)).json()).computes;
+}
+
+function postmasterOf(home: string, computeId: string): { pid: number; dataDirectory: string } {
+  const listing = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' });
+  for (const line of listing.split('\n')) {
+    const match = /^\s*(\d+) \S*bin\/postgres .*?-D (\S+)/.exec(line);
+    const dataDirectory = match?.[2];
+    if (dataDirectory?.startsWith(home) === true && dataDirectory.includes(`/${computeId}/`))
+      return { pid: Number(match?.[1]), dataDirectory };
+  }
+  throw new CommandFailure(`no Postgres of ${computeId} runs on this machine`);
+}
+
+async function session<T>(dataDirectory: string, database: string, use: (client: Client) => Promise<T>): Promise<T> {
+  // postmaster.pid: pid, data directory, start time, port, socket directory, … (miscadmin.h, LOCK_FILE_LINE_*).
+  const lines = readFileSync(join(dataDirectory, 'postmaster.pid'), 'utf8').split('\n');
+  const client = new Client({ host: lines[4] ?? '', port: Number(lines[3]), user: BOOTSTRAP_SUPERUSER, database });
+  await client.connect();
+  return use(client).finally(() => client.end());
+}

@@ -1,0 +1,220 @@
+/**
+ * `./neon verify pages`: after a workload and a CHECKPOINT, every page in the compute's files equals the pageserver's page
+ * at that LSN, masked as Postgres masks for its own consistency check.
+ *
+ *   V1  Main forks of all permanent relations, of every database and the shared ones, agree page by page and in length.
+ *   V2  Visibility maps agree, or the pageserver's has fewer bits: a missing bit costs a look at the heap, a wrong one a
+ *       wrong answer. (CREATE DATABASE logs the map's pages so that they replay as empty, in Postgres itself too.)
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Lsn, TenantId, TimelineId } from '@neon/kernel';
+import { maskPage, pageKindOf, type PageKind } from '@neon/postgres';
+import { TokenIssuer } from '@neon/service-token';
+import { Client } from 'pg';
+import { type Installation, openInstallation } from '../installation';
+import { CommandFailure, say, step } from '../progress';
+import { type LocalCompute, computeOf } from './local-compute';
+import { PageReader, PageServiceError, type RelationFork } from './page-reader';
+import { statements } from './workload';
+
+const PAGE_SIZE = 8192;
+const BATCH = 64;
+const MAIN = 0;
+const VISIBILITY_MAP = 2;
+const SECOND_DATABASE = 'verify_second';
+const DIFFERENCES_SHOWN = 20;
+
+interface Report {
+  relations: number;
+  pages: number;
+  emptierMaps: number;
+  readonly differences: string[];
+}
+
+export async function verifyPages({ quick, seed }: { quick: boolean; seed: number }): Promise<void> {
+  say(`seed ${seed}`);
+  const installation = await openInstallation();
+  const { projectId, endpointId, uri } = await step('creating a project', () => newProject(installation));
+  try {
+    const steps = quick ? 60 : 600;
+    await step(`running ${steps} steps in each of two databases`, () => runWorkload(uri, seed, steps));
+    const compute = await computeOf(installation, endpointId);
+    const lsn = await step('reading every block, then CHECKPOINT', () => settle(compute));
+    const report = await step('comparing every page', () => compareAll(installation, compute, lsn));
+    say(
+      `${report.relations} relation forks, ${report.pages} pages compared at ${Lsn.format(lsn)}, ${report.differences.length} differences, ${report.emptierMaps} visibility-map pages with fewer bits`,
+    );
+    if (report.differences.length > 0)
+      throw new CommandFailure(
+        `the pageserver differs (seed ${seed}):\n${report.differences.slice(0, DIFFERENCES_SHOWN).join('\n')}`,
+      );
+  } finally {
+    await installation.api.deleteProject(projectId);
+  }
+}
+
+async function newProject({ api }: Installation): Promise<{ projectId: string; endpointId: string; uri: string }> {
+  const projectId = await api.createProject('verify-pages');
+  const [endpoint] = await api.endpoints(projectId);
+  if (endpoint === undefined) throw new CommandFailure('the project has no endpoint');
+  return { projectId, endpointId: endpoint.id, uri: await api.connectionUri(projectId) };
+}
+
+async function runWorkload(uri: string, seed: number, steps: number): Promise<void> {
+  const session = async (database: string | undefined, run: (client: Client) => Promise<void>): Promise<void> => {
+    const url = new URL(uri);
+    const client = new Client({
+      host: '127.0.0.1',
+      port: Number(url.port),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: database ?? url.pathname.slice(1),
+      ssl: { rejectUnauthorized: false, servername: url.hostname },
+    });
+    await client.connect();
+    await run(client).finally(() => client.end());
+  };
+  const execute = async (client: Client, from: number): Promise<void> => {
+    for (const sql of statements(from, steps)) await client.query(sql);
+  };
+  await session(undefined, async (client) => {
+    await execute(client, seed);
+    await client.query(`CREATE DATABASE ${SECOND_DATABASE}`);
+  });
+  await session(SECOND_DATABASE, (client) => execute(client, seed + 1));
+}
+
+/** No autovacuum any more, every block of every relation read, everything on disk. @returns the LSN the files are at */
+async function settle(compute: LocalCompute): Promise<Lsn> {
+  return compute.withAdmin('postgres', async (admin) => {
+    await admin.query('ALTER SYSTEM SET autovacuum = off');
+    await admin.query('SELECT pg_reload_conf()');
+    for (const database of await databases(admin)) {
+      await compute.withAdmin(database.name, async (client) => {
+        await client.query('CREATE EXTENSION IF NOT EXISTS pg_prewarm');
+        for (const { oid, fork } of await forks(client))
+          await client.query("SELECT pg_prewarm($1::oid::regclass, 'read', $2)", [oid, fork]);
+      });
+    }
+    await admin.query('CHECKPOINT');
+    const { rows } = await admin.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn');
+    return Lsn.parse(rows[0]?.lsn ?? '');
+  });
+}
+
+const databases = async (client: Client): Promise<{ name: string }[]> =>
+  (await client.query<{ name: string }>('SELECT datname AS name FROM pg_database WHERE datallowconn ORDER BY oid'))
+    .rows;
+
+interface ForkFile {
+  readonly oid: number;
+  readonly name: string;
+  readonly path: string;
+  readonly fork: 'main' | 'vm';
+}
+
+/** Every fork of this database's permanent relations and the shared ones that has a file; the free space map is not WAL-logged. */
+async function forks(client: Client): Promise<ForkFile[]> {
+  const { rows } = await client.query<ForkFile>(
+    `SELECT c.oid, c.oid::regclass::text AS name, pg_relation_filepath(c.oid) AS path, fork
+     FROM pg_class c, unnest(ARRAY['main', 'vm']) fork
+     WHERE relpersistence = 'p' AND pg_relation_filepath(c.oid) IS NOT NULL AND pg_relation_size(c.oid, fork) > 0
+     ORDER BY c.oid, fork`,
+  );
+  return rows;
+}
+
+async function compareAll(installation: Installation, compute: LocalCompute, lsn: Lsn): Promise<Report> {
+  const identity = { tenantId: TenantId.parse(compute.tenantId), timelineId: TimelineId.parse(compute.timelineId) };
+  const issuer = await TokenIssuer.fromPem(readFileSync(installation.stack.secrets.tokenPrivateKeyFile, 'utf8'));
+  const token = await issuer.issue({ scope: 'timeline', ...identity }, 3_600);
+  const reader = await PageReader.connect(installation.stack.ports['pageserver-pages'], { ...identity, token });
+  const report: Report = { relations: 0, pages: 0, emptierMaps: 0, differences: [] };
+  try {
+    await compute.withAdmin('postgres', async (admin) => {
+      const seen = new Set<string>();
+      for (const { name } of await databases(admin)) {
+        const files = await compute.withAdmin(name, forks);
+        for (const file of files) {
+          const key = `${file.path} ${file.fork}`;
+          if (seen.has(key)) continue;
+          seen.add(key);
+          await compareFork(reader, compute, file, lsn, report);
+        }
+      }
+    });
+  } finally {
+    reader.close();
+  }
+  return report;
+}
+
+/** `base/<database>/<relation>` or `global/<relation>` (GetRelationPath, common/relpath.c). */
+function relationOf({ path, fork }: ForkFile): RelationFork {
+  const [, database, relation] = /^(?:base\/(\d+)|global)\/(\d+)$/.exec(path) ?? [];
+  if (relation === undefined) throw new CommandFailure(`a relation outside base/ and global/: ${path}`);
+  return {
+    tablespaceOid: database === undefined ? 1664 : 1663,
+    databaseOid: Number(database ?? 0),
+    relationNumber: Number(relation),
+    fork: fork === 'vm' ? VISIBILITY_MAP : MAIN,
+  };
+}
+
+async function compareFork(
+  reader: PageReader,
+  compute: LocalCompute,
+  file: ForkFile,
+  lsn: Lsn,
+  report: Report,
+): Promise<void> {
+  const local = readFileSync(join(compute.dataDirectory, file.fork === 'vm' ? `${file.path}_vm` : file.path));
+  const relation = relationOf(file);
+  const blockCount = local.length / PAGE_SIZE;
+  report.relations += 1;
+  for (let first = 0; first < blockCount; first += BATCH) {
+    const blocks = Array.from({ length: Math.min(BATCH, blockCount - first) }, (_, i) => first + i);
+    const remote = await reader.read(relation, lsn, blocks).catch((error: unknown) => {
+      report.differences.push(`${file.name} (${file.fork}) blocks ${first}…: ${String(error)}`);
+      return null;
+    });
+    if (remote === null) return;
+    for (const [i, block] of blocks.entries()) {
+      const pages = {
+        local: Buffer.from(local.subarray(block * PAGE_SIZE, (block + 1) * PAGE_SIZE)),
+        remote: Buffer.from(remote.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)),
+      };
+      comparePage(file, block, pages, report);
+    }
+  }
+  const beyond = await reader.read(relation, lsn, [blockCount]).then(
+    () => 'a page beyond the end',
+    (error: unknown) =>
+      error instanceof PageServiceError && error.answer.code === 'BlockOutOfRange' ? null : String(error),
+  );
+  if (beyond !== null)
+    report.differences.push(
+      `${file.name} (${file.fork}) has ${blockCount} blocks, the pageserver answers block ${blockCount}: ${beyond}`,
+    );
+}
+
+function comparePage(
+  file: ForkFile,
+  block: number,
+  { local, remote }: { local: Buffer; remote: Buffer },
+  report: Report,
+): void {
+  report.pages += 1;
+  const kind: PageKind = file.fork === 'vm' ? 'visibility-map' : pageKindOf(local, block);
+  for (const page of [local, remote]) maskPage(page, kind, block);
+  if (local.equals(remote)) return;
+  if (kind === 'visibility-map' && remote.every((byte, at) => at < 24 || (byte & (local[at] ?? 0)) === byte)) {
+    report.emptierMaps += 1;
+    return;
+  }
+  const at = local.findIndex((byte, i) => byte !== remote[i]);
+  report.differences.push(
+    `${file.name} (${file.fork}, ${kind}, ${file.path}) block ${block} differs at byte ${at}: compute ${local.subarray(at, at + 8).toString('hex')}, pageserver ${remote.subarray(at, at + 8).toString('hex')}`,
+  );
+}
