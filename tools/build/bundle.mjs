@@ -1,4 +1,4 @@
-// Bundles an app into dist/apps/<app>/main.cjs: node tools/build/bundle.mjs <app>…
+// Bundles programs into dist/<folder>/main.cjs: node tools/build/bundle.mjs apps/<app>… bench
 //
 // Everything goes into the bundle but optional peers that Nest probes for and packages that read files beside themselves.
 import fs from 'node:fs';
@@ -11,18 +11,18 @@ const OPTIONAL_PEERS =
   /^(@nestjs\/(websockets|microservices|platform-fastify)|@fastify\/.+|cache-manager|pg-native|@as-integrations\/.+|class-validator|class-transformer)(\/|$)/;
 const READS_OWN_FILES = new Set(['swagger-ui-dist']);
 
-const configuration = (app) => ({
+const configuration = (folder) => ({
   context: root,
   mode: 'production',
   target: 'node20',
   devtool: 'source-map',
   entry: Object.fromEntries(
     fs
-      .readdirSync(path.join(root, 'apps', app, 'src'))
+      .readdirSync(path.join(root, folder, 'src'))
       .filter((file) => /^(main|.*\.worker)\.ts$/.test(file))
-      .map((file) => [file.replace(/\.ts$/, ''), path.join(root, 'apps', app, 'src', file)]),
+      .map((file) => [file.replace(/\.ts$/, ''), path.join(root, folder, 'src', file)]),
   ),
-  output: { path: path.join(root, 'dist/apps', app), filename: '[name].cjs', clean: true },
+  output: { path: path.join(root, 'dist', folder), filename: '[name].cjs', clean: true },
   resolve: {
     extensions: ['.ts', '.js', '.mjs', '.json'],
     extensionAlias: { '.js': ['.ts', '.js'] },
@@ -58,25 +58,25 @@ const configuration = (app) => ({
   stats: 'errors-warnings',
 });
 
-function bundle(app) {
+function bundle(folder) {
   const started = performance.now();
-  const compiler = rspack(configuration(app));
+  const compiler = rspack(configuration(folder));
   return new Promise((resolve, reject) => {
     compiler.run((error, stats) => {
       compiler.close(() => undefined);
       if (error || stats?.hasErrors()) reject(error ?? new Error(stats.toString({ all: false, errors: true })));
-      else resolve(console.log(`${app}: bundled in ${Math.round(performance.now() - started)} ms`));
+      else resolve(console.log(`${folder}: bundled in ${Math.round(performance.now() - started)} ms`));
     });
   });
 }
 
-const apps = process.argv.slice(2);
-if (apps.length === 0) {
-  console.error('usage: node tools/build/bundle.mjs <app>…');
+const folders = process.argv.slice(2);
+if (folders.length === 0) {
+  console.error('usage: node tools/build/bundle.mjs <folder>…');
   process.exitCode = 2;
 }
-for (const app of apps) {
-  await bundle(app).catch((error) => {
+for (const folder of folders) {
+  await bundle(folder).catch((error) => {
     console.error(String(error.message ?? error));
     process.exitCode = 1;
   });
