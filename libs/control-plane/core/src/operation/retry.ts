@@ -1,0 +1,35 @@
+/**
+ * What to do after an attempt failed.
+ *
+ *   R1  `Unavailable`, and refusals that time may cure, are tried again: after 100 ms, then twice as long each time up to 5 s.
+ *   R2  Nobody waits for ever: a start, which a client is waiting for, gives up after about 6 s of pauses, anything else after
+ *       about a minute and a half.
+ *   R3  Everything else is final at once, for trying again would only repeat it.
+ */
+import { Refusal, Unavailable } from '@neon/kernel';
+import type { OperationAction, OperationError } from './operation';
+
+export type Verdict =
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: OperationError }
+  | { readonly kind: 'fail'; readonly error: OperationError };
+
+const FIRST_DELAY_MS = 100;
+const DELAY_MS_MAX = 5_000;
+const ATTEMPTS_MAX = { start_compute: 7, other: 24 };
+/** Of these the cause is elsewhere and may pass: a safekeeper restarts, another compute won the election. */
+const PASSING = new Set(['QuorumUnavailable', 'PageserverUnavailable', 'ComputeFenced']);
+
+/** @param failuresCount failures before this one */
+export function afterFailure(error: unknown, action: OperationAction, failuresCount: number): Verdict {
+  const shown = errorOf(error);
+  const passing = error instanceof Unavailable || (error instanceof Refusal && PASSING.has(error.code));
+  const attemptsMax = action === 'start_compute' ? ATTEMPTS_MAX.start_compute : ATTEMPTS_MAX.other;
+  if (!passing || failuresCount + 1 >= attemptsMax) return { kind: 'fail', error: shown };
+  return { kind: 'retry', delayMs: Math.min(FIRST_DELAY_MS * 2 ** failuresCount, DELAY_MS_MAX), error: shown };
+}
+
+function errorOf(error: unknown): OperationError {
+  if (error instanceof Refusal) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: error instanceof Unavailable ? 'Unavailable' : 'Internal', message };
+}
