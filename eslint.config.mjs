@@ -14,6 +14,7 @@ const kinds = {
   app: ['kernel', 'contract', 'core', 'adapters', 'foundation', 'platform'],
   cli: ['kernel', 'contract', 'foundation', 'platform', 'simulation'],
   e2e: ['kernel', 'contract', 'foundation', 'platform'],
+  bench: ['kernel', 'contract', 'foundation', 'platform'],
   simulation: ['kernel', 'foundation', 'core'],
   tool: ['kernel', 'contract', 'foundation', 'platform', 'core', 'adapters'],
 };

@@ -30,9 +30,9 @@ function partsOf(
     },
     {
       name: 'services',
-      sources: ['apps', 'libs', 'prisma', 'tools/build', 'tsconfig.base.json', 'package-lock.json'],
+      sources: ['apps', 'bench', 'libs', 'prisma', 'tools/build', 'tsconfig.base.json', 'package-lock.json'],
       output: `dist/apps/${APPS[0]}/main.cjs`,
-      command: [node, join(checkout, 'tools/build/bundle.mjs'), ...APPS.map((app) => `apps/${app}`)],
+      command: [node, join(checkout, 'tools/build/bundle.mjs'), ...APPS.map((app) => `apps/${app}`), 'bench'],
     },
   ];
 }

@@ -1,5 +1,6 @@
 /** The `./neon` command line. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { bench } from './commands/bench';
 import { down, reset } from './commands/down';
 import { logs, psql } from './commands/psql';
 import { status } from './commands/status';
@@ -69,6 +70,12 @@ program
   .command('build')
   .description('build the services without starting them')
   .action(() => build(openHome().checkout));
+program
+  .command('bench [suite]')
+  .description('measure the running installation; without a suite, all of them')
+  .option('--json', 'one JSON object a suite', false)
+  .action((suite: string | undefined, options: { json: boolean }) => bench(suite, options));
+
 const seed = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)

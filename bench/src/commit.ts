@@ -1,0 +1,101 @@
+/**
+ * pgbench (TPC-B-like) on a compute with three safekeepers, beside stock Postgres with local commit and beside stock
+ * Postgres with a quorum of three `pg_receivewal --synchronous`, all on this machine, one after the other.
+ */
+import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
+import { BenchProject, runProgram } from './installation';
+import { PeerPostgres } from './peer-postgres';
+import { type Row, type Suite, duration, rate } from './row';
+
+const SCALE = 10;
+const SECONDS = 10;
+const CLIENTS = [1, 8, 32];
+
+interface Target {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: Record<string, string>;
+}
+
+interface Result {
+  readonly tps: number;
+  readonly latencyMs: number;
+}
+
+export const commit: Suite = {
+  name: 'commit',
+  what: 'pgbench against stock Postgres, local commit and quorum commit',
+  async run(report): Promise<Row[]> {
+    const project = await BenchProject.create('bench-commit');
+    const settings = {
+      shared_buffers: String((await project.query('SHOW shared_buffers'))[0]?.['shared_buffers']),
+      max_connections: '112',
+    };
+    const local = await PeerPostgres.local(settings);
+    const quorum = await PeerPostgres.quorum(settings);
+    try {
+      const { password, user, database } = project.login;
+      const { port } = await project.compute();
+      const url = new URL(project.uri);
+      const ours: Target = {
+        name: 'compute',
+        args: ['-h', '127.0.0.1', '-p', String(port), '-U', user, database],
+        env: { PGPASSWORD: password },
+      };
+      const proxied: Target = {
+        name: 'through the proxy',
+        args: ['-h', url.hostname, '-p', url.port, '-U', user, database],
+        env: { PGPASSWORD: password, PGHOSTADDR: '127.0.0.1', PGSSLMODE: 'require' },
+      };
+      const stock = (name: string, peer: PeerPostgres): Target => ({
+        name,
+        args: ['-h', '127.0.0.1', '-p', String(peer.port), '-U', BOOTSTRAP_SUPERUSER, 'postgres'],
+        env: {},
+      });
+      const targets = [
+        ours,
+        proxied,
+        stock('stock, local commit', local),
+        ...(quorum === null ? [] : [stock('stock, quorum of three pg_receivewal', quorum)]),
+      ];
+      for (const target of [ours, ...targets.slice(2)])
+        await runProgram('pgbench', ['-i', '-q', '-s', String(SCALE), ...target.args], target.env);
+      const rows: Row[] = [];
+      for (const clients of CLIENTS) rows.push(...(await compare(clients, targets, report)));
+      return rows;
+    } finally {
+      await Promise.all([local.stop(), quorum?.stop(), project.delete()]);
+    }
+  },
+};
+
+async function compare(clients: number, targets: readonly Target[], report: (line: string) => void): Promise<Row[]> {
+  const results = new Map<string, Result>();
+  for (const target of targets) {
+    const result = await measure(target, clients);
+    results.set(target.name, result);
+    report(`${clients} clients, ${target.name}: ${Math.round(result.tps)} tps, ${result.latencyMs.toFixed(2)} ms`);
+  }
+  const [ours, proxied, ...peers] = targets.map((target) => ({
+    name: target.name,
+    ...(results.get(target.name) ?? { tps: NaN, latencyMs: NaN }),
+  }));
+  if (ours === undefined || proxied === undefined) return [];
+  return peers.flatMap((peer) => [
+    rate(`TPS, ${clients} clients`, ours.tps, 'tps', { name: peer.name, value: peer.tps }),
+    rate(`TPS through the proxy, ${clients} clients`, proxied.tps, 'tps', { name: peer.name, value: peer.tps }),
+    duration(`latency, ${clients} clients`, ours.latencyMs, { name: peer.name, value: peer.latencyMs }),
+  ]);
+}
+
+async function measure({ args, env }: Target, clients: number): Promise<Result> {
+  const output = await runProgram(
+    'pgbench',
+    ['-n', '-c', String(clients), '-j', String(Math.min(clients, 2)), '-T', String(SECONDS), ...args],
+    env,
+  );
+  return {
+    tps: Number(/tps = ([\d.]+)/.exec(output)?.[1]),
+    latencyMs: Number(/latency average = ([\d.]+)/.exec(output)?.[1]),
+  };
+}
