@@ -8,6 +8,8 @@
  *   C3  A delta is opaque bytes to the store: it keeps them with the record's `endLsn` and gives them back to
  *       `applyDelta`, in LSN order, on top of the newest image below. A delta with `willInit` needs no page beneath it.
  *   C4  `applyDelta` sets the page LSN where Postgres' redo does.
+ *   C5  A delta without `willInit` for a page that was never written acts on a page of zeros, and the page exists from then
+ *       on (a relation grows to hold it); unless it says `ifPresent`, when it is then to be dropped.
  *
  * One record may contribute several changes, for the pages of its block references and for pages it changes without
  * naming them (visibility map bits, CLOG status, multixact offsets and members).
@@ -36,7 +38,14 @@ export type PageId = RelationPage | SlruPage;
 export type Change =
   /** A page's whole content after the record (8192 bytes). */
   | { readonly kind: 'page-image'; readonly page: PageId; readonly image: Uint8Array }
-  | { readonly kind: 'page-delta'; readonly page: PageId; readonly willInit: boolean; readonly delta: Uint8Array }
+  | {
+      readonly kind: 'page-delta';
+      readonly page: PageId;
+      readonly willInit: boolean;
+      /** The change matters only where the page already exists: it must not make the relation grow. */
+      readonly ifPresent?: boolean;
+      readonly delta: Uint8Array;
+    }
   /** The fork exists from here on, with no blocks. Already existing is not an error. */
   | { readonly kind: 'relation-create'; readonly relation: RelationId; readonly fork: Fork }
   /** The fork has exactly `blockCount` blocks from here on. Truncating to more than it has does nothing. */
@@ -64,7 +73,13 @@ export type Change =
       readonly content: Uint8Array;
     }
   /** SLRU pages below `firstPage` (in the SLRU's wraparound order) are gone, whole segments only. */
-  | { readonly kind: 'slru-truncate'; readonly slru: Slru; readonly firstPage: number }
+  | {
+      readonly kind: 'slru-truncate';
+      readonly slru: Slru;
+      readonly firstPage: number;
+      /** When given, the pages that are gone begin here: multixact members may span more than half of the ring. */
+      readonly fromPage?: number;
+    }
   /** The content of pg_twophase/<xid>, as Postgres would write the file, CRC included. */
   | { readonly kind: 'two-phase-create'; readonly xid: number; readonly content: Uint8Array }
   | { readonly kind: 'two-phase-remove'; readonly xid: number }

@@ -1,0 +1,73 @@
+/**
+ * The changes of the pages that a record names.
+ *
+ *   L1  An image to be restored is the page, except where redo goes on to change the page it restored: there the delta carries the
+ *       image (Hash SPLIT_ALLOCATE_PAGE and SPLIT_COMPLETE, the child page of GiST PAGE_UPDATE and PAGE_SPLIT).
+ *   L2  Any other block is a delta; a resource manager without block redo may name blocks only with an image.
+ *   L3  Records that Postgres replays from images alone are refused when an image is missing.
+ */
+import { redoBlock } from './registry';
+import { restoreImage } from '../wal/image';
+import { RMGR_INFO_MASK } from '../wal/layout';
+import type { BlockReference, WalRecord } from '../wal/record';
+import { Rmgr } from '../wal/rmgr';
+import { UnsupportedRecord, type Change, type RelationPage } from './change';
+import type { ChangeSettings } from './changes';
+import { describeRecord } from '../wal/describe';
+import { encodeRecordDelta, stampRestoredPage } from './record-delta';
+
+type Rule = (block: BlockReference) => boolean;
+
+const key = (rmid: number, info: number): number => (rmid << 8) | info;
+const lookUp = (rules: ReadonlyMap<number, Rule>, record: WalRecord, block: BlockReference): boolean =>
+  rules.get(key(record.rmid, record.info & RMGR_INFO_MASK))?.(block) ?? false;
+
+/** L1: blocks whose redo goes on after an image. */
+const REDO_AFTER_IMAGE: ReadonlyMap<number, Rule> = new Map([
+  [key(Rmgr.HASH, 0x40), () => true], // SPLIT_ALLOCATE_PAGE
+  [key(Rmgr.HASH, 0x60), () => true], // SPLIT_COMPLETE
+  [key(Rmgr.GIST, 0x00), (block: BlockReference) => block.id === 1], // PAGE_UPDATE: follow-right flag of the child
+  [key(Rmgr.GIST, 0x30), (block: BlockReference) => block.id === 0], // PAGE_SPLIT: likewise
+]);
+
+/** L3: blocks that nothing but an image can redo. */
+const ONLY_BY_IMAGE: ReadonlyMap<number, Rule> = new Map([
+  [key(Rmgr.XLOG, 0xb0), () => true], // FPI
+  [key(Rmgr.HASH, 0x50), () => true], // SPLIT_PAGE
+  [key(Rmgr.GIN, 0x30), (block: BlockReference) => block.id < 3], // SPLIT; block 3 is the child
+  [key(Rmgr.GIN, 0x40), () => true], // VACUUM_PAGE
+]);
+
+/** XLOG FPI_FOR_HINT may name a page without its image: then it changes nothing. */
+const isHintWithoutImage = (record: WalRecord): boolean =>
+  record.rmid === Rmgr.XLOG && (record.info & RMGR_INFO_MASK) === 0xa0;
+
+export function blockChanges(record: WalRecord, changes: Change[], settings: ChangeSettings): void {
+  for (const block of record.blocks) {
+    const page: RelationPage = {
+      kind: 'relation',
+      relation: block.relation,
+      fork: block.fork,
+      block: block.block,
+    };
+    if (block.image !== null && block.image.apply && !lookUp(REDO_AFTER_IMAGE, record, block)) {
+      const image = restoreImage(record, block, settings);
+      stampRestoredPage(image, record.endLsn);
+      changes.push({ kind: 'page-image', page, image });
+    } else if (!isHintWithoutImage(record)) {
+      requireBlockRedo(record, block);
+      const delta = encodeRecordDelta(record, block, settings.walLogHints);
+      changes.push({ kind: 'page-delta', page, willInit: block.willInit, delta });
+    }
+  }
+}
+
+function requireBlockRedo(record: WalRecord, block: BlockReference): void {
+  const lacksImage = (block.image === null || !block.image.apply) && lookUp(ONLY_BY_IMAGE, record, block);
+  if (!lacksImage && redoBlock(record.rmid) !== undefined) return;
+  throw new UnsupportedRecord(
+    describeRecord(record),
+    record.lsn,
+    `block ${block.id} lacks the image it is redone from`,
+  );
+}

@@ -1,0 +1,63 @@
+/**
+ * What a record does to storage (C1 of `change`): its effects by resource manager, then the pages it names.
+ *
+ * Records without any durable effect yield no changes: checkpoints and other XLOG records (their counters are tracked by
+ * `trackCheckpoint`), Standby, logical messages, Heap TRUNCATE, Heap2 NEW_CID and REWRITE (logical decoding files).
+ */
+import type { ImageCodecs } from '../wal/image';
+import { describeRecord, recordName } from '../wal/describe';
+import type { WalRecord } from '../wal/record';
+import { Rmgr } from '../wal/rmgr';
+import { blockChanges } from './block-changes';
+import { UnsupportedRecord, type Change } from './change';
+import { clogChanges } from './clog';
+import { commitTsChanges } from './commit-ts';
+import { databaseChanges } from './dbase';
+import { multixactChanges } from './multixact';
+import { relationMapChanges } from './relmap';
+import { replicationOriginChanges } from './replorigin';
+import { storageChanges } from './smgr';
+import { visibilityChanges } from './visibility-map';
+import { transactionChanges } from './xact';
+
+/** What redo needs to know of the server that wrote the record: pg_control, kept current by PARAMETER_CHANGE records. */
+export interface ChangeSettings extends ImageCodecs {
+  /** Whether hint bits are WAL-logged: wal_log_hints, or data checksums. */
+  readonly walLogHints: boolean;
+  readonly trackCommitTimestamp: boolean;
+}
+
+const DEFAULT_SETTINGS: ChangeSettings = { walLogHints: false, trackCommitTimestamp: false };
+
+type Effects = (record: WalRecord, changes: Change[], settings: ChangeSettings) => void;
+
+const tablespaceChanges: Effects = (record) => {
+  throw new UnsupportedRecord(describeRecord(record), record.lsn, 'tablespaces are not supported');
+};
+
+const EFFECTS: Readonly<Partial<Record<number, Effects>>> = {
+  [Rmgr.TRANSACTION]: transactionChanges,
+  [Rmgr.STORAGE]: storageChanges,
+  [Rmgr.CLOG]: clogChanges,
+  [Rmgr.DATABASE]: databaseChanges,
+  [Rmgr.TABLESPACE]: tablespaceChanges,
+  [Rmgr.MULTIXACT]: multixactChanges,
+  [Rmgr.RELMAP]: relationMapChanges,
+  [Rmgr.HEAP]: visibilityChanges,
+  [Rmgr.HEAP2]: visibilityChanges,
+  [Rmgr.COMMIT_TS]: commitTsChanges,
+  [Rmgr.REPLICATION_ORIGIN]: replicationOriginChanges,
+};
+
+/**
+ * @throws UnsupportedRecord for a type of record we do not know, or one that cannot be applied faithfully
+ * @throws WalError when the record does not add up
+ */
+export function changesOf(record: WalRecord, settings: ChangeSettings = DEFAULT_SETTINGS): Change[] {
+  if (recordName(record) === null)
+    throw new UnsupportedRecord(describeRecord(record), record.lsn, 'this type of record is not known');
+  const changes: Change[] = [];
+  EFFECTS[record.rmid]?.(record, changes, settings);
+  if (record.blocks.length > 0) blockChanges(record, changes, settings);
+  return changes;
+}

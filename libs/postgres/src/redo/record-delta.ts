@@ -1,0 +1,87 @@
+/**
+ * The delta of a page that a record names: the record itself, without what only its other pages need.
+ *
+ *   Y1  Redo of one block reads the record's main data, its own block data, and the tags of the other blocks. Their data and
+ *       images are left out of the delta, and so is the block's own image unless redo starts from it.
+ *   Y2  A record in a delta that left something out has no checksum; the store's own checksums stand for it.
+ */
+import { Lsn } from '@neon/kernel';
+import { readU32, writeU32 } from '../page/little-endian';
+import { pageIsNew, setPageLsn } from '../page/page-header';
+import { describeRecord } from '../wal/describe';
+import { assembleRecord, type BlockDraft } from '../wal/encoder';
+import { restoreImage, type ImageCodecs } from '../wal/image';
+import { parseRecord } from '../wal/parse-record';
+import type { BlockReference, PostgresMajor, WalRecord } from '../wal/record';
+import { UnsupportedRecord } from './change';
+import { DeltaKind } from './delta';
+import { redoBlock } from './registry';
+
+const HEADER_SIZE = 7;
+const AT = { flags: 1, blockId: 2, distance: 3 } as const;
+const WAL_LOG_HINTS = 1;
+
+export function encodeRecordDelta(record: WalRecord, block: BlockReference, walLogHints: boolean): Uint8Array {
+  const body = strip(record, block);
+  const delta = new Uint8Array(HEADER_SIZE + body.length);
+  delta[0] = DeltaKind.RECORD;
+  delta[AT.flags] = walLogHints ? WAL_LOG_HINTS : 0;
+  delta[AT.blockId] = block.id;
+  writeU32(delta, AT.distance, record.endLsn - record.lsn);
+  delta.set(body, HEADER_SIZE);
+  return delta;
+}
+
+const startsFromImage = (block: BlockReference): boolean => block.image !== null && block.image.apply;
+
+function strip(record: WalRecord, own: BlockReference): Uint8Array {
+  const superfluous = (block: BlockReference): boolean =>
+    block === own ? block.image !== null && !block.image.apply : block.image !== null || block.dataLength > 0;
+  if (!record.blocks.some(superfluous)) return record.bytes;
+  const { major, prevLsn, rmid, info, xid, mainOffset, mainLength } = record;
+  const main = record.bytes.subarray(mainOffset, mainOffset + mainLength);
+  const blocks = record.blocks.map((block) => (block === own ? wholeBlock(record, block) : blockTag(block)));
+  return assembleRecord({ rmid, info, xid, main, blocks }, { major, prevLsn });
+}
+
+const blockTag = ({ id, relation, fork, block, willInit }: BlockReference): BlockDraft => ({
+  id,
+  relation,
+  fork,
+  block,
+  willInit,
+});
+
+function wholeBlock({ bytes }: WalRecord, block: BlockReference): BlockDraft {
+  const { image, dataOffset, dataLength } = block;
+  const draft = { ...blockTag(block), data: bytes.subarray(dataOffset, dataOffset + dataLength) };
+  if (image === null || !image.apply) return draft;
+  return { ...draft, image: { ...image, bytes: bytes.subarray(image.offset, image.offset + image.length) } };
+}
+
+export interface RecordDeltaContext extends ImageCodecs {
+  readonly endLsn: Lsn;
+  readonly major: PostgresMajor;
+}
+
+/** Brings `page` to its state after the record of `delta`. */
+export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: RecordDeltaContext): void {
+  const { endLsn, major } = context;
+  const lsn = Lsn.of(endLsn - readU32(delta, AT.distance));
+  const record = parseRecord(delta.subarray(HEADER_SIZE), { major, lsn, endLsn });
+  const blockId = delta[AT.blockId];
+  const block = record.blocks.find(({ id }) => id === blockId);
+  const redo = redoBlock(record.rmid);
+  if (block === undefined || redo === undefined)
+    throw new UnsupportedRecord(describeRecord(record), lsn, `no redo of block ${blockId} of this record`);
+  if (startsFromImage(block)) {
+    restoreImage(record, block, { ...context, into: page });
+    stampRestoredPage(page, endLsn);
+  }
+  redo({ record, block, endLsn, walLogHints: delta[AT.flags] === WAL_LOG_HINTS }, page);
+}
+
+/** A page restored from an image carries the record's LSN; a page of zeros stays one. */
+export function stampRestoredPage(page: Uint8Array, endLsn: Lsn): void {
+  if (!pageIsNew(page)) setPageLsn(page, endLsn);
+}

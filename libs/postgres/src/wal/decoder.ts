@@ -1,0 +1,98 @@
+/**
+ * From WAL bytes, as they arrive, to records.
+ *
+ *   D1  However the stream is cut into chunks, the same records come out (F1).
+ *   D2  `endLsn` is the end of the last record returned by `next`: what may be reported as received (F2).
+ *   D3  Every malformed input throws `WalError` with an LSN, and then every further call does.
+ *   D4  A record's `bytes` never change afterwards: a view of the pushed chunk, which the caller leaves as it is, or, when
+ *       the record crosses pages or chunks, a stitched copy.
+ *
+ * @example
+ * const decoder = new WalDecoder({ major: 17, startLsn, segmentSize: 16 << 20 });
+ * decoder.push(bytes);
+ * for (let record = decoder.next(); record !== null; record = decoder.next()) ingest(record);
+ */
+import type { Lsn } from '@neon/kernel';
+import { RECORD_HEADER_SIZE } from './layout';
+import { parseRecord } from './parse-record';
+import type { PostgresMajor, WalRecord } from './record';
+import { recordHasChecksum } from './record-checksum';
+import { RecordFramer, type RecordSink, type WalStreamOptions } from './record-framer';
+import { WalError } from './wal-error';
+
+/** Stitched records are cut from slabs of this size, unless they are a good part of one. */
+const SLAB_SIZE = 256 * 1024;
+
+export class WalDecoder {
+  private readonly stitcher = new RecordStitcher();
+  private readonly framer: RecordFramer;
+  private readonly major: PostgresMajor;
+
+  /** End of the last record returned, or `startLsn`. */
+  endLsn: Lsn;
+
+  constructor(options: WalStreamOptions) {
+    this.framer = new RecordFramer(options, this.stitcher);
+    this.major = options.major;
+    this.endLsn = options.startLsn;
+  }
+
+  /** LSN up to which bytes have been pushed. */
+  get receivedLsn(): Lsn {
+    return this.framer.receivedLsn;
+  }
+
+  /** The WAL bytes that follow those pushed before. */
+  push(bytes: Uint8Array): void {
+    this.framer.push(bytes);
+  }
+
+  /** The next record, or null until more bytes are pushed. @throws WalError */
+  next(): WalRecord | null {
+    const { framer, major } = this;
+    if (!framer.next()) return null;
+    const { lsn, endLsn, offset } = framer;
+    const bytes = offset < 0 ? this.stitcher.take() : framer.chunk.subarray(offset, offset + framer.size);
+    if (!recordHasChecksum(bytes)) framer.fail(new WalError('checksum', lsn, 'record does not have its checksum'));
+    try {
+      const record = parseRecord(bytes, { major, lsn, endLsn });
+      this.endLsn = endLsn;
+      return record;
+    } catch (error) {
+      return framer.fail(error);
+    }
+  }
+}
+
+class RecordStitcher implements RecordSink {
+  private slab = new Uint8Array(SLAB_SIZE);
+  private slabUsed = 0;
+  private record: Uint8Array = this.slab;
+  private have = 0;
+
+  begin(header: Uint8Array, size: number): void {
+    this.record = this.allocate(size);
+    this.record.set(header);
+    this.have = RECORD_HEADER_SIZE;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.record.set(bytes.subarray(start, end), this.have);
+    this.have += end - start;
+  }
+
+  take(): Uint8Array {
+    return this.record;
+  }
+
+  private allocate(size: number): Uint8Array {
+    if (size > SLAB_SIZE / 8) return new Uint8Array(size);
+    if (this.slabUsed + size > SLAB_SIZE) {
+      this.slab = new Uint8Array(SLAB_SIZE);
+      this.slabUsed = 0;
+    }
+    const record = this.slab.subarray(this.slabUsed, this.slabUsed + size);
+    this.slabUsed += size;
+    return record;
+  }
+}

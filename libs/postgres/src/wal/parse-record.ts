@@ -1,0 +1,182 @@
+/**
+ * One record's bytes taken apart (DecodeXLogRecord): block references, images, data, as offsets into them.
+ *
+ *   P1  Every offset and length of the result lies within `bytes`.
+ *   P2  Bytes that do not add up exactly throw `WalError`; the checksum is not looked at.
+ */
+import type { Lsn } from '@neon/kernel';
+import { readU16, readU32 } from '../page/little-endian';
+import { versionOf, type PostgresVersion } from '../versions';
+import { BlockFlag, IMAGE_HAS_HOLE, PartId, RECORD_HEADER_SIZE, RecordAt, readU64 } from './layout';
+import type { BlockImage, BlockReference, Fork, PostgresMajor, RelationId, WalRecord } from './record';
+import { WalError } from './wal-error';
+
+const PAGE_SIZE = 8192;
+const FORK_MAX = 3;
+
+export interface RecordPosition {
+  readonly major: PostgresMajor;
+  readonly lsn: Lsn;
+  readonly endLsn: Lsn;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type BlockDraft = Mutable<Omit<BlockReference, 'image'>> & { image: Mutable<BlockImage> | null };
+
+const NO_BLOCKS: readonly BlockReference[] = [];
+
+/** @throws WalError when `bytes` is not one whole record. */
+export function parseRecord(bytes: Uint8Array, position: RecordPosition): WalRecord {
+  if (bytes.length < RECORD_HEADER_SIZE || readU32(bytes, RecordAt.size) !== bytes.length)
+    throw new WalError('record-length', position.lsn, `${bytes.length} bytes are not one record`);
+  const parser = new RecordParser(bytes, position);
+  parser.parseParts();
+  parser.placeData();
+  return {
+    major: position.major,
+    lsn: position.lsn,
+    endLsn: position.endLsn,
+    prevLsn: readU64(bytes, RecordAt.prevLsn) as Lsn,
+    xid: readU32(bytes, RecordAt.xid),
+    rmid: bytes[RecordAt.rmid] as number,
+    info: bytes[RecordAt.info] as number,
+    bytes,
+    blocks: parser.blocks ?? NO_BLOCKS,
+    mainOffset: bytes.length - parser.mainLength,
+    mainLength: parser.mainLength,
+    originId: parser.originId,
+    topLevelXid: parser.topLevelXid,
+  };
+}
+
+class RecordParser {
+  blocks: BlockDraft[] | null = null;
+  mainLength = 0;
+  originId = 0;
+  topLevelXid = 0;
+  private at = RECORD_HEADER_SIZE;
+  /** Bytes that block images, block data and main data will take at the end. */
+  private dataSize = 0;
+  private relation: RelationId | null = null;
+  private blockIdMax = -1;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly position: RecordPosition,
+  ) {}
+
+  parseParts(): void {
+    const { bytes } = this;
+    while (bytes.length - this.at > this.dataSize) {
+      const id = bytes[this.take(1)] as number;
+      if (id <= PartId.BLOCK_MAX) {
+        (this.blocks ??= []).push(this.parseBlock(id));
+      } else if (id === PartId.DATA_SHORT) {
+        this.mainLength = bytes[this.take(1)] as number;
+        break;
+      } else if (id === PartId.DATA_LONG) {
+        this.mainLength = readU32(bytes, this.take(4));
+        break;
+      } else if (id === PartId.ORIGIN) {
+        this.originId = readU16(bytes, this.take(2));
+      } else if (id === PartId.TOP_LEVEL_XID) {
+        this.topLevelXid = readU32(bytes, this.take(4));
+      } else {
+        this.reject(`unknown part ${id}`);
+      }
+    }
+    this.dataSize += this.mainLength;
+    if (bytes.length - this.at !== this.dataSize)
+      this.reject(`${bytes.length - this.at} bytes of data where the headers announce ${this.dataSize}`);
+  }
+
+  /** Images and data follow the headers in the same order. */
+  placeData(): void {
+    if (this.blocks === null) return;
+    let at = this.at;
+    for (const block of this.blocks) {
+      if (block.image !== null) {
+        block.image.offset = at;
+        at += block.image.length;
+      }
+      block.dataOffset = at;
+      at += block.dataLength;
+    }
+  }
+
+  private parseBlock(id: number): BlockDraft {
+    const { bytes } = this;
+    if (id <= this.blockIdMax) this.reject(`block ${id} after block ${this.blockIdMax}`);
+    this.blockIdMax = id;
+    const at = this.take(3);
+    const flags = bytes[at] as number;
+    const fork = flags & BlockFlag.FORK_MASK;
+    if (fork > FORK_MAX) this.reject(`block ${id} of fork ${fork}`);
+    const dataLength = readU16(bytes, at + 1);
+    if (((flags & BlockFlag.HAS_DATA) !== 0) !== dataLength > 0)
+      this.reject(`block ${id} has ${dataLength} bytes of data`);
+    this.dataSize += dataLength;
+    const image = (flags & BlockFlag.HAS_IMAGE) === 0 ? null : this.parseImage(id);
+    if ((flags & BlockFlag.SAME_RELATION) === 0) this.relation = this.parseRelation();
+    if (this.relation === null) return this.reject(`block ${id} is of the same relation as none before it`);
+    return {
+      id,
+      relation: this.relation,
+      fork: fork as Fork,
+      block: readU32(bytes, this.take(4)),
+      willInit: (flags & BlockFlag.WILL_INIT) !== 0,
+      dataOffset: 0,
+      dataLength,
+      image,
+    };
+  }
+
+  private parseRelation(): RelationId {
+    const at = this.take(12);
+    return {
+      tablespaceOid: readU32(this.bytes, at),
+      databaseOid: readU32(this.bytes, at + 4),
+      relationNumber: readU32(this.bytes, at + 8),
+    };
+  }
+
+  private parseImage(id: number): Mutable<BlockImage> {
+    const { bytes } = this;
+    const at = this.take(5);
+    const length = readU16(bytes, at);
+    const holeOffset = readU16(bytes, at + 2);
+    const flags = bytes[at + 4] as number;
+    const known = versionOf(this.position.major).imageFlags;
+    const compression = compressionOf(flags, known);
+    const hasHole = (flags & IMAGE_HAS_HOLE) !== 0;
+    let holeLength = 0;
+    if (compression === 'none') holeLength = PAGE_SIZE - length;
+    else if (hasHole) holeLength = readU16(bytes, this.take(2));
+    const holeIsSane = hasHole
+      ? holeOffset > 0 && holeLength > 0 && holeOffset + holeLength <= PAGE_SIZE
+      : holeOffset === 0 && holeLength === 0;
+    const lengthIsSane = compression === 'none' ? length <= PAGE_SIZE : length < PAGE_SIZE;
+    if (!holeIsSane || !lengthIsSane)
+      this.reject(`image of block ${id}: ${length} bytes, ${holeLength} left out at ${holeOffset}`);
+    this.dataSize += length;
+    return { offset: 0, length, holeOffset, holeLength, compression, apply: (flags & known.apply) !== 0 };
+  }
+
+  private take(byteCount: number): number {
+    const at = this.at;
+    this.at += byteCount;
+    if (this.at > this.bytes.length) this.reject('headers reach beyond the end');
+    return at;
+  }
+
+  private reject(message: string): never {
+    throw new WalError('record-content', this.position.lsn, message);
+  }
+}
+
+function compressionOf(flags: number, known: PostgresVersion['imageFlags']): BlockImage['compression'] {
+  if ((flags & known.pglz) !== 0) return 'pglz';
+  if ((flags & known.lz4) !== 0) return 'lz4';
+  if ((flags & known.zstd) !== 0) return 'zstd';
+  return 'none';
+}
