@@ -16,6 +16,7 @@ export {
   decodeRelations,
   planDirectory,
 } from './directory/directory-plan';
+export { type StartPoint, type StartPointWanted, planStartPoint } from './directory/start-point';
 export {
   type Compute,
   type ComputeEffect,

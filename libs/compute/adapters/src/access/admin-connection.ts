@@ -1,0 +1,103 @@
+/**
+ * The agent's own session in its compute's Postgres: as the platform's superuser, over the private socket.
+ *
+ *   C1  `converge` runs only what differs between the cluster and the spec; against a converged cluster it is one query.
+ */
+import type { ComputeSpec } from '@neon/compute-contract';
+import {
+  type AccessState,
+  type AccessStep,
+  type ActivityRow,
+  ACCESS_QUERY,
+  ACTIVITY_QUERY,
+  MAINTENANCE_DATABASE,
+  PLATFORM_SUPERUSER,
+  planAccess,
+} from '@neon/compute-core';
+import { Refusal, Unavailable } from '@neon/kernel';
+import { Client, DatabaseError } from 'pg';
+
+export interface AdminAddress {
+  readonly socketDir: string;
+  readonly port: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export class AdminConnection {
+  private constructor(
+    private readonly client: Client,
+    private readonly address: AdminAddress,
+  ) {}
+
+  /** @throws Unavailable */
+  static async open(address: AdminAddress): Promise<AdminConnection> {
+    return new AdminConnection(await openClient(address, MAINTENANCE_DATABASE), address);
+  }
+
+  /** Makes roles and databases as the spec wants; how many statements that took. @throws Refusal `SpecRejected` */
+  async converge(spec: ComputeSpec): Promise<number> {
+    const steps = planAccess(await this.accessState(), spec);
+    const clients = new Map([[MAINTENANCE_DATABASE, this.client]]);
+    try {
+      for (const step of steps) await this.run(step, clients);
+    } finally {
+      clients.delete(MAINTENANCE_DATABASE);
+      await Promise.all([...clients.values()].map((client) => client.end()));
+    }
+    return steps.length;
+  }
+
+  private async accessState(): Promise<AccessState> {
+    const { rows } = await this.client.query<{ access: AccessState }>(ACCESS_QUERY);
+    const [row] = rows;
+    if (row === undefined) throw new Unavailable('no answer about roles and databases');
+    return row.access;
+  }
+
+  private async run({ database, sql }: AccessStep, clients: Map<string, Client>): Promise<void> {
+    const client = clients.get(database) ?? (await openClient(this.address, database));
+    clients.set(database, client);
+    try {
+      await client.query(sql);
+    } catch (error) {
+      if (!(error instanceof DatabaseError))
+        throw new Unavailable('the connection to Postgres broke', { cause: error });
+      throw new Refusal('SpecRejected', error.message, {
+        sqlState: error.code,
+        statement: withoutVerifier(sql),
+        database,
+      });
+    }
+  }
+
+  async activity(): Promise<ActivityRow> {
+    const { rows } = await this.client.query<ActivityRow>(ACTIVITY_QUERY);
+    return rows[0] ?? { sessions: 0, busy: 0, lastChangeAt: null };
+  }
+
+  async close(): Promise<void> {
+    await this.client.end().catch(() => undefined);
+  }
+}
+
+async function openClient({ socketDir, port }: AdminAddress, database: string): Promise<Client> {
+  const client = new Client({
+    host: socketDir,
+    port,
+    user: PLATFORM_SUPERUSER,
+    database,
+    application_name: 'neon-agent',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  // The server may end at any time; whoever uses the connection next sees it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (cause) {
+    throw new Unavailable(`cannot connect to Postgres: ${String(cause)}`, { cause });
+  }
+}
+
+const withoutVerifier = (sql: string): string => sql.replace(/PASSWORD E?'(?:[^']|'')*'/, "PASSWORD '…'");

@@ -1,0 +1,68 @@
+/**
+ * From a basebackup to a data directory that stock Postgres starts from: fetched, planned, laid out.
+ *
+ * What holds of the result: `directory-plan.ts` and `start-point.ts`. The configuration files are not part of it.
+ */
+import type { ComputeSpec } from '@neon/compute-contract';
+import {
+  type DirectoryPlan,
+  type PlannedFile,
+  decodeRelations,
+  planDirectory,
+  planStartPoint,
+} from '@neon/compute-core';
+import { Corrupt, type Lsn } from '@neon/kernel';
+import { BasebackupManifest } from '@neon/pageserver-contract';
+import type { PostgresUser } from '@neon/postgres-server';
+import { writeArena } from '../pages/arena';
+import type { PageServiceClient } from '../pages/page-service-client';
+import { layOut } from './lay-out';
+import { readTar } from './tar-reader';
+
+export interface PrepareDirectory {
+  readonly spec: ComputeSpec;
+  readonly startLsn: Lsn;
+  /** Exists not yet; its parent does. */
+  readonly directory: string;
+  readonly arena: string;
+  readonly owner: PostgresUser | null;
+}
+
+const MANIFEST = 'neon/manifest.json';
+const RELATIONS = 'neon/relations';
+const CONTROL_FILE = 'global/pg_control';
+
+/** @throws Corrupt when it is not the basebackup that was asked for */
+export async function prepareDirectory(archive: Buffer, options: PrepareDirectory): Promise<void> {
+  const { spec, startLsn, directory, arena, owner } = options;
+  const files = new Map(readTar(archive).map((file) => [file.path, file]));
+  const manifest = parseManifest(take(files, MANIFEST));
+  const relations = decodeRelations(take(files, RELATIONS).content);
+  const startPoint = planStartPoint(manifest, take(files, CONTROL_FILE).content, { ...spec, startLsn });
+  files.set(CONTROL_FILE, { path: CONTROL_FILE, content: startPoint.controlFile });
+  const plan: DirectoryPlan = planDirectory({ relations, files: [...files.values()] });
+  layOut({ directory, plan, walFiles: startPoint.walFiles, owner });
+  await writeArena(arena, plan.placeholders, owner ?? undefined);
+}
+
+/** The whole tarball: it holds small files alone. */
+export async function fetchBasebackup(pageService: PageServiceClient, lsn: Lsn): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of pageService.basebackup(lsn)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function take(files: Map<string, PlannedFile>, path: string): PlannedFile {
+  const file = files.get(path);
+  if (file === undefined) throw new Corrupt(`basebackup without ${path}`);
+  files.delete(path);
+  return file;
+}
+
+function parseManifest({ content }: PlannedFile): BasebackupManifest {
+  try {
+    return BasebackupManifest.parse(JSON.parse(Buffer.from(content).toString('utf8')));
+  } catch (cause) {
+    throw new Corrupt('basebackup with a malformed manifest', { cause });
+  }
+}

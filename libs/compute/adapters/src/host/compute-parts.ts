@@ -1,0 +1,57 @@
+/** What one compute is made of, as far as it has been made, and its undoing. */
+import { readFileSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import type { PostgresServer } from '@neon/postgres-server';
+import type { AdminConnection } from '../access/admin-connection';
+import type { PageAgent } from '../pages/page-agent';
+import type { PageServiceClient } from '../pages/page-service-client';
+import type { Walproposer } from '../walproposer/walproposer';
+import type { ComputePaths } from './compute-paths';
+import { killProcessesIn } from './stray-processes';
+
+export interface ComputeParts {
+  readonly paths: ComputePaths;
+  readonly walproposer: Walproposer;
+  readonly pageService: PageServiceClient;
+  agent?: PageAgent;
+  postgres?: PostgresServer;
+  admin?: AdminConnection;
+  port: number;
+}
+
+const KILL_TIMEOUT_MS = 2_000;
+const LOG_TAIL_CHARACTERS = 4_000;
+
+/** Takes down whatever is there and deletes its files. */
+export async function release(parts: ComputeParts): Promise<void> {
+  await parts.postgres?.stop('immediate', KILL_TIMEOUT_MS);
+  parts.walproposer.close();
+  await parts.admin?.close();
+  await parts.agent?.stop();
+  await parts.pageService.close();
+  await killProcessesIn(parts.paths.root);
+  await discard(parts.paths);
+}
+
+let discardCount = 0;
+
+/** The names are free at once; the files behind them go a little later. */
+export async function discard({ root, sockets }: ComputePaths): Promise<void> {
+  await rm(sockets, { recursive: true, force: true });
+  const trash = `${root}.discarded-${process.pid}-${discardCount++}`;
+  try {
+    renameSync(root, trash);
+  } catch {
+    return;
+  }
+  void rm(trash, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** The end of Postgres' log. */
+export function postgresLog({ log }: ComputePaths): string {
+  try {
+    return readFileSync(log, 'utf8').slice(-LOG_TAIL_CHARACTERS);
+  } catch {
+    return '';
+  }
+}

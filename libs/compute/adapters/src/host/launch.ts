@@ -1,0 +1,180 @@
+/**
+ * The start of a compute, step by step: the cold path that a waiting client feels.
+ *
+ *   election ∥ clear → basebackup → directory → pages → postgres → connect → access
+ *
+ *   L1  An election comes first, always: nobody else can commit to the timeline from then on, and it tells where to start.
+ *   L2  Between steps an aborted start gives up.
+ */
+import { userInfo } from 'node:os';
+import type { ComputeSpec } from '@neon/compute-contract';
+import { type Running, pgHba, pgIdent, postgresConf } from '@neon/compute-core';
+import { Lsn, Refusal, Unavailable } from '@neon/kernel';
+import {
+  type Distribution,
+  type PostgresServer,
+  type PostgresUser,
+  distributionOf,
+  startPostgres,
+} from '@neon/postgres-server';
+import { type Logger, withSpan } from '@neon/telemetry';
+import { AdminConnection } from '../access/admin-connection';
+import { makeDirectory, writeOwned } from '../directory/lay-out';
+import { fetchBasebackup, prepareDirectory } from '../directory/prepare-directory';
+import { PageAgent } from '../pages/page-agent';
+import type { ComputeParts } from './compute-parts';
+import { discard } from './compute-parts';
+import { freePort } from './free-port';
+import { killProcessesIn } from './stray-processes';
+
+export interface HostEnvironment {
+  readonly dataDir: string;
+  readonly runDir: string | undefined;
+  /** What Postgres listens on, and what clients are told. */
+  readonly host: string;
+  readonly distributions: readonly Distribution[];
+  /** Who Postgres runs as, when it is not us. */
+  readonly postgresUser: PostgresUser | null;
+  /** Path of libneonpages.so. */
+  readonly pageShim: string;
+  readonly log: Logger;
+}
+
+export interface LaunchOptions {
+  readonly spec: ComputeSpec;
+  readonly environment: HostEnvironment;
+  readonly parts: ComputeParts;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const ELECTION_TIMEOUT_MS = 10_000;
+const POSTGRES_START_TIMEOUT_MS = 30_000;
+const PORT_ATTEMPTS = 3;
+
+/** Adds to `parts` as it goes; on failure the caller releases them. @throws Refusal */
+export async function launch(options: LaunchOptions): Promise<Running> {
+  const { spec, environment, parts, log, signal } = options;
+  const durations: Record<string, number> = {};
+  const startedAt = performance.now();
+  const step = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    const at = performance.now();
+    const result = await withSpan(`compute ${name}`, { computeId: spec.computeId }, run);
+    durations[`${name}Ms`] = rounded(performance.now() - at);
+    return result;
+  };
+  const distribution = distributionOf(environment.distributions, spec.pgMajor);
+  const [elected] = await Promise.all([
+    step('election', () => parts.walproposer.elect(ELECTION_TIMEOUT_MS)),
+    step('clear', () => clear(options)),
+  ]);
+  const { startLsn, term } = elected;
+  const archive = await step('basebackup', () => basebackup(parts, startLsn));
+  await step('directory', () =>
+    prepareDirectory(archive, {
+      spec,
+      startLsn,
+      directory: parts.paths.data,
+      arena: parts.paths.arena,
+      owner: environment.postgresUser,
+    }),
+  );
+  parts.agent = await step('pages', () => startAgent(options, startLsn));
+  parts.postgres = await step('postgres', () => startOnFreePort(options, distribution));
+  await step('connect', () => connect(parts));
+  await step('access', async () => parts.admin?.converge(spec));
+  signal.throwIfAborted();
+  durations['totalMs'] = rounded(performance.now() - startedAt);
+  log.info({ ...durations, term, startLsn: Lsn.format(startLsn) }, 'compute started');
+  return { address: { host: environment.host, port: parts.port }, startLsn, term };
+}
+
+/** Ends and deletes what an earlier run left under this name, and connects to the pageserver meanwhile. */
+async function clear({ parts, environment }: LaunchOptions): Promise<void> {
+  const connecting = parts.pageService.connect().catch(() => undefined);
+  await killProcessesIn(parts.paths.root);
+  await discard(parts.paths);
+  makeDirectory(parts.paths.root, environment.postgresUser);
+  makeDirectory(parts.paths.sockets, environment.postgresUser);
+  await connecting;
+}
+
+async function basebackup({ pageService }: ComputeParts, startLsn: Lsn): Promise<Buffer> {
+  try {
+    return await fetchBasebackup(pageService, startLsn);
+  } catch (cause) {
+    if (!(cause instanceof Unavailable)) throw cause;
+    throw new Refusal('PageserverUnavailable', `no basebackup at ${Lsn.format(startLsn)}: ${cause.message}`);
+  }
+}
+
+async function startAgent({ spec, environment, parts, log }: LaunchOptions, baseLsn: Lsn): Promise<PageAgent> {
+  const agent = new PageAgent({
+    computeId: spec.computeId,
+    socketPath: parts.paths.pagesSocket,
+    ...(environment.postgresUser === null ? {} : { owner: environment.postgresUser }),
+    pageService: parts.pageService,
+    baseLsn,
+    log,
+  });
+  await agent.start();
+  return agent;
+}
+
+/** Between our asking for a free port and Postgres' taking it, somebody else may: then another is tried. */
+async function startOnFreePort(options: LaunchOptions, distribution: Distribution): Promise<PostgresServer> {
+  for (let attempt = 1; ; attempt++) {
+    options.parts.port = await freePort(options.environment.host);
+    configure(options);
+    try {
+      return await spawn(options, distribution);
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS || !isPortTaken(error)) throw error;
+    }
+  }
+}
+
+function configure({ spec, environment, parts }: LaunchOptions): void {
+  const address = { listenHost: environment.host, port: parts.port, socketDir: parts.paths.sockets };
+  const files = {
+    'postgresql.conf': postgresConf(spec.settings, address),
+    'postgresql.auto.conf': '',
+    'pg_hba.conf': pgHba(environment.host),
+    'pg_ident.conf': pgIdent(userInfo().username),
+  };
+  for (const [name, text] of Object.entries(files))
+    writeOwned(`${parts.paths.data}/${name}`, text, environment.postgresUser);
+}
+
+function spawn({ spec, environment, parts }: LaunchOptions, distribution: Distribution): Promise<PostgresServer> {
+  return startPostgres({
+    distribution,
+    dataDir: parts.paths.data,
+    user: environment.postgresUser,
+    settings: {},
+    env: {
+      LD_PRELOAD: environment.pageShim,
+      NEON_PAGES_SOCKET: parts.paths.pagesSocket,
+      NEON_PAGES_ARENA: parts.paths.arena,
+      NEON_PAGES_COMPUTE: spec.computeId,
+      NEON_PAGES_DATADIR: parts.paths.data,
+    },
+    logFile: parts.paths.log,
+    timeoutMs: POSTGRES_START_TIMEOUT_MS,
+  });
+}
+
+async function connect(parts: ComputeParts): Promise<void> {
+  const { sockets: socketDir, data } = parts.paths;
+  const [admin] = await Promise.all([
+    AdminConnection.open({ socketDir, port: parts.port }),
+    parts.walproposer.follow({ socketDir, port: parts.port, walDir: `${data}/pg_wal` }),
+  ]);
+  parts.admin = admin;
+}
+
+const isPortTaken = (error: unknown): boolean =>
+  error instanceof Refusal && /Address already in use/.test(String(error.details['log']));
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10;

@@ -1,0 +1,2 @@
+export { ComputeHost, type ComputeHostOptions } from './host/compute-host';
+export type { HostEnvironment } from './host/launch';

@@ -1,0 +1,270 @@
+/**
+ * The walproposer: makes one compute the only writer of its timeline, and its WAL durable on a quorum of safekeepers.
+ *
+ *   W1  `elect` resolves with the term and its start LSN once a quorum holds everything below that LSN in that term.
+ *   W2  Postgres is told that WAL is flushed when the quorum has it, in the turn of the event loop in which that is known;
+ *       no timer lies between.
+ *   W3  While too much WAL is uncommitted nothing is read from Postgres, which then waits; memory stays bounded.
+ *   W4  Once another compute leads, `onDeposed` is called and Postgres is told nothing more.
+ *   W5  A broken connection to Postgres is made again, from the byte after the last one received.
+ *
+ * The rules are the pure `Proposer`; here are its sockets, files and time.
+ */
+import { DEFAULT_TIMING, Proposer, type ProposerEffect, type ProposerInput, type ProposerState } from '@neon/consensus';
+import { WALPROPOSER } from '@neon/compute-core';
+import type { ComputeSpec } from '@neon/compute-contract';
+import {
+  Lsn,
+  Refusal,
+  SafekeeperId,
+  SystemId,
+  TenantId,
+  type Term,
+  TimelineId,
+  Unavailable,
+  unreachable,
+} from '@neon/kernel';
+import type { Logger } from '@neon/telemetry';
+import { readDonorWal } from './donor-wal';
+import { readLocalWal } from './local-wal';
+import { SafekeeperLink } from './safekeeper-link';
+import { WalsenderStream } from './walsender-stream';
+
+export interface Elected {
+  readonly term: Term;
+  readonly startLsn: Lsn;
+}
+
+export interface PostgresSource {
+  readonly socketDir: string;
+  readonly port: number;
+  readonly walDir: string;
+}
+
+export interface WalproposerOptions {
+  readonly spec: ComputeSpec;
+  readonly log: Logger;
+  /** Another compute leads the timeline: this one must end at once. */
+  readonly onDeposed: (term: Term) => void;
+}
+
+/** DEFAULT_TIMING counts in these. */
+const TICK_MS = 20;
+const RECONNECT_MS = 50;
+const SQLSTATE_DUPLICATE_OBJECT = '42710';
+
+interface Waiter {
+  readonly lsn: Lsn;
+  readonly settle: (error?: Error) => void;
+}
+
+export class Walproposer {
+  private state: ProposerState;
+  private readonly links = new Map<SafekeeperId, SafekeeperLink>();
+  private readonly ticker: NodeJS.Timeout;
+  private readonly refusals = new Map<SafekeeperId, string>();
+  private elected: Elected | undefined;
+  private source: PostgresSource | undefined;
+  private stream: WalsenderStream | undefined;
+  private receivedLsn: Lsn = Lsn.ZERO;
+  private isPaused = false;
+  private isClosed = false;
+  private commitWaiters: Waiter[] = [];
+
+  constructor(private readonly options: WalproposerOptions) {
+    const { spec } = options;
+    this.state = Proposer.create({
+      identity: {
+        tenantId: TenantId.parse(spec.tenantId),
+        timelineId: TimelineId.parse(spec.timelineId),
+        pgMajor: spec.pgMajor,
+        systemId: SystemId.parse(spec.systemId),
+        walSegmentSize: spec.walSegmentSize,
+      },
+      membershipGeneration: spec.membershipGeneration,
+      safekeepers: spec.safekeepers.map(({ id }) => SafekeeperId.of(id)),
+      token: spec.token,
+      timing: DEFAULT_TIMING,
+    });
+    for (const { id, host, proposerPort } of spec.safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
+    this.ticker = setInterval(() => this.take({ kind: 'tick', random: Math.random() }), TICK_MS);
+  }
+
+  private connect(safekeeper: SafekeeperId, host: string, port: number): void {
+    const link = new SafekeeperLink({
+      host,
+      port,
+      onConnected: () => this.take({ kind: 'connected', safekeeper }),
+      onDisconnected: (reason) => {
+        if (!this.isClosed) this.options.log.warn({ safekeeper, reason }, 'safekeeper disconnected');
+        this.take({ kind: 'disconnected', safekeeper });
+      },
+      onMessage: (message) => this.take({ kind: 'received', safekeeper, message }),
+    });
+    this.links.set(safekeeper, link);
+  }
+
+  get commitLsn(): Lsn {
+    return this.state.commitLsn;
+  }
+
+  /** @throws Refusal `QuorumUnavailable` when that takes longer than `timeoutMs` */
+  async elect(timeoutMs: number): Promise<Elected> {
+    await this.committed(Lsn.of(1), timeoutMs);
+    if (this.elected === undefined) throw new Error('broken promise: W1: nothing is committed before an election');
+    return this.elected;
+  }
+
+  /** Resolves when everything below `lsn` is committed. @throws Refusal `QuorumUnavailable` */
+  committed(lsn: Lsn, timeoutMs: number): Promise<void> {
+    if (this.state.commitLsn >= lsn) return Promise.resolve();
+    if (this.isClosed) return Promise.reject(new Unavailable('the walproposer is closed'));
+    return new Promise((resolve, reject) => {
+      const entry: Waiter = {
+        lsn,
+        settle: (error) => {
+          clearTimeout(timer);
+          this.commitWaiters = this.commitWaiters.filter((waiter) => waiter !== entry);
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      };
+      const timer = setTimeout(() => entry.settle(this.quorumUnavailable()), timeoutMs);
+      this.commitWaiters.push(entry);
+    });
+  }
+
+  private quorumUnavailable(): Refusal {
+    const answering = [...this.state.peers].filter(([, peer]) => peer.kind !== 'disconnected').map(([id]) => id);
+    const refused = Object.fromEntries(this.refusals);
+    const { length } = this.options.spec.safekeepers;
+    return new Refusal('QuorumUnavailable', `${answering.length} of ${length} safekeepers answer, no quorum in time`, {
+      answering,
+      refused,
+    });
+  }
+
+  /** Begins to read WAL from Postgres, at the start of the term. */
+  async follow(source: PostgresSource): Promise<void> {
+    if (this.elected === undefined) throw new Error('broken promise: W1: follow comes after elect');
+    this.receivedLsn = this.elected.startLsn;
+    this.source = source;
+    await this.openStream(source);
+  }
+
+  private async openStream({ socketDir, port }: PostgresSource): Promise<void> {
+    this.stream = await WalsenderStream.open({
+      address: { path: `${socketDir}/.s.PGSQL.${port}` },
+      parameters: { user: 'cloud_admin', replication: 'true', application_name: WALPROPOSER },
+      commands: [
+        `CREATE_REPLICATION_SLOT ${WALPROPOSER} PHYSICAL RESERVE_WAL`,
+        `START_REPLICATION SLOT ${WALPROPOSER} PHYSICAL ${Lsn.format(this.receivedLsn)}`,
+      ],
+      tolerated: [SQLSTATE_DUPLICATE_OBJECT],
+      startLsn: this.receivedLsn,
+      onWal: (startLsn, bytes) => {
+        this.receivedLsn = Lsn.advance(startLsn, bytes.length);
+        this.take({ kind: 'walAvailable', startLsn, bytes });
+      },
+      onEnd: (reason) => {
+        this.stream = undefined;
+        if (!this.isClosed) void this.reopenStream(reason);
+      },
+    });
+    this.isPaused = false;
+    this.stream.report(this.state.commitLsn);
+  }
+
+  /** W5. Postgres may be shutting down: then the attempts end with `close`. */
+  private async reopenStream(reason: string): Promise<void> {
+    this.options.log.info({ reason, receivedLsn: Lsn.format(this.receivedLsn) }, 'WAL stream from Postgres ended');
+    while (!this.isClosed && this.stream === undefined && this.source !== undefined) {
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      if (!this.isClosed) await this.openStream(this.source).catch(() => undefined);
+    }
+  }
+
+  private take(input: ProposerInput): void {
+    if (this.isClosed) return;
+    const { state, effects } = Proposer.step(this.state, input);
+    this.state = state;
+    for (const effect of effects) this.perform(effect);
+    this.regulate();
+  }
+
+  /** W3. */
+  private regulate(): void {
+    if (this.stream === undefined) return;
+    const pause = !Proposer.wantsWal(this.state);
+    if (pause === this.isPaused) return;
+    this.isPaused = pause;
+    if (pause) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  private perform(effect: ProposerEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.links.get(effect.safekeeper)?.send(effect.message);
+        break;
+      case 'disconnect':
+        this.links.get(effect.safekeeper)?.disconnect(effect.reason);
+        break;
+      case 'refused':
+        this.refusals.set(effect.safekeeper, `${effect.code}: ${effect.reason}`);
+        this.options.log.warn({ ...effect }, 'refused by a safekeeper');
+        break;
+      case 'elected':
+        this.elected = { term: effect.term, startLsn: effect.startLsn };
+        break;
+      case 'committed':
+        this.onCommitted(effect.lsn);
+        break;
+      case 'deposed':
+        this.stream?.close();
+        this.options.onDeposed(effect.term);
+        break;
+      case 'fetchWal':
+        void this.fetch(effect);
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  private onCommitted(lsn: Lsn): void {
+    this.stream?.report(lsn);
+    const reached = this.commitWaiters.filter((waiter) => waiter.lsn <= lsn);
+    if (reached.length === 0) return;
+    for (const waiter of reached) waiter.settle();
+    // Somebody waits for what is committed, and so may a pageserver: safekeepers hear of it now, not at the next tick.
+    setImmediate(() => this.take({ kind: 'tick', random: Math.random() }));
+  }
+
+  private async fetch(range: ProposerEffect & { kind: 'fetchWal' }): Promise<void> {
+    const { term, startLsn } = range;
+    try {
+      const bytes = (await this.fetchLocally(range)) ?? (await readDonorWal(this.options.spec, range));
+      this.take({ kind: 'walFetched', term, startLsn, bytes });
+    } catch (error) {
+      this.options.log.warn({ error: String(error), startLsn: Lsn.format(startLsn) }, 'WAL for a lagging safekeeper');
+      this.take({ kind: 'fetchFailed', term });
+    }
+  }
+
+  private async fetchLocally(range: ProposerEffect & { kind: 'fetchWal' }): Promise<Uint8Array | null> {
+    if (this.source === undefined || this.elected === undefined || range.startLsn < this.elected.startLsn) return null;
+    return readLocalWal(this.source.walDir, range, this.options.spec.walSegmentSize);
+  }
+
+  /** The last commit LSN leaves for the safekeepers; then nothing more is done. */
+  close(): void {
+    if (this.isClosed) return;
+    this.take({ kind: 'tick', random: Math.random() });
+    this.isClosed = true;
+    clearInterval(this.ticker);
+    this.stream?.close();
+    for (const link of this.links.values()) link.close();
+    for (const waiter of this.commitWaiters) waiter.settle(new Unavailable('the walproposer is closed'));
+  }
+}
