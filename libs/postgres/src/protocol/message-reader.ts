@@ -1,11 +1,13 @@
 /**
- * Messages on an established connection: `u8 tag | i32 length | payload`, where length counts itself and the payload.
+ * Cuts received bytes into packets of the first form, `i32 length | …`, or messages of an established connection,
+ * `u8 tag | i32 length | payload`. A length counts itself and what follows.
  *
  *   R1  However the stream is cut, the same messages come out in order.
  *   R2  A length below 4 or above the limit throws before anything is buffered for it.
  *   R3  `takeRest` gives back, unread, exactly the bytes that no `next` has returned: a splice may go on from there.
  */
 import { ByteWriter } from '@neon/kernel';
+import { startupPacketLength } from './startup';
 import { ProtocolViolation } from './violation';
 
 export interface WireMessage {
@@ -37,6 +39,20 @@ export class MessageReader {
 
   get bufferedBytes(): number {
     return this.buffered.length;
+  }
+
+  /** What the next packet or message begins with. */
+  get firstByte(): number | undefined {
+    return this.buffered[0];
+  }
+
+  /** The next whole startup packet, its length word included. @throws ProtocolViolation on a bad length. */
+  nextStartupPacket(): Uint8Array | undefined {
+    const size = startupPacketLength(this.buffered);
+    if (size === undefined || this.buffered.length < size) return undefined;
+    const packet = this.buffered.subarray(0, size);
+    this.buffered = this.buffered.subarray(size);
+    return packet;
   }
 
   /** The next whole message, or undefined when more bytes are needed. @throws ProtocolViolation on a bad length. */

@@ -116,13 +116,11 @@ describe('backend messages', () => {
       .map((status) => ({ kind: 'readyForQuery' as const, status })),
     error.map((value) => ({ kind: 'errorResponse' as const, error: value })),
     error.map((value) => ({ kind: 'noticeResponse' as const, notice: value })),
-    fc
-      .tuple(fc.nat(9), fc.array(plain, { maxLength: 3 }))
-      .map(([minor, unrecognizedOptions]) => ({
-        kind: 'negotiateProtocolVersion' as const,
-        minor,
-        unrecognizedOptions,
-      })),
+    fc.tuple(fc.nat(9), fc.array(plain, { maxLength: 3 })).map(([minor, unrecognizedOptions]) => ({
+      kind: 'negotiateProtocolVersion' as const,
+      minor,
+      unrecognizedOptions,
+    })),
   );
 
   it('B2: what is encoded is what is decoded', () => {
