@@ -319,17 +319,17 @@ function applyChange(replay: Replay, change: Change, record: WalRecord): void {
   }
 }
 
-function* walChunks(startLsn: Lsn): Generator<Uint8Array> {
+function* walChunks(startLsn: Lsn, directory = dataDir): Generator<Uint8Array> {
   for (let lsn = startLsn; ; lsn = Lsn.advance(WalSegment.startLsn({ lsn, segmentSize: SEGMENT_SIZE }), SEGMENT_SIZE)) {
-    const file = path.join(dataDir, 'pg_wal', WalSegment.fileName({ lsn, segmentSize: SEGMENT_SIZE }));
+    const file = path.join(directory, 'pg_wal', WalSegment.fileName({ lsn, segmentSize: SEGMENT_SIZE }));
     if (!fs.existsSync(file)) return;
     yield fs.readFileSync(file).subarray(WalSegment.offset({ lsn, segmentSize: SEGMENT_SIZE }));
   }
 }
 
-function* readWal(startLsn: Lsn): Generator<WalRecord> {
+function* readWal(startLsn: Lsn, directory = dataDir): Generator<WalRecord> {
   const decoder = new WalDecoder({ major: MAJOR, segmentSize: SEGMENT_SIZE, startLsn });
-  for (const chunk of walChunks(startLsn)) {
+  for (const chunk of walChunks(startLsn, directory)) {
     decoder.push(chunk);
     for (;;) {
       let record: WalRecord | null;
@@ -545,20 +545,26 @@ describe('trackCheckpoint', () => {
 });
 
 describe('encodeShutdownCheckpoint', () => {
+  /** Where WAL might have ended, in a segment that none of the real WAL reached. */
+  const ends = Lsn.of(SEGMENT_SIZE * 64);
+
   it.each([
-    ['in the middle of a page', (lsn: number) => lsn % PAGE > 500 && lsn % PAGE < 7000],
-    ['where the record crosses a page', (lsn: number) => lsn % PAGE > PAGE - 100 && lsn % PAGE < PAGE - 8],
-  ])('a stock server starts %s as if shut down cleanly there', async (_where, fits) => {
-    const end = records.findLast(({ endLsn }) => fits(endLsn))!;
+    ['in the middle of a page', 40 * PAGE + 2400],
+    ['where the record goes on on the next page', 40 * PAGE - 64],
+    ['where not even the record’s size and xid fit the page', 40 * PAGE - 8],
+    ['at the beginning of a page', 40 * PAGE],
+    ['at the beginning of a segment', 0],
+    ['behind the long header of a segment', 40],
+    ['where the record goes on in the next segment', SEGMENT_SIZE - 72],
+  ])('a stock server starts as if shut down cleanly %s', async (_where, offset) => {
     const directory = fs.mkdtempSync(path.join(root, 'started-'));
     execFileSync('cp', ['-aT', dataDir, directory]);
     fs.rmSync(path.join(directory, 'pg_wal'), { recursive: true });
     fs.mkdirSync(path.join(directory, 'pg_wal'));
-    // Counters of the true end: the files are from there, whatever LSN they are claimed to be from.
     const encoded = encodeShutdownCheckpoint({
       major: MAJOR,
-      lsn: Lsn.advance(end.endLsn, SEGMENT_SIZE * 8),
-      prevLsn: end.lsn,
+      lsn: Lsn.advance(ends, offset),
+      prevLsn: checkpointedLsn,
       checkpoint,
       systemId: finalControlFile.systemId,
       segmentSize: SEGMENT_SIZE,
@@ -566,7 +572,7 @@ describe('encodeShutdownCheckpoint', () => {
     for (const { fileName, sizeBytes, pieces } of encoded.walFiles) {
       const file = fs.openSync(path.join(directory, 'pg_wal', fileName), 'w');
       fs.ftruncateSync(file, sizeBytes);
-      for (const { offset, bytes } of pieces) fs.writeSync(file, bytes, 0, bytes.length, offset);
+      for (const { offset: at, bytes } of pieces) fs.writeSync(file, bytes, 0, bytes.length, at);
       fs.closeSync(file);
     }
     fs.writeFileSync(
@@ -592,6 +598,11 @@ describe('encodeShutdownCheckpoint', () => {
     const after = ControlFile.parse(fs.readFileSync(path.join(directory, 'global/pg_control')));
     expect(after.state).toBe(ClusterState.SHUT_DOWN);
     expect(after.checkpoint.timelineId).toBe(1);
+    // S2: the server went on where our record ends, and everything from `lsn` on is one stream.
+    const written = [...readWal(Lsn.advance(ends, offset), directory)];
+    expect(written[0]).toMatchObject({ lsn: encoded.recordLsn, endLsn: encoded.endLsn, prevLsn: checkpointedLsn });
+    expect(written.at(-1)?.lsn).toBe(after.checkpointLsn);
+    fs.rmSync(directory, { recursive: true });
   });
 });
 
