@@ -1,0 +1,104 @@
+/** One running safekeeper: its timelines, its two WAL ports, what it tells the bus; and the order they end in. */
+import { readFile } from 'node:fs/promises';
+import { SafekeeperId } from '@neon/kernel';
+import { Bus } from '@neon/messaging';
+import {
+  FileTimelineDirectory,
+  ReaderRegistry,
+  StatusReporter,
+  type TcpListener,
+  listenTcp,
+  observe,
+  serveProposer,
+  serveReplication,
+} from '@neon/safekeeper-adapters';
+import type { TimelineDetail } from '@neon/safekeeper-contract';
+import { Safekeeper, type Timeline, timelineDetail } from '@neon/safekeeper-core';
+import { TokenVerifier } from '@neon/service-token';
+import type { Logger } from '@neon/telemetry';
+import type { Config } from '../config';
+
+/** Three timelines' worth of connections each for ten thousand timelines would be more than one process should hold. */
+const CONNECTION_COUNT_MAX = 20_000;
+/** How far the commit LSN in a control file may lag in time; it bounds the scan after a crash. */
+const SAVE_INTERVAL_MS = 30_000;
+
+export class SafekeeperNode {
+  private readonly saver: NodeJS.Timeout;
+  private reporter: StatusReporter | undefined;
+
+  private constructor(
+    readonly safekeeper: Safekeeper,
+    readonly tokens: TokenVerifier,
+    private readonly config: Config,
+    private readonly bus: Bus,
+    private readonly readers: ReaderRegistry,
+    private readonly proposers: TcpListener,
+    private readonly replication: TcpListener,
+  ) {
+    this.saver = setInterval(() => safekeeper.timelines.forEach((timeline) => timeline.save()), SAVE_INTERVAL_MS);
+  }
+
+  static async open(config: Config, logger: Logger): Promise<SafekeeperNode> {
+    const id = SafekeeperId.of(config.safekeeperId);
+    const tokens = await TokenVerifier.fromPem(await readFile(config.tokenPublicKeyFile, 'utf8'));
+    const bus = await Bus.connect({
+      ...config.nats,
+      name: `safekeeper ${id}`,
+      onError: (error, where) => logger.error({ error: String(error), where }, 'message not handled'),
+    });
+    const node: { current?: SafekeeperNode } = {};
+    const safekeeper = new Safekeeper(
+      id,
+      new FileTimelineDirectory(config.dataDir, id),
+      {
+        timelineFailed: (key, error) => logger.error({ ...key, error: error.message }, 'timeline stopped'),
+        timelineOpened: (key, timeline) => {
+          logger.info({ ...key, flushLsn: timeline.state.flushLsn, term: timeline.state.term }, 'timeline opened');
+          node.current?.reporter?.watch(timeline);
+        },
+      },
+      (delayMs, run) => void setTimeout(run, delayMs).unref(),
+    );
+    await safekeeper.start();
+    const readers = new ReaderRegistry();
+    const limits = { host: config.host, connectionCountMax: CONNECTION_COUNT_MAX };
+    const context = { safekeeper, tokens, readers, logger };
+    const proposers = await listenTcp({
+      ...limits,
+      port: config.proposerPort,
+      serve: (socket) => serveProposer(socket, context),
+    });
+    const replication = await listenTcp({
+      ...limits,
+      port: config.replicationPort,
+      serve: (socket) => serveReplication(socket, context),
+    });
+    observe(safekeeper, { proposers, replication });
+    node.current = new SafekeeperNode(safekeeper, tokens, config, bus, readers, proposers, replication);
+    return node.current;
+  }
+
+  /** Once the HTTP port is known, others may be told where everything is. */
+  announce(httpPort: number): void {
+    this.reporter = new StatusReporter(this.bus, this.safekeeper, { ...this.ports, host: this.config.host, httpPort });
+    for (const timeline of this.safekeeper.timelines) this.reporter.watch(timeline);
+  }
+
+  get ports(): { readonly proposerPort: number; readonly replicationPort: number } {
+    return { proposerPort: this.proposers.port, replicationPort: this.replication.port };
+  }
+
+  detail(timeline: Timeline): TimelineDetail {
+    return timelineDetail(timeline, this.readers.of(timeline));
+  }
+
+  /** Doors first, then the timelines, then the last word about them. */
+  async close(): Promise<void> {
+    clearInterval(this.saver);
+    await Promise.all([this.proposers.close(), this.replication.close()]);
+    this.reporter?.stop();
+    await this.safekeeper.close();
+    await this.bus.close();
+  }
+}

@@ -1,0 +1,373 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type Socket, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_TIMING, type ProposerConfig } from '@neon/consensus';
+import { Lsn, SafekeeperId, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { Bus } from '@neon/messaging';
+import {
+  type SafekeeperTimelineStatus,
+  TimelineDetail,
+  safekeeperAlive,
+  safekeeperTimelineStatus,
+} from '@neon/safekeeper-contract';
+import { TokenIssuer, generateKeyPair } from '@neon/service-token';
+import { createLogger } from '@neon/telemetry';
+import { type RunningSafekeeper, startSafekeeper } from './start';
+import { ProposerClient } from './testing/proposer-client';
+import { type RealWal, makeRealWal } from './testing/real-wal';
+import { WalReader } from './testing/wal-reader';
+
+const NATS_PORT = 30_000 + (process.pid % 10_000);
+const SEGMENT_SIZE = 16 * 1024 * 1024;
+const TENANT = TenantId.parse('aa'.repeat(16));
+const IDS = [1, 2, 3].map((id) => SafekeeperId.of(id));
+
+describe('three safekeepers', () => {
+  const root = mkdtempSync(join(tmpdir(), 'safekeepers-'));
+  const running = new Map<SafekeeperId, RunningSafekeeper>();
+  const ports = new Map<SafekeeperId, number>();
+  const logger = createLogger('safekeeper', 'silent');
+  let nats: ChildProcess;
+  let wal: RealWal;
+  let issuer: TokenIssuer;
+  let managementToken: string;
+  let storageToken: string;
+  let timelineCount = 0;
+
+  beforeAll(async () => {
+    nats = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(NATS_PORT), '-js', '-sd', join(root, 'nats')]);
+    const keys = await generateKeyPair();
+    writeFileSync(join(root, 'public.pem'), keys.publicPem);
+    issuer = await TokenIssuer.fromPem(keys.privatePem);
+    managementToken = await issuer.issue({ scope: 'management' });
+    storageToken = await issuer.issue({ scope: 'storage' });
+    wal = await makeRealWal([
+      'CREATE TABLE t (id bigserial PRIMARY KEY, filler text)',
+      'INSERT INTO t (filler) SELECT repeat(md5(i::text), 8) FROM generate_series(1, 50000) i',
+      'UPDATE t SET filler = filler || id WHERE id % 3 = 0',
+      'SELECT pg_switch_wal()',
+      'INSERT INTO t (filler) SELECT i::text FROM generate_series(1, 1000) i',
+      'VACUUM FULL t',
+    ]);
+    for (const id of IDS) await start(id);
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const safekeeper of running.values()) await safekeeper.close();
+    nats.kill('SIGTERM');
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  async function start(id: SafekeeperId): Promise<void> {
+    const config = {
+      safekeeperId: id,
+      dataDir: join(root, String(id)),
+      host: '127.0.0.1',
+      proposerPort: ports.get(id) ?? 0,
+      replicationPort: 0,
+      httpPort: 0,
+      nats: { servers: `nats://127.0.0.1:${NATS_PORT}`, token: undefined },
+      tokenPublicKeyFile: join(root, 'public.pem'),
+      otlpUrl: undefined,
+      logLevel: 'silent',
+    };
+    const safekeeper = await startSafekeeper(config, logger);
+    running.set(id, safekeeper);
+    ports.set(id, safekeeper.proposerPort);
+  }
+
+  async function stop(id: SafekeeperId): Promise<void> {
+    await running.get(id)?.close();
+    running.delete(id);
+  }
+
+  const url = (id: SafekeeperId, path: string): string => `http://127.0.0.1:${running.get(id)?.httpPort}${path}`;
+  const withToken = (token: string) => ({ authorization: `Bearer ${token}` });
+  const pathOf = (timelineId: TimelineId): string => `/v1/tenants/${TENANT}/timelines/${timelineId}`;
+  const bodyOf = (change = {}) =>
+    JSON.stringify({
+      pgMajor: 17,
+      systemId: wal.systemId,
+      walSegmentSize: SEGMENT_SIZE,
+      startLsn: Lsn.format(wal.startLsn),
+      ...change,
+    });
+  const put = (id: SafekeeperId, timelineId: TimelineId, body = bodyOf(), token = managementToken) =>
+    fetch(url(id, pathOf(timelineId)), {
+      method: 'PUT',
+      headers: { ...withToken(token), 'content-type': 'application/json' },
+      body,
+    });
+
+  async function createTimeline(): Promise<TimelineId> {
+    const timelineId = TimelineId.parse((++timelineCount).toString(16).padStart(32, '0'));
+    for (const id of IDS) expect((await put(id, timelineId)).status).toBe(200);
+    return timelineId;
+  }
+
+  async function detail(id: SafekeeperId, timelineId: TimelineId): Promise<TimelineDetail> {
+    const response = await fetch(url(id, pathOf(timelineId)), { headers: withToken(managementToken) });
+    return TimelineDetail.parse(await response.json());
+  }
+
+  async function until(condition: () => Promise<boolean>): Promise<void> {
+    for (let attempt = 0; !(await condition()); attempt++) {
+      if (attempt > 300) throw new Error('it did not happen in time');
+      await sleep(50);
+    }
+  }
+
+  async function propose(timelineId: TimelineId, change: Partial<ProposerConfig['identity']> = {}) {
+    const token = await issuer.issue({ scope: 'timeline', tenantId: TENANT, timelineId });
+    const identity = {
+      tenantId: TENANT,
+      timelineId,
+      pgMajor: 17,
+      systemId: wal.systemId,
+      walSegmentSize: SEGMENT_SIZE,
+      ...change,
+    };
+    const config = { identity, membershipGeneration: 1, safekeepers: IDS, token, timing: DEFAULT_TIMING };
+    return new ProposerClient(config, ports, async ({ startLsn, endLsn, donor, term }) => {
+      const reader = await open(donor, timelineId, { term });
+      await reader.start(startLsn);
+      const bytes = await reader.read(startLsn, endLsn);
+      reader.close();
+      return bytes;
+    });
+  }
+
+  const open = (
+    id: SafekeeperId,
+    timelineId: TimelineId,
+    { term, token = storageToken }: { term?: number; token?: string } = {},
+  ) =>
+    WalReader.open({
+      port: running.get(id)?.replicationPort ?? 0,
+      settings: `-c tenant_id=${TENANT} -c timeline_id=${timelineId}${term === undefined ? '' : ` -c term=${term}`}`,
+      token,
+    });
+
+  const part = (from: number, to: number): Buffer => wal.bytes.subarray(from, to);
+
+  test('real WAL is committed by a quorum and comes back byte for byte, from files and from memory', async () => {
+    const timelineId = await createTimeline();
+    const proposer = await propose(timelineId);
+    expect(await proposer.recovered()).toBe(wal.startLsn);
+    const early = await open(IDS[0]!, timelineId);
+    await early.start(wal.startLsn);
+    const streamed = early.read(wal.startLsn, wal.endLsn);
+    await proposer.write(wal.startLsn, wal.bytes);
+    await proposer.committed(wal.endLsn);
+    expect((await streamed).equals(wal.bytes)).toBe(true);
+    early.close();
+    for (const id of IDS) {
+      const late = await open(id, timelineId);
+      await late.start(wal.startLsn);
+      expect((await late.read(wal.startLsn, wal.endLsn)).equals(wal.bytes)).toBe(true);
+      late.close();
+    }
+    proposer.close();
+  });
+
+  test('a proposer that dies is followed by one that finds everything that was committed', async () => {
+    const timelineId = await createTimeline();
+    const first = await propose(timelineId);
+    await first.recovered();
+    await first.write(wal.startLsn, wal.bytes);
+    await first.committed(wal.endLsn);
+    first.close();
+    const second = await propose(timelineId);
+    expect(await second.recovered()).toBe(wal.endLsn);
+    second.close();
+  });
+
+  test('a safekeeper that was away is brought up to date from another one, without a byte of difference', async () => {
+    const timelineId = await createTimeline();
+    const lagging = IDS[2]!;
+    const first = await propose(timelineId);
+    await first.recovered();
+    await stop(lagging);
+    await first.write(wal.startLsn, wal.bytes);
+    await first.committed(wal.endLsn);
+    first.close();
+    const second = await propose(timelineId);
+    await second.recovered();
+    await start(lagging);
+    await until(async () => (await detail(lagging, timelineId)).commitLsn === Lsn.format(wal.endLsn));
+    const reader = await open(lagging, timelineId);
+    await reader.start(wal.startLsn);
+    expect((await reader.read(wal.startLsn, wal.endLsn)).equals(wal.bytes)).toBe(true);
+    reader.close();
+    second.close();
+  });
+
+  test('with two of three away nothing is committed; with one back it goes on', async () => {
+    const timelineId = await createTimeline();
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    await stop(IDS[1]!);
+    await stop(IDS[2]!);
+    const writing = proposer.write(wal.startLsn, wal.bytes);
+    await sleep(500);
+    expect(proposer.commitLsn).toBe(wal.startLsn);
+    await start(IDS[1]!);
+    await writing;
+    await proposer.committed(wal.endLsn);
+    await start(IDS[2]!);
+    proposer.close();
+  });
+
+  test('a later proposer deposes an earlier one, which commits nothing more', async () => {
+    const timelineId = await createTimeline();
+    const first = await propose(timelineId);
+    await first.recovered();
+    const second = await propose(timelineId);
+    await second.recovered();
+    await first.until(() => first.deposedBy !== undefined);
+    expect(first.commitLsn).toBe(wal.startLsn);
+    first.close();
+    second.close();
+  });
+
+  test('a proposer of another cluster, or with a token for another timeline, is refused', async () => {
+    const timelineId = await createTimeline();
+    const stranger = await propose(timelineId, { systemId: SystemId.parse('1') });
+    await stranger.until(() => stranger.refusals.length > 0);
+    expect(stranger.refusals[0]).toBe('IdentityMismatch');
+    stranger.close();
+    const intruder = await propose(await createTimeline(), { timelineId });
+    await intruder.until(() => intruder.refusals.length > 0);
+    expect(intruder.refusals[0]).toBe('Unauthorized');
+    intruder.close();
+  });
+
+  test('a reader sees no more than is committed, and with a term what is durable while the term lasts', async () => {
+    const timelineId = await createTimeline();
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    const { term } = await detail(IDS[0]!, timelineId);
+    await stop(IDS[1]!);
+    await stop(IDS[2]!);
+    await proposer.write(wal.startLsn, part(0, 100_000));
+    await until(async () => (await detail(IDS[0]!, timelineId)).flushLsn !== Lsn.format(wal.startLsn));
+    const { flushLsn, commitLsn } = await detail(IDS[0]!, timelineId);
+    expect(commitLsn).toBe(Lsn.format(wal.startLsn));
+    const reader = await open(IDS[0]!, timelineId);
+    expect(await reader.query('IDENTIFY_SYSTEM')).toEqual([wal.systemId, '1', commitLsn, null]);
+    expect(await reader.query('SHOW wal_segment_size')).toEqual(['16MB']);
+    reader.close();
+    const donor = await open(IDS[0]!, timelineId, { term });
+    await donor.start(wal.startLsn);
+    const durable = Lsn.parse(flushLsn);
+    expect((await donor.read(wal.startLsn, durable)).equals(part(0, durable - wal.startLsn))).toBe(true);
+    donor.close();
+    const late = await open(IDS[0]!, timelineId, { term: term - 1 });
+    await expect(late.start(wal.startLsn)).rejects.toThrow('is over');
+    await start(IDS[1]!);
+    await start(IDS[2]!);
+    proposer.close();
+  });
+
+  test('readers and writers show in the timeline, and status goes out on the bus', async () => {
+    const timelineId = await createTimeline();
+    const bus = await Bus.connect({
+      servers: `nats://127.0.0.1:${NATS_PORT}`,
+      name: 'spec',
+      onError: (error) => {
+        throw error;
+      },
+    });
+    const statuses: SafekeeperTimelineStatus[] = [];
+    const alive = new Set<number>();
+    bus.onSignal(safekeeperTimelineStatus, (status) => void statuses.push(status));
+    bus.onSignal(safekeeperAlive, ({ safekeeperId }) => void alive.add(safekeeperId));
+    await bus.flush();
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    await proposer.write(wal.startLsn, part(0, 100_000));
+    const reader = await open(IDS[0]!, timelineId);
+    await reader.start(wal.startLsn);
+    await until(async () => (await detail(IDS[0]!, timelineId)).readers[0]?.name === 'test');
+    reader.report(Lsn.advance(wal.startLsn, 8));
+    const told = Lsn.format(Lsn.advance(wal.startLsn, 8));
+    await until(async () => (await detail(IDS[0]!, timelineId)).readers[0]?.flushLsn === told);
+    expect((await detail(IDS[0]!, timelineId)).writerConnected).toBe(true);
+    await until(() =>
+      Promise.resolve(
+        IDS.every((id) =>
+          statuses.some(
+            (status) =>
+              status.safekeeperId === id &&
+              status.timelineId === timelineId &&
+              status.term === 1 &&
+              Lsn.parse(status.commitLsn) > wal.startLsn,
+          ),
+        ),
+      ),
+    );
+    await until(() => Promise.resolve(alive.size === 3));
+    reader.close();
+    proposer.close();
+    await bus.close();
+  });
+
+  test('creating is idempotent, another creation is refused, and a deleted timeline stays deleted', async () => {
+    const id = IDS[0]!;
+    const timelineId = await createTimeline();
+    expect((await put(id, timelineId)).status).toBe(200);
+    expect((await put(id, timelineId, bodyOf({ startLsn: '0/2000000' }))).status).toBe(409);
+    const remove = () => fetch(url(id, pathOf(timelineId)), { method: 'DELETE', headers: withToken(managementToken) });
+    expect((await remove()).status).toBe(204);
+    expect((await remove()).status).toBe(204);
+    expect((await put(id, timelineId)).status).toBe(410);
+    await stop(id);
+    await start(id);
+    expect((await put(id, timelineId)).status).toBe(410);
+  });
+
+  test('the management API wants its token and well-formed requests', async () => {
+    const id = IDS[0]!;
+    const timelineId = await createTimeline();
+    expect((await put(id, timelineId, bodyOf(), storageToken)).status).toBe(401);
+    expect((await fetch(url(id, pathOf(timelineId)))).status).toBe(401);
+    expect((await put(id, timelineId, '{')).status).toBe(400);
+    expect((await put(id, timelineId, bodyOf({ startLsn: '0/1000001' }))).status).toBe(400);
+    expect((await put(id, timelineId, bodyOf({ systemId: 'x' }))).status).toBe(400);
+    const unknown = TimelineId.parse('ff'.repeat(16));
+    const response = await fetch(url(id, pathOf(unknown)), { headers: withToken(managementToken) });
+    expect([response.status, await response.json()]).toEqual([
+      404,
+      expect.objectContaining({ code: 'TimelineUnknown' }),
+    ]);
+    expect((await fetch(url(id, '/healthz'))).status).toBe(200);
+    expect(await (await fetch(url(id, '/v1/status'), { headers: withToken(managementToken) })).json()).toMatchObject({
+      id,
+    });
+  });
+
+  test('garbage to any port ends that connection and nothing else', async () => {
+    const id = IDS[0]!;
+    const timelineId = await createTimeline();
+    const { proposerPort, replicationPort, httpPort } = running.get(id)!;
+    for (const port of [proposerPort, replicationPort, httpPort])
+      for (const garbage of [Buffer.alloc(70_000, 0xff), Buffer.from('GET / HTTP/1.0\r\n\r\n'), Buffer.alloc(64)])
+        await ended(connect({ host: '127.0.0.1', port }), garbage);
+    expect((await put(id, timelineId)).status).toBe(200);
+    const intruder = open(id, timelineId, { token: 'wrong' });
+    await expect(intruder).rejects.toThrow('token refused');
+  });
+
+  /** Writes, and waits until the server has closed. */
+  async function ended(socket: Socket, garbage: Buffer): Promise<void> {
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(garbage);
+    const started = Date.now();
+    await new Promise((resolve) => socket.on('close', resolve));
+    expect(Date.now() - started).toBeLessThan(15_000);
+  }
+});

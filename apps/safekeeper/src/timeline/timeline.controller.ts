@@ -1,0 +1,50 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, UseGuards } from '@nestjs/common';
+import { Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { TimelineCreate, type TimelineDetail, type TimelineList } from '@neon/safekeeper-contract';
+import type { TimelineKey } from '@neon/safekeeper-core';
+import { SafekeeperNode } from '../node/safekeeper-node';
+import { ManagementGuard } from './management.guard';
+
+@Controller('v1/tenants/:tenantId/timelines')
+@UseGuards(ManagementGuard)
+export class TimelineController {
+  constructor(@Inject(SafekeeperNode) private readonly node: SafekeeperNode) {}
+
+  @Get()
+  list(@Param('tenantId') tenant: string): TimelineList {
+    const tenantId = TenantId.parse(tenant);
+    const timelines = this.node.safekeeper.timelines.filter(({ state }) => state.identity.tenantId === tenantId);
+    return { timelines: timelines.map((timeline) => this.node.detail(timeline)) };
+  }
+
+  @Put(':timelineId')
+  async create(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): Promise<TimelineDetail> {
+    const { pgMajor, systemId, walSegmentSize, startLsn, membershipGeneration } = TimelineCreate.parse(body);
+    const created = await this.node.safekeeper.create({
+      identity: { ...keyOf(tenant, timeline), pgMajor, systemId: SystemId.parse(systemId), walSegmentSize },
+      membershipGeneration,
+      startLsn: Lsn.parse(startLsn),
+    });
+    return this.node.detail(created);
+  }
+
+  @Get(':timelineId')
+  get(@Param('tenantId') tenant: string, @Param('timelineId') timeline: string): TimelineDetail {
+    return this.node.detail(this.node.safekeeper.get(keyOf(tenant, timeline)));
+  }
+
+  @Delete(':timelineId')
+  @HttpCode(204)
+  async delete(@Param('tenantId') tenant: string, @Param('timelineId') timeline: string): Promise<void> {
+    await this.node.safekeeper.delete(keyOf(tenant, timeline));
+  }
+}
+
+const keyOf = (tenant: string, timeline: string): TimelineKey => ({
+  tenantId: TenantId.parse(tenant),
+  timelineId: TimelineId.parse(timeline),
+});

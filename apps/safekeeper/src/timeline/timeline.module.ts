@@ -1,0 +1,10 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { TimelineController } from './timeline.controller';
+
+@Module({})
+export class TimelineModule {
+  /** @param node the module that provides the running safekeeper */
+  static with(node: DynamicModule): DynamicModule {
+    return { module: TimelineModule, imports: [node], controllers: [TimelineController] };
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * One proposer's connection: frames in, frames out (`docs/protocols/safekeeper.md`).
+ *
+ *   PC1  Nothing reaches a timeline before the greeting's token was verified for it.
+ *   PC2  Bytes that are not the protocol end the connection with a log line; nothing else notices.
+ *   PC3  Memory is bounded: reading pauses while the timeline has too much queued, and a peer that does not read its
+ *        answers is dropped.
+ */
+import type { Socket } from 'node:net';
+import {
+  FRAME_SIZE_MAX,
+  type GreetingRequest,
+  type ProposerMessage,
+  type RefusalCode,
+  type SessionId,
+  decodeProposerMessage,
+  encodeAcceptorMessage,
+} from '@neon/consensus';
+import { FrameDecoder, Refusal, Unavailable } from '@neon/kernel';
+import type { Safekeeper, Timeline } from '@neon/safekeeper-core';
+import type { TokenVerifier } from '@neon/service-token';
+import type { Logger } from '@neon/telemetry';
+
+export interface ProposerConnectionContext {
+  readonly safekeeper: Safekeeper;
+  readonly tokens: TokenVerifier;
+  readonly logger: Logger;
+}
+
+const GREETING_TIMEOUT_MS = 10_000;
+/** Answers are small; this many bytes unread mean that the peer has stopped reading. */
+const UNSENT_BYTES_MAX = 1024 * 1024;
+
+export function serveProposer(socket: Socket, context: ProposerConnectionContext): void {
+  const connection = new ProposerConnection(socket, context);
+  socket.setTimeout(GREETING_TIMEOUT_MS, () => connection.end('no greeting in time'));
+  socket.on('data', (chunk) => connection.onData(chunk));
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => connection.onClose());
+}
+
+class ProposerConnection {
+  private readonly decoder = new FrameDecoder(FRAME_SIZE_MAX);
+  private readonly received: ProposerMessage[] = [];
+  private timeline: Timeline | undefined;
+  private session: SessionId | undefined;
+  private isBusy = false;
+  private isOver = false;
+  private logger: Logger;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly context: ProposerConnectionContext,
+  ) {
+    this.logger = context.logger.child({ peer: `${socket.remoteAddress}:${socket.remotePort}` });
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.isOver) return;
+    try {
+      for (const frame of this.decoder.push(chunk)) this.received.push(decodeProposerMessage(frame));
+    } catch (error) {
+      return this.refuse('MalformedMessage', error instanceof Error ? error.message : String(error));
+    }
+    if (!this.isBusy) void this.work();
+  }
+
+  onClose(): void {
+    this.isOver = true;
+    if (this.timeline === undefined || this.session === undefined) return;
+    this.timeline.detach(this.session);
+    this.logger.info('proposer disconnected');
+  }
+
+  end(reason: string): void {
+    if (this.timeline === undefined) this.refuse('MalformedMessage', reason);
+  }
+
+  /** Handles what has arrived; never two at a time, so messages keep their order. */
+  private async work(): Promise<void> {
+    this.isBusy = true;
+    this.socket.cork();
+    for (let message = this.received.shift(); message !== undefined && !this.isOver; message = this.received.shift()) {
+      if (this.timeline === undefined || this.session === undefined) {
+        this.socket.pause();
+        await this.open(message);
+        this.socket.resume();
+        continue;
+      }
+      this.timeline.receive(this.session, message);
+      const relief = this.timeline.relief();
+      if (relief === undefined) continue;
+      this.socket.pause();
+      await relief;
+      this.socket.resume();
+    }
+    this.socket.uncork();
+    this.isBusy = false;
+  }
+
+  /** PC1. */
+  private async open(message: ProposerMessage): Promise<void> {
+    if (message.kind !== 'greetingRequest')
+      return this.refuse('MalformedMessage', `${message.kind} before the greeting`);
+    const { tenantId, timelineId } = message.identity;
+    try {
+      await this.authorize(message);
+      if (this.isOver) return;
+      const timeline = this.context.safekeeper.get({ tenantId, timelineId });
+      this.logger = this.logger.child({ tenantId, timelineId });
+      this.timeline = timeline;
+      this.session = timeline.attach({
+        send: (answer) => this.write(encodeAcceptorMessage(answer)),
+        refuse: (code, reason) => this.refuse(code, reason),
+      });
+      this.socket.setTimeout(0);
+      this.logger.info('proposer connected');
+      timeline.receive(this.session, message);
+    } catch (error) {
+      this.refuse(...refusalOf(error));
+    }
+  }
+
+  private async authorize({ identity, token }: GreetingRequest): Promise<void> {
+    const claims = await this.context.tokens.verify(token);
+    const isFor =
+      claims.scope === 'timeline' && claims.tenantId === identity.tenantId && claims.timelineId === identity.timelineId;
+    if (!isFor) throw new Refusal('Unauthorized', 'the token is not for this timeline');
+  }
+
+  private write(bytes: Uint8Array): void {
+    if (this.isOver) return;
+    this.socket.write(bytes);
+    if (this.socket.writableLength <= UNSENT_BYTES_MAX) return;
+    this.logger.warn('proposer does not read its answers: connection dropped');
+    this.isOver = true;
+    this.socket.destroy();
+  }
+
+  private refuse(code: RefusalCode, reason: string): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.logger.warn({ code, reason }, 'proposer refused');
+    this.socket.end(encodeAcceptorMessage({ kind: 'sessionRefused', code, reason }));
+    // A peer that keeps its side open is not waited for.
+    this.socket.setTimeout(1_000, () => this.socket.destroy());
+    this.socket.uncork();
+  }
+}
+
+function refusalOf(error: unknown): [RefusalCode, string] {
+  if (error instanceof Refusal && error.code === 'Unauthorized') return ['Unauthorized', error.message];
+  if (error instanceof Refusal && error.code === 'TimelineUnknown') return ['TimelineUnknown', error.message];
+  const reason = error instanceof Unavailable ? error.message : 'internal error';
+  return ['StorageUnavailable', reason];
+}

@@ -1,0 +1,330 @@
+/**
+ * One reader of WAL over Postgres' streaming replication protocol: a pageserver, a replica, a leader that recovers.
+ *
+ *   RC1  A reader is sent committed WAL only; with `term` in its options, durable WAL while that term lasts.
+ *   RC2  WAL is sent in order, without gaps, beginning exactly where the reader asked.
+ *   RC3  Memory is bounded: nothing more is read while the socket has not taken what was sent.
+ *   RC4  Bytes that are not the protocol end the connection with a log line; nothing else notices.
+ */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { Lsn, Refusal, Unavailable } from '@neon/kernel';
+import {
+  MessageReader,
+  ProtocolViolation,
+  type WireMessage,
+  decodePasswordMessage,
+  decodeStartupPacket,
+  encodeBackendMessage,
+  encodeErrorResponse,
+  startupPacketLength,
+  tagOf,
+} from '@neon/postgres';
+import { type ReaderProgress, READ_SIZE_MAX, type Safekeeper, type Timeline } from '@neon/safekeeper-core';
+import { AcceptorState } from '@neon/consensus';
+import type { TokenVerifier } from '@neon/service-token';
+import type { Logger } from '@neon/telemetry';
+import type { ReaderRegistry } from './reader-registry';
+import {
+  type ReplicationTarget,
+  decodeStandbyStatus,
+  encodeCommandComplete,
+  encodeCopyBoth,
+  encodeCopyDone,
+  encodeKeepalive,
+  encodeRow,
+  encodeXLogDataHeader,
+  parseCommand,
+  parseTarget,
+} from './replication-protocol';
+
+export interface ReplicationConnectionContext {
+  readonly safekeeper: Safekeeper;
+  readonly tokens: TokenVerifier;
+  readonly readers: ReaderRegistry;
+  readonly logger: Logger;
+}
+
+/** Readers send status and commands, never WAL. */
+const MESSAGE_SIZE_MAX = 64 * 1024;
+const STARTUP_TIMEOUT_MS = 10_000;
+const KEEPALIVE_MS = 10_000;
+
+const READY = encodeBackendMessage({ kind: 'readyForQuery', status: 'idle' });
+
+export function serveReplication(socket: Socket, context: ReplicationConnectionContext): void {
+  const logger = context.logger.child({ peer: `${socket.remoteAddress}:${socket.remotePort}` });
+  const abort = new AbortController();
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => abort.abort());
+  socket.setTimeout(STARTUP_TIMEOUT_MS, () => socket.destroy());
+  new ReplicationConnection(socket, { ...context, logger }, abort.signal).run().catch((error: unknown) => {
+    if (abort.signal.aborted) return;
+    const { sqlState, message } = describe(error);
+    logger.warn({ sqlState, reason: message }, 'replication connection ended');
+    socket.end(encodeErrorResponse({ severity: 'FATAL', sqlState, message }));
+    socket.setTimeout(1_000, () => socket.destroy());
+  });
+}
+
+class ReplicationConnection {
+  private readonly messages = new MessageReader(MESSAGE_SIZE_MAX);
+  private progress: ReaderProgress = { name: '', sentLsn: Lsn.ZERO, flushLsn: Lsn.ZERO, applyLsn: Lsn.ZERO };
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly context: ReplicationConnectionContext,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async run(): Promise<void> {
+    const parameters = await this.startup();
+    if (parameters === undefined) return;
+    const target = parseTarget(parameters);
+    await this.authenticate(target);
+    const timeline = this.context.safekeeper.get(target);
+    this.socket.setTimeout(0);
+    this.greet(timeline);
+    for (;;) {
+      const message = await this.nextMessage();
+      if (message === undefined || message.tag === tagOf('X')) return void this.socket.end();
+      if (message.tag !== tagOf('Q')) throw new ProtocolViolation(`unexpected message type ${message.tag}`);
+      await this.query(timeline, target, textOf(message.payload));
+    }
+  }
+
+  /** Undefined when the peer left, or wanted to cancel something: nothing here can be cancelled. */
+  private async startup(): Promise<Map<string, string> | undefined> {
+    let bytes: Buffer = Buffer.alloc(0);
+    for (;;) {
+      const length = startupPacketLength(bytes);
+      if (length === undefined || bytes.length < length) {
+        const chunk = await this.nextChunk();
+        if (chunk === undefined) return undefined;
+        bytes = Buffer.concat([bytes, chunk]);
+        continue;
+      }
+      const packet = decodeStartupPacket(bytes.subarray(0, length));
+      bytes = bytes.subarray(length);
+      if (packet.kind === 'cancelRequest') return void this.socket.end();
+      if (packet.kind === 'startup') {
+        this.messages.push(bytes);
+        return new Map(packet.parameters);
+      }
+      // TLS between services is the network's business: it is declined, and the client may go on in the clear.
+      this.socket.write('N');
+    }
+  }
+
+  private async authenticate(target: ReplicationTarget): Promise<void> {
+    this.socket.write(encodeBackendMessage({ kind: 'authenticationCleartextPassword' }));
+    const message = await this.nextMessage();
+    if (message === undefined) throw new Unavailable('the reader left');
+    const claims = await this.context.tokens.verify(decodePasswordMessage(message));
+    const { tenantId, timelineId } = target;
+    const isFor =
+      claims.scope === 'storage' ||
+      (claims.scope === 'timeline' && claims.tenantId === tenantId && claims.timelineId === timelineId);
+    if (!isFor) throw new Refusal('Unauthorized', 'the token is not for this timeline');
+  }
+
+  private greet(timeline: Timeline): void {
+    const parameters = {
+      server_version: `${timeline.state.identity.pgMajor}.0`,
+      server_encoding: 'UTF8',
+      client_encoding: 'UTF8',
+      DateStyle: 'ISO, MDY',
+      integer_datetimes: 'on',
+      standard_conforming_strings: 'on',
+    };
+    this.socket.cork();
+    this.socket.write(encodeBackendMessage({ kind: 'authenticationOk' }));
+    for (const [name, value] of Object.entries(parameters))
+      this.socket.write(encodeBackendMessage({ kind: 'parameterStatus', name, value }));
+    this.socket.write(encodeBackendMessage({ kind: 'backendKeyData', key: { processId: 0, secret: 0 } }));
+    this.socket.write(READY);
+    this.socket.uncork();
+  }
+
+  private async query(timeline: Timeline, target: ReplicationTarget, text: string): Promise<void> {
+    const command = parseCommand(text);
+    switch (command.kind) {
+      case 'identifySystem':
+        this.socket.write(
+          encodeRow(
+            [
+              { name: 'systemid', type: 'text', value: timeline.state.identity.systemId },
+              { name: 'timeline', type: 'int4', value: '1' },
+              { name: 'xlogpos', type: 'text', value: Lsn.format(timeline.readableLsn(target.term)) },
+              { name: 'dbname', type: 'text', value: null },
+            ],
+            'IDENTIFY_SYSTEM',
+          ),
+        );
+        break;
+      case 'show':
+        this.socket.write(encodeRow([show(timeline, command.parameter)], 'SHOW'));
+        break;
+      case 'startReplication':
+        await this.replicate(timeline, target, command.startLsn);
+        this.socket.write(encodeCommandComplete('START_REPLICATION'));
+        break;
+    }
+    this.socket.write(READY);
+  }
+
+  /** Ends when the reader says so, or throws. A reader that starts ahead of this safekeeper waits for it. */
+  private async replicate(timeline: Timeline, target: ReplicationTarget, startLsn: Lsn): Promise<void> {
+    const firstLsn = AcceptorState.startLsn(timeline.state);
+    if (startLsn < firstLsn) throw new Refusal('WalMissing', `WAL of this timeline begins at ${Lsn.format(firstLsn)}`);
+    timeline.readableLsn(target.term);
+    this.socket.write(encodeCopyBoth());
+    const logger = this.context.logger.child({ tenantId: target.tenantId, timelineId: target.timelineId });
+    logger.info({ reader: target.name, startLsn: Lsn.format(startLsn), term: target.term }, 'reader started');
+    this.progress = { name: target.name, sentLsn: startLsn, flushLsn: Lsn.ZERO, applyLsn: Lsn.ZERO };
+    const forget = this.context.readers.add(timeline, () => this.progress);
+    const release = timeline.addReader();
+    const stop = new AbortController();
+    const sending = this.send(timeline, target, AbortSignal.any([stop.signal, this.signal]));
+    const listening = this.listen(timeline, target);
+    try {
+      // Whichever ends first ends the other: an error while sending, or the reader's CopyDone.
+      await Promise.race([sending, listening]);
+      stop.abort();
+      await sending;
+      this.socket.write(encodeCopyDone());
+    } finally {
+      stop.abort();
+      for (const loser of [sending, listening]) loser.catch(() => undefined);
+      release();
+      forget();
+      logger.info({ reader: target.name, sentLsn: Lsn.format(this.progress.sentLsn) }, 'reader stopped');
+    }
+  }
+
+  private async send(timeline: Timeline, target: ReplicationTarget, stop: AbortSignal): Promise<void> {
+    let { sentLsn } = this.progress;
+    while (!stop.aborted) {
+      const endLsn = timeline.readableLsn(target.term);
+      if (endLsn <= sentLsn) {
+        if (!(await this.waitForWal(timeline, stop, () => timeline.readableLsn(target.term) > sentLsn)))
+          this.socket.write(encodeKeepalive({ endLsn, nowMs: Date.now() }));
+        continue;
+      }
+      const bytes = await timeline.read(sentLsn, Lsn.min(endLsn, Lsn.advance(sentLsn, READ_SIZE_MAX)));
+      this.socket.cork();
+      this.socket.write(encodeXLogDataHeader({ startLsn: sentLsn, endLsn, size: bytes.length, nowMs: Date.now() }));
+      const hasRoom = this.socket.write(bytes);
+      this.socket.uncork();
+      sentLsn = Lsn.advance(sentLsn, bytes.length);
+      this.progress = { ...this.progress, sentLsn };
+      if (!hasRoom) await this.drained(stop);
+    }
+  }
+
+  /** False when a keepalive is due. */
+  private waitForWal(timeline: Timeline, stop: AbortSignal, isThere: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        unsubscribe();
+        stop.removeEventListener('abort', onStop);
+        act();
+      };
+      const timer = setTimeout(() => settle(() => resolve(false)), KEEPALIVE_MS);
+      const onStop = (): void => settle(() => resolve(true));
+      const unsubscribe = timeline.onProgress(() => {
+        try {
+          if (isThere()) settle(() => resolve(true));
+        } catch (error) {
+          settle(() => reject(error as Error));
+        }
+      });
+      stop.addEventListener('abort', onStop);
+    });
+  }
+
+  /** RC3. Returns early when asked to stop. */
+  private async drained(stop: AbortSignal): Promise<void> {
+    try {
+      await once(this.socket, 'drain', { signal: stop });
+    } catch (error) {
+      if (!stop.aborted) throw error;
+    }
+  }
+
+  /** The reader's side of CopyBoth, until it ends. */
+  private async listen(timeline: Timeline, target: ReplicationTarget): Promise<void> {
+    for (;;) {
+      const message = await this.nextMessage();
+      if (message === undefined) throw new Unavailable('the reader left');
+      if (message.tag === tagOf('c')) return;
+      if (message.tag === tagOf('X')) return void this.socket.end();
+      if (message.tag !== tagOf('d')) throw new ProtocolViolation(`unexpected message type ${message.tag}`);
+      const status = decodeStandbyStatus(message.payload);
+      if (status === undefined) continue;
+      this.progress = { ...this.progress, flushLsn: status.flushLsn, applyLsn: status.applyLsn };
+      if (status.wantsReply)
+        this.socket.write(encodeKeepalive({ endLsn: timeline.readableLsn(target.term), nowMs: Date.now() }));
+    }
+  }
+
+  private async nextMessage(): Promise<WireMessage | undefined> {
+    for (;;) {
+      const message = this.messages.next();
+      if (message !== undefined) return message;
+      const chunk = await this.nextChunk();
+      if (chunk === undefined) return undefined;
+      this.messages.push(chunk);
+    }
+  }
+
+  /** Undefined at the end of the stream. */
+  private async nextChunk(): Promise<Buffer | undefined> {
+    for (;;) {
+      const chunk = this.socket.read() as Buffer | null;
+      if (chunk !== null) return chunk;
+      if (this.socket.readableEnded || this.socket.destroyed) return undefined;
+      await new Promise<void>((resolve) => {
+        const settle = (): void => {
+          for (const event of ['readable', 'end', 'close']) this.socket.off(event, settle);
+          resolve();
+        };
+        for (const event of ['readable', 'end', 'close']) this.socket.on(event, settle);
+      });
+    }
+  }
+}
+
+/** What a receiver asks for before it streams. @throws Refusal */
+function show(timeline: Timeline, parameter: string): { name: string; type: 'text'; value: string } {
+  const megabytes = timeline.state.identity.walSegmentSize / (1024 * 1024);
+  const values = new Map([
+    ['wal_segment_size', megabytes >= 1024 ? `${megabytes / 1024}GB` : `${megabytes}MB`],
+    ['data_directory_mode', '0700'],
+  ]);
+  const value = values.get(parameter);
+  if (value === undefined) throw new Refusal('UnknownCommand', `parameter ${parameter} is not known here`);
+  return { name: parameter, type: 'text', value };
+}
+
+function textOf(payload: Uint8Array): string {
+  const end = payload.indexOf(0);
+  if (end !== payload.length - 1) throw new ProtocolViolation('query is not one terminated string');
+  return Buffer.from(payload.subarray(0, end)).toString('utf8');
+}
+
+const SQL_STATES: Readonly<Record<string, string>> = {
+  Unauthorized: '28000',
+  TimelineUnknown: '3D000',
+  UnknownCommand: '42601',
+  MalformedOptions: '08004',
+  WalMissing: '58P01',
+};
+
+function describe(error: unknown): { sqlState: string; message: string } {
+  if (error instanceof ProtocolViolation) return { sqlState: error.sqlState, message: error.message };
+  if (error instanceof Refusal) return { sqlState: SQL_STATES[error.code] ?? 'XX000', message: error.message };
+  if (error instanceof Unavailable) return { sqlState: '57P01', message: error.message };
+  return { sqlState: 'XX000', message: error instanceof Error ? error.message : String(error) };
+}

@@ -1,0 +1,57 @@
+/**
+ * Tells the others, over NATS, where this safekeeper is and how far its timelines are. All of it is lossy: the next
+ * message replaces the one before.
+ *
+ *   SR1  A timeline that changed is told at most every 200 ms, any other every 5 s.
+ */
+import type { Bus } from '@neon/messaging';
+import { type SafekeeperAlive, safekeeperAlive, safekeeperTimelineStatus } from '@neon/safekeeper-contract';
+import { type Safekeeper, type Timeline, timelineStatus } from '@neon/safekeeper-core';
+
+const CHANGED_MS = 200;
+const UNCHANGED_MS = 5_000;
+const ALIVE_MS = 2_000;
+
+export class StatusReporter {
+  private readonly changed = new Set<Timeline>();
+  private readonly timers: NodeJS.Timeout[];
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly safekeeper: Safekeeper,
+    private readonly address: Omit<SafekeeperAlive, 'safekeeperId'>,
+  ) {
+    this.alive();
+    this.timers = [
+      setInterval(() => this.tellChanged(), CHANGED_MS),
+      setInterval(() => this.tell(this.safekeeper.timelines), UNCHANGED_MS),
+      setInterval(() => this.alive(), ALIVE_MS),
+    ];
+  }
+
+  watch(timeline: Timeline): void {
+    this.changed.add(timeline);
+    timeline.onProgress(() => this.changed.add(timeline));
+  }
+
+  stop(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private tellChanged(): void {
+    const timelines = [...this.changed];
+    this.changed.clear();
+    this.tell(timelines);
+  }
+
+  private tell(timelines: readonly Timeline[]): void {
+    const { host, replicationPort } = this.address;
+    for (const timeline of timelines)
+      if (timeline.failed === undefined)
+        this.bus.signal(safekeeperTimelineStatus, timelineStatus(timeline, { host, replicationPort }));
+  }
+
+  private alive(): void {
+    this.bus.signal(safekeeperAlive, { safekeeperId: this.safekeeper.id, ...this.address });
+  }
+}

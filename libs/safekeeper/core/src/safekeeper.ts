@@ -1,0 +1,171 @@
+/**
+ * All timelines of one safekeeper.
+ *
+ *   SK1  Creating a timeline twice with the same parameters is harmless; with others it is refused.
+ *   SK2  A deleted timeline leaves a tombstone and cannot come back.                                        (I11)
+ *   SK3  A timeline that fails is closed and opened again from its disk after a pause, for as long as it takes.
+ */
+import { AcceptorState, type DurableAcceptorState, type TimelineIdentity } from '@neon/consensus';
+import { type Lsn, Refusal, type SafekeeperId, type TenantId, Term, type TimelineId, Unavailable } from '@neon/kernel';
+import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
+import { sameCreation } from './control-file';
+import { Timeline } from './timeline';
+import type { OpenedTimeline } from './timeline-store';
+
+export interface TimelineKey {
+  readonly tenantId: TenantId;
+  readonly timelineId: TimelineId;
+}
+
+/** The directory of timelines, as a port. */
+export abstract class TimelineDirectory {
+  abstract list(): Promise<TimelineKey[]>;
+  /** Finds the end of the WAL and makes everything up to it durable. @throws Corrupt, Unavailable */
+  abstract open(key: TimelineKey): Promise<OpenedTimeline>;
+  abstract create(control: DurableAcceptorState): Promise<OpenedTimeline>;
+  abstract isDeleted(key: TimelineKey): Promise<boolean>;
+  /** Leaves a tombstone (SK2); harmless when there is no such timeline. */
+  abstract delete(key: TimelineKey): Promise<void>;
+}
+
+export interface SafekeeperEvents {
+  /** A timeline stopped working, or could not be opened. */
+  timelineFailed(key: TimelineKey, error: Error): void;
+  timelineOpened(key: TimelineKey, timeline: Timeline): void;
+}
+
+/** Waits, then calls: the shell's timer, so that the pause between attempts is a value here. */
+export type Later = (delayMs: number, run: () => void) => void;
+
+export interface TimelineCreation {
+  readonly identity: TimelineIdentity;
+  readonly membershipGeneration: number;
+  readonly startLsn: Lsn;
+}
+
+const REOPEN_DELAY_MS = 1_000;
+const OPEN_CONCURRENCY = 4;
+
+type Entry =
+  { readonly kind: 'open'; readonly timeline: Timeline } | { readonly kind: 'failed'; readonly error: Error };
+
+const nameOf = ({ tenantId, timelineId }: TimelineKey): string => `${tenantId}/${timelineId}`;
+
+export class Safekeeper {
+  private readonly entries = new Map<string, Entry>();
+  /** Creations and deletions of one timeline happen one after the other. */
+  private readonly turns = new Map<string, Promise<unknown>>();
+  private isClosed = false;
+
+  constructor(
+    readonly id: SafekeeperId,
+    private readonly directory: TimelineDirectory,
+    private readonly events: SafekeeperEvents,
+    private readonly later: Later,
+  ) {}
+
+  async start(): Promise<void> {
+    const keys = await this.directory.list();
+    const next = async (): Promise<void> => {
+      for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.open(key);
+    };
+    await Promise.all(Array.from({ length: OPEN_CONCURRENCY }, next));
+  }
+
+  get timelines(): readonly Timeline[] {
+    return [...this.entries.values()].flatMap((entry) => (entry.kind === 'open' ? [entry.timeline] : []));
+  }
+
+  /** @throws Refusal `TimelineUnknown`, Unavailable */
+  get(key: TimelineKey): Timeline {
+    const entry = this.entries.get(nameOf(key));
+    if (entry === undefined) throw new Refusal('TimelineUnknown', `no timeline ${nameOf(key)}`);
+    if (entry.kind === 'failed') throw new Unavailable(entry.error.message, { cause: entry.error });
+    if (entry.timeline.failed !== undefined) throw new Unavailable(entry.timeline.failed.message);
+    return entry.timeline;
+  }
+
+  /** SK1. @throws Refusal `TimelineExists`, `TimelineDeleted`; RangeError when no record can end at `startLsn` */
+  async create(creation: TimelineCreation): Promise<Timeline> {
+    const { tenantId, timelineId, pgMajor, walSegmentSize } = creation.identity;
+    const major = pgMajor as PostgresMajor;
+    new WalBoundaryTracker({ major, startLsn: creation.startLsn, segmentSize: walSegmentSize });
+    const key = { tenantId, timelineId };
+    const control = AcceptorState.create({ safekeeperId: this.id, term: Term.ZERO, ...creation });
+    return this.inTurn(key, async () => {
+      if (this.entries.has(nameOf(key))) {
+        const timeline = this.get(key);
+        if (sameCreation(control, timeline.state)) return timeline;
+        throw new Refusal('TimelineExists', `timeline ${nameOf(key)} exists with other parameters`);
+      }
+      if (await this.directory.isDeleted(key))
+        throw new Refusal('TimelineDeleted', `timeline ${nameOf(key)} was deleted`);
+      return this.adopt(key, await this.directory.create(control));
+    });
+  }
+
+  delete(key: TimelineKey): Promise<void> {
+    return this.inTurn(key, async () => {
+      const entry = this.entries.get(nameOf(key));
+      this.entries.delete(nameOf(key));
+      if (entry?.kind === 'open') await entry.timeline.close();
+      await this.directory.delete(key);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const timeline of this.timelines) timeline.save();
+    await Promise.all(this.timelines.map((timeline) => timeline.close()));
+    this.entries.clear();
+  }
+
+  private adopt(key: TimelineKey, opened: OpenedTimeline): Timeline {
+    const timeline = new Timeline(opened, (error) => this.onFailed(key, timeline, error));
+    this.entries.set(nameOf(key), { kind: 'open', timeline });
+    this.events.timelineOpened(key, timeline);
+    return timeline;
+  }
+
+  private async open(key: TimelineKey): Promise<void> {
+    try {
+      this.adopt(key, await this.directory.open(key));
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      this.entries.set(nameOf(key), { kind: 'failed', error });
+      this.events.timelineFailed(key, error);
+      this.reopenLater(key);
+    }
+  }
+
+  /** SK3. */
+  private onFailed(key: TimelineKey, timeline: Timeline, error: Error): void {
+    this.entries.set(nameOf(key), { kind: 'failed', error });
+    this.events.timelineFailed(key, error);
+    // What is left of the failed store is of no use; that closing it fails too says nothing more.
+    void timeline.close().then(
+      () => this.reopenLater(key),
+      () => this.reopenLater(key),
+    );
+  }
+
+  private reopenLater(key: TimelineKey): void {
+    this.later(REOPEN_DELAY_MS, () => {
+      void this.inTurn(key, async () => {
+        if (!this.isClosed && this.entries.get(nameOf(key))?.kind === 'failed') await this.open(key);
+      });
+    });
+  }
+
+  private inTurn<T>(key: TimelineKey, run: () => Promise<T>): Promise<T> {
+    const name = nameOf(key);
+    const turn = (this.turns.get(name) ?? Promise.resolve()).then(run, run);
+    const settled = turn
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.turns.get(name) === settled) this.turns.delete(name);
+      });
+    this.turns.set(name, settled);
+    return turn;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The disk of one timeline, as a port.
+ *
+ *   TS1  `durable` is called once the bytes up to its `endLsn`, and everything before them, would survive a power cut.
+ *   TS2  One sync covers everything that was written while the one before it ran.
+ *   TS3  After `truncate` resolves, nothing beyond `endLsn` is ever read as WAL again, crash or not.
+ *   TS4  `saveControl` replaces the control file as a whole, durably; calls take effect in their order.
+ *   TS5  After an error every further call fails: what the disk holds is only known after opening the timeline again.
+ */
+import type { DurableAcceptorState } from '@neon/consensus';
+import type { Lsn } from '@neon/kernel';
+
+export interface WalWrite {
+  readonly startLsn: Lsn;
+  readonly bytes: Uint8Array;
+  /** The end of the last whole record once these bytes are written. */
+  readonly recordEndLsn: Lsn;
+  readonly truncationCount: number;
+}
+
+export interface DurableMark {
+  readonly endLsn: Lsn;
+  readonly recordEndLsn: Lsn;
+  readonly truncationCount: number;
+}
+
+export interface TimelineStoreEvents {
+  durable(mark: DurableMark): void;
+  /** A write in the background failed. */
+  failed(error: unknown): void;
+}
+
+export abstract class TimelineStore {
+  abstract listen(events: TimelineStoreEvents): void;
+  /** Queues bytes exactly at the end of the WAL; they become durable in the background. */
+  abstract write(write: WalWrite): void;
+  /** Bytes queued and not yet durable. */
+  abstract get queuedBytes(): number;
+  /** Resolves when everything written so far is durable. */
+  abstract flush(): Promise<void>;
+  abstract truncate(endLsn: Lsn): Promise<void>;
+  /** Durable WAL from `startLsn` on: at least one byte, at most `sizeMax`. The caller knows that it exists. */
+  abstract read(startLsn: Lsn, sizeMax: number): Promise<Uint8Array>;
+  abstract saveControl(state: DurableAcceptorState): Promise<void>;
+  /** Flushes and lets go of the files. */
+  abstract close(): Promise<void>;
+}
+
+/** A timeline as found on the disk: its control file, and its WAL, of which everything up to `flushLsn` is durable. */
+export interface OpenedTimeline {
+  readonly control: DurableAcceptorState;
+  readonly flushLsn: Lsn;
+  readonly store: TimelineStore;
+}
