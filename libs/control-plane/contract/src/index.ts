@@ -1,1 +1,2 @@
 export * from './proxy';
+export * from './events';

@@ -6,7 +6,7 @@
  * @throws Unavailable when storage cannot be reached; Refusal with storage's own code when it says no
  */
 import type { Placement } from '../project/settings';
-import type { Origin } from './branch';
+import type { ClusterIdentity, Origin } from './branch';
 
 export interface BranchAddress {
   readonly projectId: string;
@@ -17,11 +17,14 @@ export abstract class BranchStorage {
   /** Chooses where a project lives. */
   abstract place(): Promise<Placement>;
   /** An empty Postgres of that version. */
-  abstract createRoot(address: BranchAddress, options: { placement: Placement; pgVersion: number }): Promise<void>;
+  abstract createRoot(
+    address: BranchAddress,
+    options: { placement: Placement; pgVersion: number },
+  ): Promise<ClusterIdentity>;
   /** @returns the LSN at which the branch leaves its parent */
   abstract createBranch(
     address: BranchAddress,
     options: { placement: Placement; origin: Origin },
-  ): Promise<{ parentLsn: string }>;
+  ): Promise<{ parentLsn: string; cluster: ClusterIdentity }>;
   abstract deleteBranch(address: BranchAddress, placement: Placement): Promise<void>;
 }

@@ -36,6 +36,10 @@ export const BranchPoint = z.discriminatedUnion('kind', [
 ]);
 export type BranchPoint = z.infer<typeof BranchPoint>;
 
+/** What identifies the branch's Postgres to storage: made by initdb, the same for all branches that come from it. */
+export const ClusterIdentity = z.object({ systemId: z.string(), walSegmentSize: z.number().int() });
+export type ClusterIdentity = z.infer<typeof ClusterIdentity>;
+
 export const Origin = z.object({ parentId: z.string(), point: BranchPoint });
 export type Origin = z.infer<typeof Origin>;
 
@@ -52,7 +56,7 @@ export const BranchEvent = z.discriminatedUnion('type', [
     catalog: Catalog,
     annotation: z.record(z.string(), z.string()),
   }),
-  z.object({ type: z.literal('BranchReady'), parentLsn: z.string().nullable() }),
+  z.object({ type: z.literal('BranchReady'), parentLsn: z.string().nullable(), cluster: ClusterIdentity }),
   z.object({ type: z.literal('BranchDeleted') }),
   z.object({ type: z.literal('RoleCreated'), role: Role }),
   z.object({ type: z.literal('RolePasswordReset'), role: Role }),
@@ -67,6 +71,8 @@ export interface Branch {
   readonly branchId: string;
   readonly projectId: string;
   readonly status: 'init' | 'ready' | 'deleted';
+  /** Null until it is ready. */
+  readonly cluster: ClusterIdentity | null;
   readonly origin: Origin | null;
   readonly catalog: Catalog;
 }
@@ -80,7 +86,7 @@ export type BranchCommand =
       readonly catalog: Catalog;
       readonly annotation: Readonly<Record<string, string>>;
     }
-  | { readonly type: 'MarkBranchReady'; readonly parentLsn: string | null }
+  | { readonly type: 'MarkBranchReady'; readonly parentLsn: string | null; readonly cluster: ClusterIdentity }
   | { readonly type: 'DeleteBranch' }
   | { readonly type: 'CreateRole'; readonly role: Role }
   | { readonly type: 'ResetRolePassword'; readonly role: Role }
@@ -118,7 +124,7 @@ function decide(command: BranchCommand, branch: Branch | null): readonly BranchE
   const live = liveBranch(branch);
   switch (command.type) {
     case 'MarkBranchReady':
-      return live.status === 'init' ? [{ type: 'BranchReady', parentLsn: command.parentLsn }] : [];
+      return live.status === 'init' ? [{ ...command, type: 'BranchReady' }] : [];
     case 'DeleteBranch':
       return [{ type: 'BranchDeleted' }];
     case 'CreateRole':
@@ -169,14 +175,14 @@ function createDatabase(database: Database, branch: Branch): readonly BranchEven
 function evolve(branch: Branch | null, event: BranchEvent): Branch | null {
   if (event.type === 'BranchCreated') {
     const { branchId, projectId, origin, catalog } = event;
-    return { branchId, projectId, origin, catalog, status: 'init' };
+    return { branchId, projectId, origin, catalog, status: 'init', cluster: null };
   }
   if (branch === null) return null;
   const { catalog } = branch;
   const changed = (change: Partial<Catalog>): Branch => ({ ...branch, catalog: { ...catalog, ...change } });
   switch (event.type) {
     case 'BranchReady':
-      return { ...branch, status: 'ready' };
+      return { ...branch, status: 'ready', cluster: event.cluster };
     case 'BranchDeleted':
       return { ...branch, status: 'deleted' };
     case 'RoleCreated':

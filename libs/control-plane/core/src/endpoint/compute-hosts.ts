@@ -6,7 +6,7 @@
  *
  * @throws Unavailable when the host cannot be reached; Refusal with the host's own code when it says no
  */
-import type { Catalog } from '../branch/branch';
+import type { Catalog, ClusterIdentity } from '../branch/branch';
 import type { Placement } from '../project/settings';
 
 /** What shall run behind an endpoint. */
@@ -15,6 +15,7 @@ export interface ComputeOrder {
   readonly projectId: string;
   readonly branchId: string;
   readonly pgVersion: number;
+  readonly cluster: ClusterIdentity;
   readonly placement: Placement;
   readonly catalog: Catalog;
   readonly pgSettings: Readonly<Record<string, string>>;

@@ -8,7 +8,7 @@
  *       chain is cancelled and what the chain had promised is withdrawn.
  */
 import { type CommandHandler, type Unit } from '@neon/event-sourcing';
-import { type Clock, Corrupt, type Random, Unavailable, unreachable } from '@neon/kernel';
+import { type Clock, Corrupt, type Random, Refusal, Unavailable, unreachable } from '@neon/kernel';
 import type { BranchStorage } from '../branch/branch-storage';
 import { type Drops, branchDecider, liveBranch } from '../branch/branch';
 import type { ComputeHosts, ComputeOrder } from '../endpoint/compute-hosts';
@@ -18,7 +18,7 @@ import { isLost, pickHost } from '../host/hosts';
 import { runnable } from '../project/chain';
 import { type Project, endpointsOf, projectDecider } from '../project/project';
 import type { Placement } from '../project/settings';
-import { type Operation, operationDecider } from './operation';
+import { type Operation, hasEnded, operationDecider } from './operation';
 import { startRunnable } from './open-chain';
 import { afterFailure } from './retry';
 
@@ -50,6 +50,11 @@ export class Operations {
       found.push(operation);
     }
     return found;
+  }
+
+  async hasEnded(operationId: string): Promise<boolean> {
+    const operation = await this.handler.state(operationDecider, operationId);
+    return operation === null || hasEnded(operation);
   }
 
   /**
@@ -95,9 +100,10 @@ export class Operations {
   private async createRoot({ projectId, branchId }: Operation): Promise<Outcome> {
     const project = await this.projectOf(projectId);
     const placement = project.placement ?? (await this.place(projectId));
-    await this.world.storage.createRoot({ projectId, branchId }, { placement, pgVersion: project.pgVersion });
+    const { pgVersion } = project;
+    const cluster = await this.world.storage.createRoot({ projectId, branchId }, { placement, pgVersion });
     return async (unit) => {
-      await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', parentLsn: null });
+      await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', parentLsn: null, cluster });
     };
   }
 
@@ -114,9 +120,9 @@ export class Operations {
     const placement = placementOf(await this.projectOf(projectId));
     const { origin } = liveBranch(await this.handler.state(branchDecider, branchId));
     if (origin === null) throw new Corrupt(`branch ${branchId} has no parent to be created from`);
-    const { parentLsn } = await this.world.storage.createBranch({ projectId, branchId }, { placement, origin });
+    const made = await this.world.storage.createBranch({ projectId, branchId }, { placement, origin });
     return async (unit) => {
-      await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', parentLsn });
+      await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', ...made });
     };
   }
 
@@ -184,10 +190,12 @@ export class Operations {
       this.projectOf(projectId),
       this.handler.state(branchDecider, branchId).then(liveBranch),
     ]);
+    if (branch.cluster === null) throw new Refusal('BranchNotReady', 'the branch was not created: see its operations');
     return {
       endpointId,
       projectId,
       branchId,
+      cluster: branch.cluster,
       pgVersion: project.pgVersion,
       placement: placementOf(project),
       catalog: branch.catalog,

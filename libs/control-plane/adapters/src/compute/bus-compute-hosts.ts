@@ -1,0 +1,58 @@
+/** Compute hosts over NATS. */
+import { ComputeHosts, type ComputeOrder } from '@neon/control-plane-core';
+import { type ComputeSpec, applySpec, startCompute, stopCompute } from '@neon/compute-contract';
+import { MEMBERSHIP_GENERATION_FIRST } from '@neon/safekeeper-contract';
+import type { Bus } from '@neon/messaging';
+import type { TokenIssuer } from '@neon/service-token';
+import { tenantOf, timelineOf } from '../storage/storage-ids';
+import type { StorageNodes } from '../storage/storage-nodes';
+
+export class BusComputeHosts extends ComputeHosts {
+  constructor(
+    private readonly bus: Bus,
+    private readonly nodes: StorageNodes,
+    private readonly tokens: TokenIssuer,
+  ) {
+    super();
+  }
+
+  override async start(hostId: string, order: ComputeOrder): Promise<{ host: string; port: number }> {
+    const spec = await this.specOf(order);
+    const { address } = await this.bus.request(startCompute, { spec }, { target: hostId });
+    return address;
+  }
+
+  override async apply(hostId: string, order: ComputeOrder): Promise<void> {
+    await this.bus.request(applySpec, { spec: await this.specOf(order) }, { target: hostId });
+  }
+
+  override async stop(hostId: string, endpointId: string): Promise<void> {
+    await this.bus.request(stopCompute, { computeId: endpointId, mode: 'fast' }, { target: hostId });
+  }
+
+  private async specOf(order: ComputeOrder): Promise<ComputeSpec> {
+    const { endpointId, projectId, branchId, pgVersion, placement, catalog, cluster, pgSettings } = order;
+    const tenantId = tenantOf(projectId);
+    const timelineId = timelineOf(branchId);
+    const { host, pagePort } = this.nodes.pageserver(placement.pageserverId);
+    return {
+      version: 1,
+      computeId: endpointId,
+      tenantId,
+      timelineId,
+      pgMajor: pgVersion,
+      ...cluster,
+      membershipGeneration: MEMBERSHIP_GENERATION_FIRST,
+      pageserver: { host, pagePort },
+      safekeepers: placement.safekeeperIds.map((id) => {
+        const { host, proposerPort, replicationPort } = this.nodes.safekeeper(id);
+        return { id, host, proposerPort, replicationPort };
+      }),
+      token: await this.tokens.issue({ scope: 'timeline', tenantId, timelineId }),
+      roles: catalog.roles.map(({ name, verifier }) => ({ name, verifier })),
+      databases: catalog.databases.map(({ name, ownerName }) => ({ name, owner: ownerName })),
+      dropped: catalog.drops,
+      settings: { ...pgSettings },
+    };
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Where pageservers and safekeepers are.
+ *
+ *   N1  A node that ever reported stays known, at its last address: the members of a quorum do not shrink because one of them
+ *       is away while this process starts.
+ *   N2  A changed address is written down before it is used.
+ */
+import { Unavailable } from '@neon/kernel';
+import { PageserverAlive } from '@neon/pageserver-contract';
+import { SafekeeperAlive } from '@neon/safekeeper-contract';
+import { isDeepStrictEqual } from 'node:util';
+import type { Database } from '../database/database';
+import { unavailable } from '../database/unavailable';
+
+export class StorageNodes {
+  private readonly pageservers = new Map<number, PageserverAlive>();
+  private readonly safekeepers = new Map<number, SafekeeperAlive>();
+
+  constructor(private readonly database: Database) {}
+
+  async load(): Promise<void> {
+    for (const { kind, address } of await unavailable(this.database.storageNode.findMany())) {
+      if (kind === 'pageserver') this.addPageserver(PageserverAlive.parse(address));
+      else this.addSafekeeper(SafekeeperAlive.parse(address));
+    }
+  }
+
+  /** @returns whether it is new or has moved */
+  async pageserverAlive(alive: PageserverAlive): Promise<boolean> {
+    if (isDeepStrictEqual(this.pageservers.get(alive.pageserverId), alive)) return false;
+    await this.write('pageserver', alive.pageserverId, alive);
+    this.addPageserver(alive);
+    return true;
+  }
+
+  /** @returns whether it is new or has moved */
+  async safekeeperAlive(alive: SafekeeperAlive): Promise<boolean> {
+    if (isDeepStrictEqual(this.safekeepers.get(alive.safekeeperId), alive)) return false;
+    await this.write('safekeeper', alive.safekeeperId, alive);
+    this.addSafekeeper(alive);
+    return true;
+  }
+
+  /** The one for the next project. @throws Unavailable when none ever reported */
+  choosePageserver(): number {
+    const [id] = [...this.pageservers.keys()].sort((a, b) => a - b);
+    if (id === undefined) throw new Unavailable('no pageserver has reported yet');
+    return id;
+  }
+
+  /** @throws Unavailable when fewer ever reported */
+  chooseSafekeepers(count: number): readonly number[] {
+    const ids = [...this.safekeepers.keys()].sort((a, b) => a - b).slice(0, count);
+    if (ids.length < count) throw new Unavailable(`${ids.length} of ${count} safekeepers have reported yet`);
+    return ids;
+  }
+
+  pageserver(id: number): PageserverAlive {
+    const found = this.pageservers.get(id);
+    if (found === undefined) throw new Unavailable(`pageserver ${id} has not reported yet`);
+    return found;
+  }
+
+  safekeeper(id: number): SafekeeperAlive {
+    const found = this.safekeepers.get(id);
+    if (found === undefined) throw new Unavailable(`safekeeper ${id} has not reported yet`);
+    return found;
+  }
+
+  private addPageserver = (alive: PageserverAlive): void => void this.pageservers.set(alive.pageserverId, alive);
+  private addSafekeeper = (alive: SafekeeperAlive): void => void this.safekeepers.set(alive.safekeeperId, alive);
+
+  private async write(kind: string, id: number, address: PageserverAlive | SafekeeperAlive): Promise<void> {
+    const key = { kind_id: { kind, id } };
+    await unavailable(
+      this.database.storageNode.upsert({ where: key, create: { kind, id, address }, update: { address } }),
+    );
+  }
+}
