@@ -1,0 +1,115 @@
+/** WAL of a real Postgres into layers and back: every page must be what Postgres itself has. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Lsn } from '@neon/kernel';
+import {
+  DEFAULT_COMPACTION,
+  Kind,
+  LayerMap,
+  type Timeline,
+  WalIngest,
+  compact,
+  planCompaction,
+  rangeOfKind,
+} from '@neon/pageserver-core';
+import { IMAGE_CODECS } from './files/zstd-compression';
+import { OracleCluster } from './oracle/cluster';
+import { compareCluster } from './oracle/compare';
+import { named, openPageserver } from './oracle/pageserver';
+import { SECOND_DATABASE, WORKLOAD } from './oracle/workload';
+
+let cluster: OracleCluster;
+let endLsn: Lsn;
+let unlogged: Set<string>;
+
+beforeAll(async () => {
+  cluster = await OracleCluster.create();
+  await cluster.start();
+  await cluster.run(WORKLOAD);
+  await cluster.run(['create database second', 'create database copied template second strategy file_copy']);
+  await cluster.run(SECOND_DATABASE, 'second');
+  await cluster.run(['create table only_here as select generate_series(1, 1000) i', 'vacuum full pg_class'], 'copied');
+  const client = await cluster.connect();
+  const { rows } = await client.query<{ path: string }>(
+    "select pg_relation_filepath(oid) path from pg_class where relpersistence = 'u' and relkind in ('r','i','t')",
+  );
+  unlogged = new Set(rows.flatMap(({ path }) => [path, `${path}_vm`]));
+  await client.query('begin; insert into account (owner) values ($$prepared$$); prepare transaction $$p1$$');
+  await client.end();
+  await cluster.stop();
+  endLsn = cluster.checkpointLsn();
+});
+afterAll(() => cluster.destroy());
+
+async function ingest(timeline: Timeline, to: Lsn = Lsn.of(Number.MAX_SAFE_INTEGER)): Promise<void> {
+  const wal = await WalIngest.resume(timeline, IMAGE_CODECS);
+  for (const { lsn, bytes } of cluster.wal(timeline.lastRecordLsn)) {
+    if (lsn >= to || timeline.stopped !== null) break;
+    await wal.push(bytes);
+  }
+}
+
+async function logicalSize(timeline: Timeline): Promise<number> {
+  const keys = await timeline.keysIn(rangeOfKind(Kind.RELATION_SIZE));
+  const sizes = await timeline.contentsAt(keys, timeline.lastRecordLsn);
+  return sizes.reduce((sum, size) => sum + (size === null ? 0 : Buffer.from(size).readUInt32BE() * 8192), 0);
+}
+
+describe('the pageserver', () => {
+  const directory = (): string => join(cluster.directory, 'pageserver');
+  afterEach(() => rmSync(directory(), { recursive: true, force: true }));
+
+  it('has every page that Postgres has, from memory and from layers, before and after compaction', async () => {
+    const opened = await openPageserver(directory(), cluster.templates, { memorySizeBytes: 4 * 1024 * 1024 });
+    const timeline = await opened.pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
+    await ingest(timeline);
+    await opened.background.settled();
+    // Past the last record there are zeros: the stream ends.
+    expect(timeline.stopped).toMatch(/WAL at/);
+    expect(timeline.prevRecordLsn).toBe(endLsn);
+    const comparison = await compareCluster(timeline, {
+      dataDir: cluster.dataDir,
+      lsn: timeline.lastRecordLsn,
+      unlogged,
+    });
+    expect(comparison.differences).toEqual([]);
+    expect(comparison.pages).toBeGreaterThan(5000);
+    expect(timeline.logicalSizeBytes).toBe(await logicalSize(timeline));
+
+    timeline.freeze();
+    await timeline.flush();
+    expect(timeline.diskConsistentLsn).toBe(timeline.lastRecordLsn);
+    const [job] = planCompaction(timeline.layerMap, DEFAULT_COMPACTION, { force: true });
+    await compact(timeline, job!, DEFAULT_COMPACTION);
+    expect(
+      LayerMap.layers(timeline.layerMap).some(
+        ({ kind, startLsn }) => kind === 'image' && startLsn > timeline.index.startLsn,
+      ),
+    ).toBe(true);
+    const compacted = await compareCluster(timeline, {
+      dataDir: cluster.dataDir,
+      lsn: timeline.lastRecordLsn,
+      unlogged,
+    });
+    expect(compacted.differences).toEqual([]);
+  });
+
+  it('goes on after a crash without flush where its layers end, and has every page then', async () => {
+    const limits = { memorySizeBytes: 4 * 1024 * 1024 };
+    const first = await openPageserver(directory(), cluster.templates, limits);
+    const before = await first.pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
+    const half = Lsn.of(Math.floor((before.lastRecordLsn + endLsn) / 2));
+    await ingest(before, half);
+    await first.background.settled();
+    expect(before.diskConsistentLsn).toBeLessThan(before.lastRecordLsn);
+
+    const second = await openPageserver(directory(), cluster.templates, limits);
+    const after = second.pageserver.get(named('1'));
+    expect(after.lastRecordLsn).toBe(before.diskConsistentLsn);
+    await ingest(after);
+    await second.background.settled();
+    const comparison = await compareCluster(after, { dataDir: cluster.dataDir, lsn: after.lastRecordLsn, unlogged });
+    expect(comparison.differences).toEqual([]);
+    expect(after.logicalSizeBytes).toBe(await logicalSize(after));
+  });
+});

@@ -1,0 +1,235 @@
+/**
+ * All timelines of this pageserver: opened at boot, created, branched, deleted.
+ *
+ *   S1  `create` is idempotent: the same request answers the same timeline, another one for the same id is `TimelineExists`.
+ *   S2  A branch point is a commit boundary, or the start of the timeline whose history it falls into.
+ *   S3  A timeline with children is not deleted.
+ *   S4  Creation and deletion of a tenant's timelines happen one at a time.
+ */
+import { Corrupt, Lsn, Refusal, type TenantId, type TimelineId } from '@neon/kernel';
+import { POSTGRES_MAJORS } from '@neon/postgres';
+import { isLayerName, layerName } from '../layer/layer';
+import { type Template, TEMPLATE_SEQUENCE } from '../import/template';
+import { type Boundary } from '../timeline/commit-history';
+import { recordBoundary } from '../timeline/page-request';
+import { Timeline, type TimelineParts } from '../timeline/timeline';
+import type { TimelineFiles } from '../timeline/timeline-files';
+import { INDEX_FILE, type TimelineIndex, decodeTimelineIndex, encodeTimelineIndex } from '../timeline/timeline-index';
+
+export interface TimelineName {
+  readonly tenantId: TenantId;
+  readonly timelineId: TimelineId;
+}
+
+export type BranchAt =
+  | { readonly kind: 'head' }
+  | { readonly kind: 'lsn'; readonly lsn: Lsn }
+  | { readonly kind: 'time'; readonly timestampMs: number };
+
+export type TimelineRequest =
+  /** A fresh cluster, from the template of that major. */
+  | { readonly mode: 'bootstrap'; readonly pgMajor: number }
+  | { readonly mode: 'branch'; readonly ancestorTimelineId: TimelineId; readonly at: BranchAt };
+
+/** Where timelines live. */
+export abstract class TimelineStore {
+  /** Those that exist, and those whose creation was interrupted. */
+  abstract list(): Promise<TimelineName[]>;
+  /** Makes the place when there is none. */
+  abstract open(name: TimelineName): Promise<TimelineFiles>;
+  abstract remove(name: TimelineName): Promise<void>;
+}
+
+/** Imported initdb results. */
+export abstract class TemplateStore {
+  /** @throws Refusal `NoTemplate` when there is none of that major */
+  abstract get(major: number): Promise<Template>;
+  /** Puts the template's layer among a timeline's files, durably. */
+  abstract install(template: Template, name: TimelineName): Promise<void>;
+}
+
+const keyOf = ({ tenantId, timelineId }: TimelineName): string => `${tenantId}/${timelineId}`;
+
+export class Pageserver {
+  private readonly timelines = new Map<string, Timeline>();
+  private readonly steps = new Map<TenantId, Promise<unknown>>();
+
+  constructor(
+    private readonly store: TimelineStore,
+    private readonly templates: TemplateStore,
+    private readonly parts: Omit<TimelineParts, 'files'>,
+  ) {}
+
+  /** Opens every timeline, ancestors before their children, and clears away what interrupted steps left. */
+  async open(): Promise<void> {
+    const found = new Map<string, { index: TimelineIndex; files: TimelineFiles }>();
+    for (const name of await this.store.list()) {
+      const files = await this.store.open(name);
+      const bytes = await files.readWhole(INDEX_FILE);
+      if (bytes === null) await this.store.remove(name);
+      else found.set(keyOf(name), { index: decodeTimelineIndex(bytes), files });
+    }
+    const open = async (key: string): Promise<Timeline> => {
+      const opened = this.timelines.get(key);
+      if (opened !== undefined) return opened;
+      const one = found.get(key);
+      if (one === undefined) throw new Corrupt(`timeline ${key} is an ancestor but does not exist`);
+      const { tenantId, ancestor } = one.index;
+      const parent = ancestor === null ? null : await open(keyOf({ tenantId, timelineId: ancestor.timelineId }));
+      await removeRubbish(one.index, one.files);
+      return this.add(one.index, one.files, parent);
+    };
+    for (const key of found.keys()) await open(key);
+  }
+
+  all = (): Timeline[] => [...this.timelines.values()];
+
+  ofTenant = (tenantId: TenantId): Timeline[] => this.all().filter(({ index }) => index.tenantId === tenantId);
+
+  find = (name: TimelineName): Timeline | undefined => this.timelines.get(keyOf(name));
+
+  /** @throws Refusal `UnknownTimeline` */
+  get(name: TimelineName): Timeline {
+    const timeline = this.find(name);
+    if (timeline === undefined) throw new Refusal('UnknownTimeline', `no timeline ${keyOf(name)}`);
+    return timeline;
+  }
+
+  /** @throws Refusal */
+  create(name: TimelineName, request: TimelineRequest): Promise<Timeline> {
+    return this.inTurn(name.tenantId, async () => {
+      const text = requestText(request);
+      const existing = this.find(name);
+      if (existing !== undefined) {
+        if (existing.index.request === text) return existing;
+        throw new Refusal('TimelineExists', `timeline ${keyOf(name)} was created by another request`);
+      }
+      return request.mode === 'bootstrap'
+        ? this.bootstrap(name, request.pgMajor, text)
+        : this.branch(name, request, text);
+    });
+  }
+
+  /** @throws Refusal `TimelineHasChildren` */
+  delete(name: TimelineName): Promise<void> {
+    return this.inTurn(name.tenantId, async () => {
+      const timeline = this.find(name);
+      if (timeline === undefined) return;
+      if (this.all().some(({ ancestor }) => ancestor === timeline))
+        throw new Refusal('TimelineHasChildren', `timeline ${keyOf(name)} has branches`);
+      timeline.stop('the timeline was deleted');
+      this.timelines.delete(keyOf(name));
+      await this.parts.gate.drained();
+      await this.store.remove(name);
+    });
+  }
+
+  private async bootstrap(name: TimelineName, pgMajor: number, request: string): Promise<Timeline> {
+    if (!POSTGRES_MAJORS.some((major) => major === pgMajor))
+      throw new Refusal('UnknownMajor', `Postgres ${pgMajor} is not supported`);
+    const template = await this.templates.get(pgMajor);
+    const files = await this.store.open(name);
+    await this.templates.install(template, name);
+    return this.begin(files, null, {
+      ...name,
+      ...startOf(template),
+      pgMajor: template.major,
+      systemId: template.systemId,
+      walSegmentSize: template.walSegmentSize,
+      request,
+      ancestor: null,
+      nextSequence: TEMPLATE_SEQUENCE + 1,
+      layers: [template.layer],
+      copies: [],
+    });
+  }
+
+  private async branch(
+    name: TimelineName,
+    request: TimelineRequest & { mode: 'branch' },
+    text: string,
+  ): Promise<Timeline> {
+    const ancestor = this.get({ tenantId: name.tenantId, timelineId: request.ancestorTimelineId });
+    const point = await branchPoint(ancestor, request.at);
+    const { pgMajor, systemId, walSegmentSize } = ancestor.index;
+    return this.begin(await this.store.open(name), ancestor, {
+      ...name,
+      ...startOf(point),
+      pgMajor,
+      systemId,
+      walSegmentSize,
+      request: text,
+      ancestor: { timelineId: ancestor.index.timelineId, lsn: point.lsn },
+      nextSequence: 1,
+      layers: [],
+      copies: ancestor.view().copies.filter((copy) => copy.lsn <= point.lsn),
+    });
+  }
+
+  private async begin(
+    files: TimelineFiles,
+    ancestor: Timeline | null,
+    start: Omit<TimelineIndex, 'commits' | 'safekeepers'>,
+  ): Promise<Timeline> {
+    const index: TimelineIndex = { ...start, commits: [], safekeepers: [] };
+    await files.replace(INDEX_FILE, encodeTimelineIndex(index));
+    return this.add(index, files, ancestor);
+  }
+
+  private add(index: TimelineIndex, files: TimelineFiles, ancestor: Timeline | null): Timeline {
+    const timeline = new Timeline(index, ancestor, { ...this.parts, files });
+    this.timelines.set(keyOf(index), timeline);
+    return timeline;
+  }
+
+  private inTurn<T>(tenantId: TenantId, step: () => Promise<T>): Promise<T> {
+    const previous = this.steps.get(tenantId) ?? Promise.resolve();
+    const next = previous.then(step, step);
+    this.steps.set(tenantId, next);
+    const done = (): void => {
+      if (this.steps.get(tenantId) === next) this.steps.delete(tenantId);
+    };
+    next.then(done, done);
+    return next;
+  }
+}
+
+const startOf = ({
+  lsn,
+  prevRecordLsn,
+  logicalSizeBytes,
+}: Pick<Template, 'lsn' | 'prevRecordLsn' | 'logicalSizeBytes'>) => ({
+  startLsn: lsn,
+  startPrevRecordLsn: prevRecordLsn,
+  startLogicalSizeBytes: logicalSizeBytes,
+  diskConsistentLsn: lsn,
+  prevRecordLsn,
+  logicalSizeBytes,
+});
+
+/** S2. @throws Refusal `LsnNotReached`, `LsnBeforeHistory`, `TimestampBeforeHistory` */
+async function branchPoint(ancestor: Timeline, at: BranchAt): Promise<Boundary> {
+  if (at.kind === 'time') {
+    const found = await ancestor.commits.lsnAt(at.timestampMs);
+    if (found.kind === 'past') throw new Refusal('TimestampBeforeHistory', "the time is before the timeline's history");
+    return found.boundary;
+  }
+  const lsn = at.kind === 'head' ? ancestor.lastRecordLsn : recordBoundary(at.lsn, ancestor.index.walSegmentSize);
+  if (lsn > ancestor.lastRecordLsn)
+    throw new Refusal('LsnNotReached', `${Lsn.format(lsn)} is beyond ${ancestor.describe()}`);
+  const boundary = await ancestor.commits.boundaryAt(lsn);
+  if (boundary.lsn > lsn) throw new Refusal('LsnBeforeHistory', `${Lsn.format(lsn)} is before the timeline's history`);
+  return boundary;
+}
+
+/** The same request has the same text, whatever the order of its fields. */
+const requestText = (request: TimelineRequest): string => JSON.stringify(Object.entries(request).sort());
+
+/** X1: files that the index does not name were left by an interrupted step. */
+async function removeRubbish(index: TimelineIndex, files: TimelineFiles): Promise<void> {
+  const named = new Set([INDEX_FILE, ...index.layers.map(layerName), ...index.commits.map(({ name }) => name)]);
+  for (const name of await files.list()) {
+    const isOurs = isLayerName(name) || name.startsWith('commits_');
+    if (isOurs && !named.has(name)) await files.remove(name);
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * One timeline: its end of ingest, what its readers see, and how memory becomes layers.
+ *
+ *   T1  A reader at an LSN sees every record that ends at or below it and nothing of any later one, whatever ingest, flush
+ *       and compaction do meanwhile.
+ *   T2  Ingest that met a record it cannot apply stays stopped; what was ingested before stays readable.
+ *   T3  Every record boundary at which a compute or branch may start has a known previous record: the timeline's start,
+ *       each commit, the last few hundred records, the end of ingest.
+ *   T4  The index on disk changes in one step at a time, each after the files it names are durable.
+ */
+import { Corrupt, type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
+import type { PostgresMajor } from '@neon/postgres';
+import { type Key, type KeyRange, compareKeys } from '../key/key';
+import type { Compression } from '../layer/layer-file';
+import { writeLayer } from '../layer/layer-builder';
+import { type Layer, layerName } from '../layer/layer';
+import { LayerMap } from '../layer/layer-map';
+import { MemoryLayer } from '../layer/memory-layer';
+import type { ReadGate } from '../read/read-gate';
+import type { DatabaseCopy, KeyRead, TimelineView } from '../read/key-read';
+import { type ApplyDelta, RedoFailure, pageContent, plainContent } from '../read/page-content';
+import type { Reader } from '../read/reader';
+import type { Background } from './background';
+import { ChangeWriter, type IngestedRecord } from './change-writer';
+import { CommitColumns } from './commit-index';
+import { CommitHistory } from './commit-history';
+import { ForkSizes } from './fork-sizes';
+import { LsnWaiters } from './lsn-waiters';
+import { RecentRecords } from './recent-records';
+import type { TimelineFiles } from './timeline-files';
+import { INDEX_FILE, type TimelineIndex, encodeTimelineIndex } from './timeline-index';
+
+export interface TimelineLimits {
+  /** Bytes in the in-memory layer at which it is written out. */
+  readonly memorySizeBytes: number;
+  /** Age of the in-memory layer at which it is written out. */
+  readonly memoryAgeMs: number;
+}
+export const DEFAULT_LIMITS: TimelineLimits = { memorySizeBytes: 64 * 1024 * 1024, memoryAgeMs: 5 * 60_000 };
+
+/** Frozen layers that may wait to be written; ingest pauses beyond, so that memory stays bounded. */
+const FROZEN_MAX = 2;
+
+export interface TimelineParts {
+  readonly files: TimelineFiles;
+  readonly compression: Compression;
+  readonly reader: Reader;
+  readonly gate: ReadGate;
+  readonly background: Background;
+  readonly applyDelta: ApplyDelta;
+  readonly limits: TimelineLimits;
+}
+
+/** A frozen in-memory layer, and what the index will say once it is on disk. */
+interface Frozen {
+  readonly memory: MemoryLayer;
+  readonly commits: CommitColumns;
+  readonly prevRecordLsn: Lsn;
+  readonly logicalSizeBytes: number;
+  readonly copies: readonly DatabaseCopy[];
+}
+
+export class Timeline {
+  private memory: MemoryLayer | null = null;
+  private memorySinceMs: number | null = null;
+  private frozen: readonly Frozen[] = [];
+  private map: LayerMap;
+  private copies: readonly DatabaseCopy[];
+  private readonly writer: ChangeWriter;
+  private readonly waiters = new LsnWaiters();
+  private readonly recent = new RecentRecords();
+  private stopReason: string | null = null;
+  private indexStep: Promise<void> = Promise.resolve();
+  private flushing: Promise<void> | null = null;
+  readonly sizes = new ForkSizes();
+  readonly commits: CommitHistory;
+  lastRecordLsn: Lsn;
+  prevRecordLsn: Lsn;
+
+  constructor(
+    private current: TimelineIndex,
+    readonly ancestor: Timeline | null,
+    private readonly parts: TimelineParts,
+  ) {
+    assert((current.ancestor === null) === (ancestor === null), 'a branch is opened with its ancestor');
+    this.map = LayerMap.of(current.layers);
+    this.copies = current.copies;
+    this.lastRecordLsn = current.diskConsistentLsn;
+    this.prevRecordLsn = current.prevRecordLsn;
+    this.commits = new CommitHistory(current, parts.files, ancestor?.commits ?? null);
+    this.writer = new ChangeWriter(
+      {
+        put: (key, lsn, kind, bytes) => this.openMemory().put(key.prefix, key.index, lsn, kind, bytes),
+        commit: (boundary) => this.commits.push(boundary),
+        copied: (copy) => (this.copies = [...this.copies, copy]),
+        contents: (keys) => this.contentsAt(keys, this.lastRecordLsn),
+        keysIn: (range) => this.keysIn(range),
+      },
+      this.sizes,
+      current.logicalSizeBytes,
+    );
+  }
+
+  get index(): TimelineIndex {
+    return this.current;
+  }
+  get major(): PostgresMajor {
+    return this.current.pgMajor;
+  }
+  get diskConsistentLsn(): Lsn {
+    return this.current.diskConsistentLsn;
+  }
+  get logicalSizeBytes(): number {
+    return this.writer.logicalSizeBytes;
+  }
+  get stopped(): string | null {
+    return this.stopReason;
+  }
+  get memorySizeBytes(): number {
+    return this.frozen.reduce((size, { memory }) => size + memory.sizeBytes, this.memory?.sizeBytes ?? 0);
+  }
+  get memoryLayers(): readonly MemoryLayer[] {
+    const frozen = this.frozen.map(({ memory }) => memory).reverse();
+    return this.memory === null ? frozen : [this.memory, ...frozen];
+  }
+  get waiterCount(): number {
+    return this.waiters.count;
+  }
+
+  // ---------------------------------------------------------------- ingest
+
+  /** Puts one record; answers a promise only when something had to be read first. */
+  apply(record: IngestedRecord): Promise<void> | undefined {
+    assert(record.endLsn > this.lastRecordLsn, 'records are ingested in order');
+    const written = this.writer.write(record);
+    if (written !== undefined) return written.then(() => this.applied(record));
+    this.applied(record);
+    return undefined;
+  }
+
+  private applied(record: IngestedRecord): void {
+    this.lastRecordLsn = record.endLsn;
+    this.prevRecordLsn = record.lsn;
+    this.recent.push(record.lsn, record.endLsn);
+  }
+
+  /** To be called after a run of `apply`: releases waiting readers, and pauses ingest while too much waits to be written. */
+  async ingested(): Promise<void> {
+    this.waiters.reached(this.lastRecordLsn);
+    if (this.memory === null || this.memory.sizeBytes < this.parts.limits.memorySizeBytes) return;
+    this.freeze();
+    this.parts.background.run('flush', () => this.flush());
+    if (this.frozen.length > FROZEN_MAX) await this.flush();
+  }
+
+  stop(reason: string): void {
+    this.stopReason ??= reason;
+    this.waiters.refuse(new Refusal('TimelineStopped', this.stopReason));
+  }
+
+  /** Time passes: an in-memory layer that is old enough is written out. */
+  async tick(nowMs: number): Promise<void> {
+    if (this.memory !== null) {
+      this.memorySinceMs ??= nowMs;
+      if (nowMs - this.memorySinceMs >= this.parts.limits.memoryAgeMs) this.freeze();
+    }
+    if (this.frozen.length > 0) await this.flush();
+  }
+
+  private openMemory(): MemoryLayer {
+    return (this.memory ??= new MemoryLayer(this.lastRecordLsn));
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  /** @throws Refusal `LsnNotReached`, `TimelineStopped`, `Overloaded` */
+  async waitFor(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    // After a restart an ancestor may still be ingesting what this timeline was branched from.
+    if (this.ancestor !== null && this.current.ancestor !== null)
+      await this.ancestor.waitFor(LsnOf.min(lsn, this.current.ancestor.lsn), signal);
+    if (lsn <= this.lastRecordLsn) return;
+    if (this.stopReason !== null) throw new Refusal('TimelineStopped', this.stopReason);
+    await this.waiters.wait(lsn, signal);
+  }
+
+  /** Whether a read at the LSN need not wait. */
+  hasReached(lsn: Lsn): boolean {
+    const { ancestor } = this.current;
+    if (ancestor !== null && this.ancestor?.hasReached(LsnOf.min(lsn, ancestor.lsn)) === false) return false;
+    return lsn <= this.lastRecordLsn;
+  }
+
+  view(): TimelineView {
+    const { ancestor, current } = this;
+    return {
+      memory: this.memoryLayers,
+      map: this.map,
+      files: this.parts.files,
+      ancestor:
+        ancestor === null || current.ancestor === null ? null : { view: ancestor.view(), lsn: current.ancestor.lsn },
+      copies: this.copies,
+    };
+  }
+
+  /** Contents of keys that are not pages; null where there is none. */
+  async contentsAt(keys: readonly Key[], lsn: Lsn): Promise<(Uint8Array | null)[]> {
+    return (await this.read(keys, lsn)).map(plainContent);
+  }
+
+  contentsNow(keys: readonly Key[], lsn: Lsn): (Uint8Array | null)[] | null {
+    return this.parts.reader.readNow(keys, lsn, this.view())?.map(plainContent) ?? null;
+  }
+
+  /** Pages, zeros where nothing was written. @throws Corrupt; a redo failure also stops ingest */
+  async pagesAt(keys: readonly Key[], lsn: Lsn): Promise<Uint8Array[]> {
+    return this.pagesOf(await this.read(keys, lsn));
+  }
+
+  pagesNow(keys: readonly Key[], lsn: Lsn): Uint8Array[] | null {
+    const reads = this.parts.reader.readNow(keys, lsn, this.view());
+    return reads === null ? null : this.pagesOf(reads);
+  }
+
+  private pagesOf(reads: readonly KeyRead[]): Uint8Array[] {
+    try {
+      return reads.map((read) => pageContent(read, this.parts.applyDelta, this.major));
+    } catch (error) {
+      if (!(error instanceof RedoFailure)) throw error;
+      this.stop(error.message);
+      throw new Corrupt(error.message, { cause: error });
+    }
+  }
+
+  private read(keys: readonly Key[], lsn: Lsn): Promise<KeyRead[]> {
+    return this.parts.gate.pass(() => this.parts.reader.read(keys, lsn, this.view()));
+  }
+
+  keysIn(range: KeyRange): Promise<Key[]> {
+    return this.parts.gate.pass(() => this.parts.reader.keysIn(range, this.view()));
+  }
+
+  /** Start of the record before a boundary; null when it is not known. */
+  async recordBefore(lsn: Lsn): Promise<Lsn | null> {
+    if (lsn === this.lastRecordLsn) return this.prevRecordLsn;
+    if (lsn === this.current.startLsn) return this.current.startPrevRecordLsn;
+    const recent = this.recent.startOf(lsn);
+    if (recent !== null) return recent;
+    const boundary = await this.commits.boundaryAt(lsn);
+    return boundary.lsn === lsn ? boundary.prevRecordLsn : null;
+  }
+
+  // ---------------------------------------------------------------- writing out
+
+  /** Ends the in-memory layer at the last record. */
+  freeze(): void {
+    if (this.memory === null) return;
+    this.memory.endLsn = this.lastRecordLsn;
+    const { prevRecordLsn, logicalSizeBytes, copies } = this;
+    const commits = this.commits.freeze();
+    this.frozen = [...this.frozen, { memory: this.memory, commits, prevRecordLsn, logicalSizeBytes, copies }];
+    this.memory = null;
+    this.memorySinceMs = null;
+  }
+
+  /** Writes every frozen layer out, oldest first. */
+  async flush(): Promise<void> {
+    this.flushing ??= this.flushAll().finally(() => (this.flushing = null));
+    await this.flushing;
+  }
+
+  private async flushAll(): Promise<void> {
+    for (let next = this.frozen[0]; next !== undefined; next = this.frozen[0]) await this.flushOne(next);
+  }
+
+  private async flushOne({ memory, commits, ...after }: Frozen): Promise<void> {
+    const { files, compression } = this.parts;
+    const sequence = await this.takeSequences(1);
+    const written = await writeLayer(
+      memory.sorted(),
+      { kind: 'delta', level: 0, startLsn: memory.startLsn, endLsn: memory.endLsn, sequence },
+      { writer: await files.create(), compression },
+    );
+    const commitFile = await this.commits.write(commits, sequence);
+    const added = written === null ? [] : [written];
+    await this.changeIndex(
+      (index) => ({
+        ...index,
+        ...after,
+        diskConsistentLsn: memory.endLsn,
+        layers: [...index.layers, ...added],
+        commits: commitFile === null ? index.commits : [...index.commits, commitFile],
+      }),
+      () => {
+        this.map = LayerMap.insert(this.map, added);
+        this.frozen = this.frozen.slice(1);
+        this.commits.written(commitFile);
+      },
+    );
+  }
+
+  /** Puts `added` in the place of `removed`, then removes their files once nobody reads them. */
+  async replaceLayers(removed: readonly Layer[], added: readonly Layer[]): Promise<void> {
+    const gone = new Set(removed.map((layer) => layer.sequence));
+    await this.changeIndex(
+      (index) => ({
+        ...index,
+        layers: [...index.layers.filter((layer) => !gone.has(layer.sequence)), ...added].sort(
+          (a, b) => a.startLsn - b.startLsn || compareKeys(a.range.first, b.range.first),
+        ),
+      }),
+      () => (this.map = LayerMap.insert(LayerMap.remove(this.map, removed), added)),
+    );
+    await this.parts.gate.drained();
+    for (const layer of removed) await this.parts.files.remove(layerName(layer));
+  }
+
+  get layerMap(): LayerMap {
+    return this.map;
+  }
+  /** For compaction, which reads and writes layers of its own accord. */
+  get storage(): Pick<TimelineParts, 'files' | 'compression' | 'gate' | 'reader'> {
+    return this.parts;
+  }
+
+  /** Sequence numbers for layers to come. Not yet durable: names of an interrupted step may be used again, after its rubbish is gone. */
+  async takeSequences(count: number): Promise<number> {
+    const first = this.current.nextSequence;
+    this.current = { ...this.current, nextSequence: first + count };
+    return first;
+  }
+
+  async setSafekeepers(safekeepers: TimelineIndex['safekeepers']): Promise<void> {
+    await this.changeIndex((index) => ({ ...index, safekeepers }));
+  }
+
+  /** One index change after the other: T4. */
+  private changeIndex(change: (index: TimelineIndex) => TimelineIndex, then?: () => void): Promise<void> {
+    const step = this.indexStep.then(async () => {
+      const next = change(this.current);
+      await this.parts.files.replace(INDEX_FILE, encodeTimelineIndex(next));
+      // Sequences may have been taken while the file was written.
+      this.current = { ...next, nextSequence: Math.max(next.nextSequence, this.current.nextSequence) };
+      then?.();
+    });
+    this.indexStep = step.catch(() => undefined);
+    return step;
+  }
+
+  describe = (): string => `${this.current.tenantId}/${this.current.timelineId} at ${LsnOf.format(this.lastRecordLsn)}`;
+}

@@ -1,0 +1,106 @@
+/**
+ * From WAL bytes to the changes of a timeline.
+ *
+ *   I1  Records are applied in order, each wholly or not at all; ingest resumes at the end of the last one.
+ *   I2  A record that cannot be decoded, or that `changesOf` does not know, stops the timeline: its reason names record and LSN.
+ */
+import { Corrupt, type Lsn, Lsn as LsnOf } from '@neon/kernel';
+import {
+  Checkpoint,
+  ControlFile,
+  type ImageCodecs,
+  UnsupportedRecord,
+  WalDecoder,
+  type WalRecord,
+  changesOf,
+  isParameterChange,
+  parseParameterChange,
+  trackCheckpoint,
+} from '@neon/postgres';
+import { CHECKPOINT, CONTROL_FILE } from '../key/key';
+import type { TrackedFile } from './change-writer';
+import type { Timeline } from './timeline';
+
+/** Records between two looks at the in-memory layer's size and at who waits. */
+const RECORDS_PER_LOOK = 256;
+
+export class WalIngest {
+  private readonly decoder: WalDecoder;
+
+  private constructor(
+    private readonly timeline: Timeline,
+    private readonly codecs: ImageCodecs,
+    private checkpoint: Checkpoint,
+    private controlFile: ControlFile,
+  ) {
+    this.decoder = new WalDecoder({
+      major: timeline.major,
+      startLsn: timeline.lastRecordLsn,
+      segmentSize: timeline.index.walSegmentSize,
+      prevLsn: timeline.prevRecordLsn,
+    });
+  }
+
+  /** Ready for the WAL from the timeline's last record on. */
+  static async resume(timeline: Timeline, codecs: ImageCodecs): Promise<WalIngest> {
+    const contents = await timeline.contentsAt([CHECKPOINT, CONTROL_FILE], timeline.lastRecordLsn);
+    const [checkpoint = null, controlFile = null] = contents;
+    if (checkpoint === null || controlFile === null)
+      throw new Corrupt(`${timeline.describe()} has no checkpoint or control file`);
+    const parsed = Checkpoint.parse(checkpoint, timeline.major);
+    return new WalIngest(timeline, codecs, parsed, ControlFile.parse(controlFile));
+  }
+
+  /** Where the next bytes belong. */
+  get receivedLsn(): Lsn {
+    return this.decoder.receivedLsn;
+  }
+
+  /** Ingests the records that `bytes` complete. The timeline is stopped when one cannot be: see its `stopped`. */
+  async push(bytes: Uint8Array): Promise<void> {
+    const { timeline, decoder } = this;
+    if (timeline.stopped !== null) return;
+    try {
+      decoder.push(bytes);
+      for (let count = 1, record = decoder.next(); record !== null; count++, record = decoder.next()) {
+        const written = this.apply(record);
+        if (written !== undefined) await written;
+        if (count % RECORDS_PER_LOOK === 0) await timeline.ingested();
+      }
+    } catch (error) {
+      if (!(error instanceof UnsupportedRecord) && !(error instanceof Corrupt)) throw error;
+      timeline.stop(
+        error instanceof UnsupportedRecord
+          ? `cannot apply ${error.recordName} at ${LsnOf.format(error.lsn)}: ${error.message}`
+          : error.message,
+      );
+    } finally {
+      await timeline.ingested();
+    }
+  }
+
+  private apply(record: WalRecord): Promise<void> | undefined {
+    const { parameters, dataChecksumVersion } = this.controlFile;
+    const changes = changesOf(record, {
+      ...this.codecs,
+      walLogHints: parameters.walLogHints || dataChecksumVersion > 0,
+      trackCommitTimestamp: parameters.trackCommitTimestamp,
+    });
+    return this.timeline.apply({ lsn: record.lsn, endLsn: record.endLsn, changes, tracked: this.track(record) });
+  }
+
+  /** Files whose content follows from many records: kept here, put when they change. */
+  private track(record: WalRecord): TrackedFile[] {
+    const tracked: TrackedFile[] = [];
+    const checkpoint = trackCheckpoint(this.checkpoint, record);
+    if (checkpoint !== this.checkpoint)
+      tracked.push({ key: CHECKPOINT, content: Checkpoint.encode(checkpoint, record.major) });
+    this.checkpoint = checkpoint;
+    if (isParameterChange(record)) {
+      const content = ControlFile.encode(this.controlFile, { parameters: parseParameterChange(record) });
+      this.controlFile = ControlFile.parse(content);
+      tracked.push({ key: CONTROL_FILE, content });
+    }
+    return tracked;
+  }
+}
