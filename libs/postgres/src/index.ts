@@ -48,3 +48,4 @@ export { applyDelta, type ApplyContext } from './redo/apply';
 export { redoBlock, type BlockRedo, type BlockRedoContext } from './redo/registry';
 export { SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, slruPageIsBefore, type SlruPagePair } from './redo/slru';
 export { XidStatus, xidStatus } from './redo/clog';
+export { checkConsistency, comparePages, hasCheckImage, type ComparedAs, type Mismatch } from './redo/consistency';

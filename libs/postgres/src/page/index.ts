@@ -1,5 +1,6 @@
 export { PAGE_SIZE, initPage, pageIsNew, pageIsSane, pageLsn, setPageLsn } from './page-header';
 export { maskPage } from './mask';
+export { maskUnlogged } from './mask-unlogged';
 export { type PageKind, pageKindOf, pageKindOfRmgr } from './page-kind';
 export {
   HEAP_BLOCKS_PER_MAP_BLOCK,

@@ -3,9 +3,12 @@
  * of each access method (access/common/bufmask.c, heap_mask, btree_mask, …), which Postgres' own consistency check uses.
  *
  *   M1  Two pages of one kind are equal in all that WAL promises if and only if their masked forms are equal byte for byte.
- *   M2  The visibility map has no mask of its own in Postgres, which checks it as a heap page and so hides all of it; here
+ *   M2  Postgres' recovery marks a GiST page whose dead tuples are gone, the primary does not (Gist/DELETE), and nothing reads
+ *       the mark: it is masked here, though not in Postgres, whose own check fails on it.
+ *   M3  The visibility map has no mask of its own in Postgres, which checks it as a heap page and so hides all of it; here
  *       its bits are compared.
  */
+import { Lsn } from '@neon/kernel';
 import { BRIN_EVACUATE_PAGE, BrinPageType, brinPageType, clearBrinFlags } from './brin-page';
 import { GinFlag, ginFlags } from './gin-page';
 import { GistFlag, gistFlags, setGistFlags, setGistNsn } from './gist-page';
@@ -50,7 +53,6 @@ import {
   setPageUpper,
 } from './page-header';
 import type { PageKind } from './page-kind';
-import { Lsn } from '@neon/kernel';
 
 /** Masks in place. `block` is the page's own number, which a speculative tuple's ctid is replaced by. */
 export function maskPage(page: Uint8Array, kind: PageKind, block: number): void {
@@ -153,7 +155,7 @@ function maskGist(page: Uint8Array): void {
   setGistNsn(page, 0);
   const flags = gistFlags(page);
   if (flags & GistFlag.LEAF) maskItemStates(page);
-  setGistFlags(page, flags & ~(GistFlag.HAS_GARBAGE | GistFlag.FOLLOW_RIGHT));
+  setGistFlags(page, flags & ~(GistFlag.HAS_GARBAGE | GistFlag.FOLLOW_RIGHT | GistFlag.TUPLES_DELETED));
 }
 
 function maskSpgist(page: Uint8Array): void {

@@ -22,7 +22,6 @@ import { checkedTupleSize } from '../page/index-tuple';
 import { linePointerCount } from '../page/line-pointer';
 import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
-import type { BlockReference, WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
 import { blockData, mainData, readU16Array, requireBlock } from './record-data';
 import type { BlockRedo, BlockRedoContext } from './registry';
@@ -52,12 +51,6 @@ export const gistRedo: BlockRedo = (context, page) => {
   }
   setPageLsn(page, context.endLsn);
 };
-
-/** Whether the block's redo goes on after its image was restored. */
-export function gistRedoesImage({ info }: WalRecord, { id }: BlockReference): boolean {
-  const operation = info & 0xf0;
-  return (operation === Operation.PAGE_UPDATE && id === 1) || (operation === Operation.PAGE_SPLIT && id === 0);
-}
 
 function clearFollowRight({ endLsn }: BlockRedoContext, page: Uint8Array): void {
   setGistNsn(page, endLsn);

@@ -26,7 +26,6 @@ import {
 } from '../page/hash-page';
 import { readF64, readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
-import type { BlockReference, WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
 import { redoHashDelete, redoMovePageContents, redoSqueezePage, redoVacuumOnePage } from './hash-tuples';
 import { blockData, blockDataPiece, findBlock, mainData, requireBlock } from './record-data';
@@ -71,12 +70,6 @@ export const hashRedo: BlockRedo = (context, page) => {
     throw new UnsupportedRecord(`Hash/${record.info.toString(16)}`, record.lsn, 'no block redo for this Hash record');
   redo(context, page);
 };
-
-/** Whether the block's redo goes on after its image was restored. */
-export function hashRedoesImage({ info }: WalRecord, { id }: BlockReference): boolean {
-  const operation = info & 0xf0;
-  return operation === Operation.SPLIT_COMPLETE || (operation === Operation.SPLIT_ALLOCATE_PAGE && id === 0);
-}
 
 /** xl_hash_init_meta_page: num_tuples, procid, ffactor. */
 function redoInitMeta({ record, endLsn }: BlockRedoContext, page: Uint8Array): void {

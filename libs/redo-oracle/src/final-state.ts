@@ -1,0 +1,138 @@
+/**
+ * After a clean stop, every file of the data directory that WAL speaks of against the replayed store.
+ *
+ *   F1  Main, init and visibility map forks are equal page by page, masked by what each page is; a page that replay does not
+ *       have is all zeros in the file. The free space map is a hint and not compared.
+ *   F2  What replay still has, the directory has too.
+ *   F3  Relation maps and SLRU pages are equal byte for byte.
+ */
+import { Fork, PAGE_SIZE, comparePages, pageKindOf, type Slru } from '@neon/postgres';
+import {
+  SLRUS,
+  databaseDirectories,
+  pagesOf,
+  readRelationMap,
+  relationFiles,
+  slruPagesOf,
+  type RelationFile,
+} from './data-directory';
+import { relationMapKey, type ForkPages, type PageStore } from './page-store';
+import { excerpt, type Findings, type PageMismatch } from './report';
+import { replayLostBits } from './visibility-tolerance';
+
+const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
+const DEFAULT_TABLESPACE = 1663;
+
+export interface FinalState {
+  readonly dataDir: string;
+  readonly store: PageStore;
+  readonly findings: Findings;
+  /** Databases whose visibility maps replay empty (T2). */
+  readonly loggedDatabases: ReadonlySet<number>;
+}
+
+export function compareFinalState(state: FinalState): void {
+  const seen = new Set<ForkPages>();
+  for (const directory of databaseDirectories(state.dataDir)) {
+    const files = relationFiles(directory);
+    const unlogged = new Set(
+      files.filter(({ fork }) => fork === Fork.INIT).map(({ relation }) => relation.relationNumber),
+    );
+    for (const file of files) {
+      const replayed = state.store.fork(file.relation, file.fork);
+      if (replayed !== undefined) seen.add(replayed);
+      const isLogged = file.fork === Fork.INIT || !unlogged.has(file.relation.relationNumber);
+      if (file.fork !== Fork.FSM && isLogged) compareFile(state, file, replayed);
+    }
+    compareRelationMap(state, directory);
+  }
+  for (const fork of state.store.forks()) if (!seen.has(fork)) reportLeftover(state, fork);
+  for (const slru of SLRUS) compareSlru(state, slru);
+}
+
+function compareFile(state: FinalState, file: RelationFile, replayed: ForkPages | undefined): void {
+  let blockCount = file.firstBlock;
+  for (const [index, page] of pagesOf(file.path)) {
+    blockCount = file.firstBlock + index + 1;
+    comparePage(state, { file, block: file.firstBlock + index, page, replayed });
+  }
+  const isLastSegment = (replayed?.blockCount ?? 0) <= file.firstBlock + 131_072;
+  if (replayed !== undefined && isLastSegment && replayed.blockCount > blockCount)
+    report(state, { page: file.path, kind: 'file', text: `${blockCount} blocks, replayed ${replayed.blockCount}` });
+}
+
+interface ComparedPage {
+  readonly file: RelationFile;
+  readonly block: number;
+  readonly page: Uint8Array;
+  readonly replayed: ForkPages | undefined;
+}
+
+function comparePage(state: FinalState, { file, block, page, replayed }: ComparedPage): void {
+  state.findings.finalPagesCompared++;
+  const actual = replayed?.pages.get(block) ?? ZERO_PAGE;
+  const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
+  const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
+  if (mismatch === null) return;
+  if (state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch)) {
+    state.findings.toleratedVisibilityPages++;
+    return;
+  }
+  state.findings.add({
+    where: 'final state',
+    what: 'page',
+    page: `${file.path} block ${block}`,
+    kind,
+    offset: mismatch.offset,
+    byteCount: mismatch.byteCount,
+    expected: excerpt(mismatch.expected, mismatch.offset),
+    actual: excerpt(mismatch.actual, mismatch.offset),
+  });
+}
+
+/** Forks of other tablespaces than the default ones are not read from the directory. */
+function reportLeftover(state: FinalState, { relation, fork, pages }: ForkPages): void {
+  if (fork === Fork.FSM || relation.tablespaceOid > DEFAULT_TABLESPACE + 1 || pages.size === 0) return;
+  const { tablespaceOid, databaseOid, relationNumber } = relation;
+  report(state, {
+    page: `${tablespaceOid}/${databaseOid}/${relationNumber} fork ${fork}`,
+    kind: 'file',
+    text: 'replayed, but there is no such file',
+  });
+}
+
+function compareRelationMap(state: FinalState, directory: ReturnType<typeof databaseDirectories>[number]): void {
+  const expected = readRelationMap(directory);
+  const actual = state.store.relationMaps.get(relationMapKey(directory));
+  if (expected === null) return;
+  if (actual === undefined || Buffer.compare(expected, actual) !== 0)
+    report(state, { page: `${directory.path}/pg_filenode.map`, kind: 'file', text: 'differs' });
+}
+
+function compareSlru(state: FinalState, slru: Slru): void {
+  const replayed = state.store.slruPages(slru);
+  for (const [number, page] of slruPagesOf(state.dataDir, slru)) {
+    state.findings.finalPagesCompared++;
+    const actual = replayed.get(number) ?? ZERO_PAGE;
+    const offset = page.findIndex((byte, index) => byte !== actual[index]);
+    if (offset < 0) continue;
+    state.findings.add({
+      where: 'final state',
+      what: 'SLRU page',
+      page: `${slru} page ${number}`,
+      kind: 'slru',
+      offset,
+      byteCount: page.reduce((count, byte, index) => count + (byte === actual[index] ? 0 : 1), 0),
+      expected: excerpt(page, offset),
+      actual: excerpt(actual, offset),
+    });
+  }
+}
+
+function report(
+  state: FinalState,
+  { page, kind, text }: { page: string; kind: PageMismatch['kind']; text: string },
+): void {
+  const nowhere = { offset: 0, byteCount: 0, expected: '', actual: '' };
+  state.findings.add({ where: 'final state', what: text, page, kind, ...nowhere });
+}

@@ -1,0 +1,2 @@
+export { verifyRedo, type VerifyRedoOptions } from './verify-redo';
+export { formatReport, type PageMismatch, type RecordTypeCount, type RedoReport } from './report';

@@ -1,0 +1,21 @@
+/** A cold data directory as the store that replay begins with. */
+import type { PostgresMajor } from '@neon/postgres';
+import { SLRUS, databaseDirectories, pagesOf, readRelationMap, relationFiles, slruPagesOf } from './data-directory';
+import { PageStore, relationMapKey } from './page-store';
+
+export function loadBase(dataDir: string, major: PostgresMajor): PageStore {
+  const store = new PageStore(major);
+  for (const directory of databaseDirectories(dataDir)) {
+    const map = readRelationMap(directory);
+    if (map !== null) store.relationMaps.set(relationMapKey(directory), map);
+    for (const { path, relation, fork, firstBlock } of relationFiles(directory)) {
+      store.ensureFork(relation, fork);
+      for (const [index, page] of pagesOf(path))
+        store.putPage({ kind: 'relation', relation, fork, block: firstBlock + index }, page.slice());
+    }
+  }
+  for (const slru of SLRUS)
+    for (const [page, content] of slruPagesOf(dataDir, slru))
+      store.putPage({ kind: 'slru', slru, page }, content.slice());
+  return store;
+}

@@ -1,0 +1,140 @@
+/**
+ * A whole cluster's pages in memory, as changes leave them: what `changesOf` and `applyDelta` are checked with.
+ *
+ *   S1  `apply` does to the store what the change says, and nothing else; a change that cannot be true throws.
+ */
+import { Corrupt, type Lsn } from '@neon/kernel';
+import {
+  PAGE_SIZE,
+  applyDelta,
+  type Change,
+  type Fork,
+  type PageId,
+  type PostgresMajor,
+  type RelationId,
+  type Slru,
+} from '@neon/postgres';
+
+/** A fork's pages by block number; a block that is missing, below `blockCount`, is all zeros. */
+export interface ForkPages {
+  readonly relation: RelationId;
+  readonly fork: Fork;
+  blockCount: number;
+  readonly pages: Map<number, Uint8Array>;
+}
+
+interface DatabaseId {
+  readonly tablespaceOid: number;
+  readonly databaseOid: number;
+}
+
+const databaseKey = ({ tablespaceOid, databaseOid }: DatabaseId): string => `${tablespaceOid}/${databaseOid}`;
+const forkKey = ({ relationNumber }: RelationId, fork: Fork): string => `${relationNumber}/${fork}`;
+const FORKS: readonly Fork[] = [0, 1, 2, 3];
+
+export class PageStore {
+  private readonly databases = new Map<string, Map<string, ForkPages>>();
+  readonly relationMaps = new Map<string, Uint8Array>();
+  private readonly slrus = new Map<Slru, Map<number, Uint8Array>>();
+
+  constructor(private readonly major: PostgresMajor) {}
+
+  fork(relation: RelationId, fork: Fork): ForkPages | undefined {
+    return this.databases.get(databaseKey(relation))?.get(forkKey(relation, fork));
+  }
+
+  *forks(): Generator<ForkPages> {
+    for (const database of this.databases.values()) yield* database.values();
+  }
+
+  slruPages = (slru: Slru): ReadonlyMap<number, Uint8Array> => this.slrus.get(slru) ?? new Map<number, Uint8Array>();
+
+  page(id: PageId): Uint8Array | undefined {
+    return id.kind === 'slru'
+      ? this.slrus.get(id.slru)?.get(id.page)
+      : this.fork(id.relation, id.fork)?.pages.get(id.block);
+  }
+
+  putPage(id: PageId, page: Uint8Array): void {
+    if (id.kind === 'slru') {
+      const pages = this.slrus.get(id.slru) ?? new Map<number, Uint8Array>();
+      this.slrus.set(id.slru, pages.set(id.page, page));
+      return;
+    }
+    const fork = this.ensureFork(id.relation, id.fork);
+    fork.pages.set(id.block, page);
+    fork.blockCount = Math.max(fork.blockCount, id.block + 1);
+  }
+
+  ensureFork(relation: RelationId, fork: Fork): ForkPages {
+    const database = this.databases.get(databaseKey(relation)) ?? new Map<string, ForkPages>();
+    this.databases.set(databaseKey(relation), database);
+    const key = forkKey(relation, fork);
+    const existing = database.get(key);
+    if (existing !== undefined) return existing;
+    const created: ForkPages = { relation, fork, blockCount: 0, pages: new Map() };
+    database.set(key, created);
+    return created;
+  }
+
+  apply(change: Change, endLsn: Lsn): void {
+    switch (change.kind) {
+      case 'page-image':
+        return this.putPage(change.page, change.image);
+      case 'page-delta':
+        return this.applyPageDelta(change, endLsn);
+      case 'relation-create':
+        this.ensureFork(change.relation, change.fork);
+        return;
+      case 'relation-truncate':
+        return this.truncate(change.relation, change.fork, change.blockCount);
+      case 'relation-drop':
+        for (const fork of FORKS)
+          this.databases.get(databaseKey(change.relation))?.delete(forkKey(change.relation, fork));
+        return;
+      case 'database-create':
+        if (change.copyOf !== null) this.copyDatabase(change.copyOf, change);
+        return;
+      case 'database-drop':
+        this.databases.delete(databaseKey(change));
+        this.relationMaps.delete(databaseKey(change));
+        return;
+      case 'relation-map':
+        this.relationMaps.set(databaseKey(change), change.content);
+        return;
+      case 'slru-truncate':
+        throw new Corrupt(`no workload here truncates ${change.slru}`);
+      default:
+        // Two-phase files, commits and origins are not pages.
+        return;
+    }
+  }
+
+  private applyPageDelta(change: Extract<Change, { kind: 'page-delta' }>, endLsn: Lsn): void {
+    const existing = this.page(change.page);
+    if (existing === undefined && change.ifPresent === true) return;
+    const page = existing ?? new Uint8Array(PAGE_SIZE);
+    if (change.willInit) page.fill(0);
+    applyDelta(page, change.delta, { page: change.page, endLsn, major: this.major });
+    if (existing === undefined) this.putPage(change.page, page);
+  }
+
+  private truncate(relation: RelationId, forkNumber: Fork, blockCount: number): void {
+    const fork = this.fork(relation, forkNumber);
+    if (fork === undefined || fork.blockCount <= blockCount) return;
+    fork.blockCount = blockCount;
+    for (const block of fork.pages.keys()) if (block >= blockCount) fork.pages.delete(block);
+  }
+
+  private copyDatabase(source: DatabaseId, target: DatabaseId): void {
+    for (const { relation, fork, blockCount, pages } of this.databases.get(databaseKey(source))?.values() ?? []) {
+      const copy = this.ensureFork({ ...target, relationNumber: relation.relationNumber }, fork);
+      copy.blockCount = blockCount;
+      for (const [block, page] of pages) copy.pages.set(block, page.slice());
+    }
+    const map = this.relationMaps.get(databaseKey(source));
+    if (map !== undefined) this.relationMaps.set(databaseKey(target), map.slice());
+  }
+}
+
+export const relationMapKey = databaseKey;

@@ -1,0 +1,84 @@
+/**
+ * Replays WAL into a store and compares every page image that is there to be compared.
+ */
+import {
+  Rmgr,
+  changesOf,
+  checkConsistency,
+  describeRecord,
+  hasCheckImage,
+  isParameterChange,
+  parseParameterChange,
+  type BlockReference,
+  type ChangeSettings,
+  type WalRecord,
+} from '@neon/postgres';
+import type { PageStore } from './page-store';
+import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
+import { imageClearedEarly, replayLostBits } from './visibility-tolerance';
+
+/** Database/CREATE_WAL_LOG. */
+const isDatabaseLogged = ({ rmid, info, major }: WalRecord): boolean =>
+  rmid === Rmgr.DATABASE && (info & 0xf0) === 0x10 && major > 14;
+
+export class Replay {
+  /** Databases whose visibility maps are replayed empty (T2). */
+  readonly loggedDatabases = new Set<number>();
+
+  constructor(
+    private readonly store: PageStore,
+    private readonly findings: Findings,
+    private settings: ChangeSettings,
+  ) {}
+
+  step(record: WalRecord): void {
+    const name = describeRecord(record);
+    const count = this.findings.countOf(name);
+    count.records++;
+    this.findings.recordCount++;
+    if (isParameterChange(record)) {
+      const { walLogHints, trackCommitTimestamp } = parseParameterChange(record);
+      this.settings = { ...this.settings, walLogHints, trackCommitTimestamp };
+    }
+    for (const change of changesOf(record, this.settings)) {
+      if (change.kind === 'database-create' && this.losesVisibility(record, change.copyOf?.databaseOid))
+        this.loggedDatabases.add(change.databaseOid);
+      this.store.apply(change, record.endLsn);
+    }
+    for (const block of record.blocks) if (hasCheckImage(record, block)) this.check(record, block, count);
+  }
+
+  /** A database that was logged page by page, or copied from one that was. */
+  private losesVisibility(record: WalRecord, sourceOid: number | undefined): boolean {
+    return isDatabaseLogged(record) || (sourceOid !== undefined && this.loggedDatabases.has(sourceOid));
+  }
+
+  private check(record: WalRecord, block: BlockReference, count: RecordTypeCount): void {
+    const redone = this.store.page({ kind: 'relation', ...block });
+    // A block that the record only locks may belong to a page that was never written.
+    if (redone === undefined) return;
+    count.imagesCompared++;
+    this.findings.imagesCompared++;
+    const mismatch = checkConsistency(record, block, { redone });
+    if (mismatch === null) return;
+    if (
+      imageClearedEarly(mismatch) ||
+      (this.loggedDatabases.has(block.relation.databaseOid) && replayLostBits(mismatch))
+    ) {
+      this.findings.toleratedVisibilityPages++;
+      return;
+    }
+    count.mismatches++;
+    const { tablespaceOid, databaseOid, relationNumber } = block.relation;
+    this.findings.add({
+      where: 'record',
+      what: formatRecordLsn(describeRecord(record), record.lsn),
+      page: `block ${block.id}: ${tablespaceOid}/${databaseOid}/${relationNumber} fork ${block.fork} block ${block.block}`,
+      kind: mismatch.kind,
+      offset: mismatch.offset,
+      byteCount: mismatch.byteCount,
+      expected: excerpt(mismatch.expected, mismatch.offset),
+      actual: excerpt(mismatch.actual, mismatch.offset),
+    });
+  }
+}
