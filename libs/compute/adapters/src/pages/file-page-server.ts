@@ -63,7 +63,7 @@ export class FilePageServer {
     });
   }
 
-  private answer(request: PageRequest): PageAnswer {
+  protected answer(request: PageRequest): PageAnswer {
     if (request.type === 'hello')
       return request.token === 'wrong'
         ? { type: 'error', requestId: 0, code: 'Unauthorized', message: 'no such token' }

@@ -7,12 +7,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Lsn, Unavailable } from '@neon/kernel';
-import {
-  type PageRead,
-  type PageServiceAddress,
-  PageServiceConnection,
-  streamBasebackup,
-} from './page-service-connection';
+import { streamBasebackup } from './basebackup-stream';
+import { type PageRead, type PageServiceAddress, PageServiceConnection } from './page-service-connection';
 
 export interface PageServiceClientOptions {
   readonly address: PageServiceAddress;

@@ -5,26 +5,15 @@
  *   C2  A connection that ended, or broke the protocol, is never used again.
  */
 import { type Socket, connect } from 'node:net';
-import {
-  Corrupt,
-  type Frame,
-  FrameDecoder,
-  type Lsn,
-  Refusal,
-  type TenantId,
-  type TimelineId,
-  Unavailable,
-} from '@neon/kernel';
+import { Refusal, type TenantId, type TimelineId, Unavailable } from '@neon/kernel';
 import {
   type GetPages,
-  PAGE_FRAME_SIZE_MAX,
   PAGE_SERVICE_VERSION,
   type PageAnswer,
-  type PageError,
   REQUESTS_IN_FLIGHT_MAX,
-  decodePageAnswer,
   encodePageRequest,
 } from '@neon/pageserver-contract';
+import { PageAnswerDecoder, errorOf } from './page-answers';
 
 export interface PageServiceAddress {
   readonly host: string;
@@ -35,31 +24,49 @@ export interface PageServiceAddress {
   readonly token: string;
 }
 
+export type PageRead = Omit<GetPages, 'type' | 'requestId'>;
+
 /** Until connected and welcomed. */
-const GREETING_TIMEOUT_MS = 5_000;
+export const GREETING_TIMEOUT_MS = 5_000;
+/** Read into again and again, so that a scan leaves no garbage of received chunks. */
+const RECEIVE_BUFFER_SIZE = 256 * 1024;
+/** The id by which the pageserver refuses the connection itself; here also that of the greeting. */
+const GREETING_ID = 0;
 
 interface Waiter {
   resolve(bytes: Uint8Array): void;
   reject(error: Error): void;
 }
 
-export type PageRead = Omit<GetPages, 'type' | 'requestId'>;
-
 export class PageServiceConnection {
-  private readonly decoder = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
+  private readonly socket: Socket;
+  private readonly decoder = new PageAnswerDecoder();
   private readonly waiters = new Map<number, Waiter>();
-  private lastRequestId = 0;
+  private lastRequestId = GREETING_ID;
   private failure: Error | null = null;
 
-  private constructor(private readonly socket: Socket) {
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('error', (cause) => this.fail(new Unavailable(`pageserver connection: ${cause.message}`, { cause })));
-    socket.on('close', () => this.fail(new Unavailable('the pageserver closed the connection')));
+  private constructor({ host, port }: PageServiceAddress) {
+    const onread = { buffer: Buffer.allocUnsafeSlow(RECEIVE_BUFFER_SIZE), callback: this.receive.bind(this) };
+    this.socket = connect({ host, port, noDelay: true, keepAlive: true, onread });
+    this.socket.on('error', (cause) =>
+      this.fail(new Unavailable(`pageserver ${host}:${port}: ${cause.message}`, { cause })),
+    );
+    this.socket.on('close', () => this.fail(new Unavailable(`pageserver ${host}:${port} closed the connection`)));
   }
 
   /** @throws Unavailable, or Refusal when the pageserver does not accept the greeting. */
   static async open(address: PageServiceAddress): Promise<PageServiceConnection> {
-    return new PageServiceConnection(await greet(address));
+    const connection = new PageServiceConnection(address);
+    const timer = setTimeout(
+      () => connection.fail(new Unavailable(`pageserver ${address.host}:${address.port} does not answer`)),
+      GREETING_TIMEOUT_MS,
+    );
+    try {
+      await connection.asked(GREETING_ID, helloTo(address));
+    } finally {
+      clearTimeout(timer);
+    }
+    return connection;
   }
 
   get isOpen(): boolean {
@@ -67,37 +74,45 @@ export class PageServiceConnection {
   }
 
   /** The pages one after the other. @throws what `errorOf` makes of the pageserver's answer; Unavailable. */
-  getPages(read: PageRead): Promise<Uint8Array> {
-    if (this.failure !== null) return Promise.reject(this.failure);
+  async getPages(read: PageRead): Promise<Uint8Array> {
+    if (this.failure !== null) throw this.failure;
     if (this.waiters.size >= REQUESTS_IN_FLIGHT_MAX)
-      return Promise.reject(new Unavailable(`${REQUESTS_IN_FLIGHT_MAX} page requests in flight`));
+      throw new Unavailable(`${REQUESTS_IN_FLIGHT_MAX} page requests in flight`);
     const requestId = (this.lastRequestId = (this.lastRequestId % 0xffff_ffff) + 1);
-    return new Promise((resolve, reject) => {
-      this.waiters.set(requestId, { resolve, reject });
-      this.socket.write(encodePageRequest({ type: 'getPages', requestId, ...read }));
-    });
+    const pages = await this.asked(requestId, encodePageRequest({ type: 'getPages', requestId, ...read }));
+    return pages;
   }
 
   close(): void {
     this.fail(new Unavailable('the page service client is closed'));
   }
 
-  private receive(chunk: Buffer): void {
+  private asked(requestId: number, request: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.waiters.set(requestId, { resolve, reject });
+      this.socket.write(request);
+    });
+  }
+
+  private receive(size: number, buffer: Uint8Array): boolean {
     try {
-      for (const frame of this.decoder.push(chunk)) this.settle(decodePageAnswer(frame));
+      const chunk = Buffer.from(buffer.buffer, buffer.byteOffset, size);
+      this.decoder.push(chunk, (answer) => this.settle(answer));
     } catch (cause) {
       this.fail(new Unavailable(`pageserver broke the protocol: ${String(cause)}`, { cause }));
     }
+    return true;
   }
 
   private settle(answer: PageAnswer): void {
-    if (answer.type === 'error' && answer.requestId === 0) return this.fail(errorOf(answer));
-    if (answer.type === 'welcome') throw new Error('welcomed twice');
-    const waiter = this.waiters.get(answer.requestId);
-    if (waiter === undefined) throw new Error(`answer to request ${answer.requestId}, which is not in flight`);
-    this.waiters.delete(answer.requestId);
-    if (answer.type === 'pages') waiter.resolve(answer.bytes);
-    else if (answer.type === 'error') waiter.reject(errorOf(answer));
+    const requestId = answer.type === 'welcome' ? GREETING_ID : answer.requestId;
+    const waiter = this.waiters.get(requestId);
+    if (answer.type === 'error' && requestId === GREETING_ID) return this.fail(errorOf(answer));
+    if (waiter === undefined) throw new Error(`${answer.type} ${requestId}, which is not in flight`);
+    this.waiters.delete(requestId);
+    if (answer.type === 'error') waiter.reject(errorOf(answer));
+    else if (answer.type === 'pages') waiter.resolve(answer.bytes);
+    else if (answer.type === 'welcome') greeted(answer.version, waiter);
     else throw new Error(`${answer.type} in answer to getPages`);
   }
 
@@ -110,72 +125,10 @@ export class PageServiceConnection {
   }
 }
 
-/** The tarball a compute starts from, over a connection of its own: a slow consumer slows this stream alone. */
-export async function* streamBasebackup(address: PageServiceAddress, lsn: Lsn): AsyncGenerator<Uint8Array> {
-  const socket = await greet(address);
-  const requestId = 1;
-  const decoder = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
-  try {
-    socket.write(encodePageRequest({ type: 'getBasebackup', requestId, lsn }));
-    for await (const chunk of socket as AsyncIterable<Buffer>) {
-      for (const frame of decoder.push(chunk)) {
-        const answer = decodePageAnswer(frame);
-        if (answer.type === 'error') throw errorOf(answer);
-        if (answer.type !== 'basebackupChunk') throw new Unavailable(`${answer.type} in answer to getBasebackup`);
-        yield answer.bytes;
-        if (answer.last) return;
-      }
-    }
-    throw new Unavailable('the basebackup ended before its last chunk');
-  } finally {
-    socket.destroy();
-  }
-}
+export const helloTo = ({ tenantId, timelineId, token }: PageServiceAddress): Uint8Array =>
+  encodePageRequest({ type: 'hello', version: PAGE_SERVICE_VERSION, tenantId, timelineId, token });
 
-/** A connected socket on which the pageserver has answered `welcome`, and nothing was read beyond that. */
-async function greet({ host, port, tenantId, timelineId, token }: PageServiceAddress): Promise<Socket> {
-  const socket = connect({ host, port, noDelay: true, keepAlive: true });
-  const where = `pageserver ${host}:${port}`;
-  // An error between two listeners must not end the process; whoever uses the socket sees it closed.
-  socket.on('error', () => undefined);
-  socket.setTimeout(GREETING_TIMEOUT_MS, () => socket.destroy(new Unavailable(`${where} does not answer`)));
-  try {
-    socket.write(encodePageRequest({ type: 'hello', version: PAGE_SERVICE_VERSION, tenantId, timelineId, token }));
-    const decoder = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
-    for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      const [frame] = decoder.push(chunk);
-      if (frame === undefined) continue;
-      checkWelcome(frame);
-      socket.setTimeout(0);
-      return socket;
-    }
-    throw new Unavailable(`${where} closed the connection`);
-  } catch (cause) {
-    socket.destroy();
-    if (cause instanceof Refusal || cause instanceof Unavailable || cause instanceof Corrupt) throw cause;
-    throw new Unavailable(`${where}: ${String(cause)}`, { cause });
-  }
-}
-
-function checkWelcome(frame: Frame): void {
-  const answer = decodePageAnswer(frame);
-  if (answer.type === 'error') throw errorOf(answer);
-  if (answer.type !== 'welcome') throw new Unavailable(`${answer.type} in answer to hello`);
-  if (answer.version !== PAGE_SERVICE_VERSION)
-    throw new Refusal('ProtocolViolation', `the pageserver speaks version ${answer.version} of the page service`);
-}
-
-/** Unavailable: ask again. Corrupt and Refusal (with the pageserver's code): asking again will not help. */
-function errorOf({ code, message }: PageError): Error {
-  const text = `${code}: ${message}`;
-  switch (code) {
-    case 'LsnNotReached':
-    case 'Overloaded':
-    case 'Internal':
-      return new Unavailable(text);
-    case 'Corrupt':
-      return new Corrupt(text);
-    default:
-      return new Refusal(code, text);
-  }
+function greeted(version: number, waiter: Waiter): void {
+  if (version === PAGE_SERVICE_VERSION) waiter.resolve(new Uint8Array(0));
+  else waiter.reject(new Refusal('ProtocolViolation', `the pageserver speaks version ${version} of the page service`));
 }
