@@ -5,7 +5,6 @@
  */
 import { readU16, writeU16 } from '../page/little-endian';
 import { RMGR_INFO_MASK } from '../wal/layout';
-import { MainDataReader } from '../wal/main-data';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
 import { DeltaKind } from './delta';
@@ -19,7 +18,7 @@ const STATUS_MASK = 3;
 const PER_BYTE = 4;
 
 export function clogChanges(record: WalRecord, changes: Change[]): void {
-  const page = readSlruPage(new MainDataReader(record), record.major);
+  const page = readSlruPage(record, 'xact');
   const truncates = (record.info & RMGR_INFO_MASK) === 0x10;
   changes.push(truncates ? { kind: 'slru-truncate', slru: 'xact', firstPage: page } : zeroPage('xact', page));
 }

@@ -1,7 +1,6 @@
 /** Commit timestamps, pg_commit_ts (access/transam/commit_ts.c): ten bytes a transaction, microseconds and origin. */
 import { readU16, writeU16 } from '../page/little-endian';
 import { RMGR_INFO_MASK, writeI64 } from '../wal/layout';
-import { MainDataReader } from '../wal/main-data';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
 import { DeltaKind } from './delta';
@@ -11,7 +10,7 @@ const ENTRY_SIZE = 10;
 const ENTRIES_AT = 11;
 
 export function commitTsChanges(record: WalRecord, changes: Change[]): void {
-  const page = readSlruPage(new MainDataReader(record), record.major);
+  const page = readSlruPage(record, 'commit-ts');
   const truncates = (record.info & RMGR_INFO_MASK) === 0x10;
   changes.push(truncates ? { kind: 'slru-truncate', slru: 'commit-ts', firstPage: page } : zeroPage('commit-ts', page));
 }

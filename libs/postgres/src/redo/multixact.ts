@@ -7,7 +7,6 @@
  */
 import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
 import { RMGR_INFO_MASK } from '../wal/layout';
-import { MainDataReader } from '../wal/main-data';
 import type { WalRecord } from '../wal/record';
 import type { Change, Slru } from './change';
 import { DeltaKind } from './delta';
@@ -33,7 +32,7 @@ const offsetsPage = (id: number): number => Math.floor(id / OFFSETS_PER_PAGE);
 const membersPage = (offset: number): number => Math.floor(offset / MEMBERS_PER_PAGE);
 
 export function multixactChanges(record: WalRecord, changes: Change[]): void {
-  const zero = (slru: Slru): Change => zeroPage(slru, readSlruPage(new MainDataReader(record), record.major));
+  const zero = (slru: Slru): Change => zeroPage(slru, readSlruPage(record, slru));
   switch (record.info & RMGR_INFO_MASK) {
     case MultixactOperation.ZERO_OFFSETS:
       changes.push(zero('multixact-offsets'));

@@ -5,8 +5,9 @@
  */
 import { precedes } from '../cluster/xid';
 import { versionOf } from '../versions';
-import type { MainDataReader } from '../wal/main-data';
-import type { PostgresMajor } from '../wal/record';
+import { MainDataReader } from '../wal/main-data';
+import type { WalRecord } from '../wal/record';
+import { WalError } from '../wal/wal-error';
 import type { Change, Slru } from './change';
 import { zeroDelta } from './delta';
 
@@ -48,9 +49,14 @@ export function groupByPage(slru: Slru, ids: Iterable<number>): Map<number, numb
   return pages;
 }
 
-/** A page number as ZEROPAGE and TRUNCATE records hold it. */
-export const readSlruPage = (reader: MainDataReader, major: PostgresMajor): number =>
-  versionOf(major).slruPageNumberSize === 4 ? reader.u32() : reader.i64();
+/** The page number that ZEROPAGE and TRUNCATE records begin with. @throws WalError when the SLRU has no such page */
+export function readSlruPage(record: WalRecord, slru: Slru): number {
+  const reader = new MainDataReader(record);
+  const page = versionOf(record.major).slruPageNumberSize === 4 ? reader.u32() : reader.i64();
+  if (page < 0 || page > 0xffff_ffff / SLRU_ENTRIES_PER_PAGE[slru])
+    throw new WalError('record-content', record.lsn, `${slru} has no page ${page}`);
+  return page;
+}
 
 export const zeroPage = (slru: Slru, page: number): Change => ({
   kind: 'page-delta',
