@@ -12,6 +12,7 @@ import {
   planCompaction,
   rangeOfKind,
 } from '@neon/pageserver-core';
+import { WalError } from '@neon/postgres';
 import { IMAGE_CODECS } from './files/zstd-compression';
 import { OracleCluster } from './oracle/cluster';
 import { compareCluster } from './oracle/compare';
@@ -44,8 +45,14 @@ afterAll(() => cluster.destroy());
 async function ingest(timeline: Timeline, to: Lsn = Lsn.of(Number.MAX_SAFE_INTEGER)): Promise<void> {
   const wal = await WalIngest.resume(timeline, IMAGE_CODECS);
   for (const { lsn, bytes } of cluster.wal(timeline.lastRecordLsn)) {
-    if (lsn >= to || timeline.stopped !== null) break;
-    await wal.push(bytes);
+    if (lsn >= to) return;
+    try {
+      await wal.push(bytes);
+    } catch (error) {
+      // Past the last record there are zeros.
+      if (error instanceof WalError && error.reason === 'end-of-wal') return;
+      throw error;
+    }
   }
 }
 
@@ -64,8 +71,7 @@ describe('the pageserver', () => {
     const timeline = await opened.pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
     await ingest(timeline);
     await opened.background.settled();
-    // Past the last record there are zeros: the stream ends.
-    expect(timeline.stopped).toMatch(/WAL at/);
+    expect(timeline.stopped).toBeNull();
     expect(timeline.prevRecordLsn).toBe(endLsn);
     const comparison = await compareCluster(timeline, {
       dataDir: cluster.dataDir,

@@ -11,6 +11,7 @@
 import {
   ByteReader,
   ByteWriter,
+  FRAME_HEADER_SIZE,
   type Lsn,
   type TenantId,
   TimelineId,
@@ -103,6 +104,9 @@ export const PAGE_ERROR_CODES = [
   'Internal',
 ] as const;
 export type PageErrorCode = (typeof PAGE_ERROR_CODES)[number];
+
+/** u32 request id, u16 count, before the pages. */
+const PAGES_HEADER_SIZE = 6;
 
 const TAG = {
   hello: 1,
@@ -224,4 +228,21 @@ export function decodePageAnswer(frame: Frame): PageAnswer {
     default:
       throw new RangeError(`unknown answer tag ${frame.tag}`);
   }
+}
+
+/** The frame of a `pages` answer, written in one piece: each page is copied once. */
+export function encodePagesFrame(requestId: number, pages: readonly Uint8Array[]): Uint8Array {
+  const payloadSize = PAGES_HEADER_SIZE + pages.length * PAGE_SIZE;
+  const frame = new Uint8Array(FRAME_HEADER_SIZE + payloadSize);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, payloadSize + 1);
+  view.setUint8(4, TAG.pages);
+  view.setUint32(FRAME_HEADER_SIZE, requestId);
+  view.setUint16(FRAME_HEADER_SIZE + 4, pages.length);
+  let at = FRAME_HEADER_SIZE + PAGES_HEADER_SIZE;
+  for (const page of pages) {
+    frame.set(page, at);
+    at += PAGE_SIZE;
+  }
+  return frame;
 }

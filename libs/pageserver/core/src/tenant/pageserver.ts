@@ -110,8 +110,8 @@ export class Pageserver {
     });
   }
 
-  /** @throws Refusal `TimelineHasChildren` */
-  delete(name: TimelineName): Promise<void> {
+  /** @param leave ends what works on the timeline. @throws Refusal `TimelineHasChildren` */
+  delete(name: TimelineName, leave: () => Promise<void>): Promise<void> {
     return this.inTurn(name.tenantId, async () => {
       const timeline = this.find(name);
       if (timeline === undefined) return;
@@ -119,6 +119,7 @@ export class Pageserver {
         throw new Refusal('TimelineHasChildren', `timeline ${keyOf(name)} has branches`);
       timeline.stop('the timeline was deleted');
       this.timelines.delete(keyOf(name));
+      await leave();
       await this.parts.gate.drained();
       await this.store.remove(name);
     });

@@ -183,6 +183,12 @@ export class Timeline {
     await this.waiters.wait(lsn, signal);
   }
 
+  /** Until everything this timeline was branched from is there: ingest reads it. */
+  async waitForAncestor(signal: AbortSignal): Promise<void> {
+    if (this.ancestor !== null && this.current.ancestor !== null)
+      await this.ancestor.waitFor(this.current.ancestor.lsn, signal);
+  }
+
   /** Whether a read at the LSN need not wait. */
   hasReached(lsn: Lsn): boolean {
     const { ancestor } = this.current;

@@ -2,7 +2,8 @@
  * From WAL bytes to the changes of a timeline.
  *
  *   I1  Records are applied in order, each wholly or not at all; ingest resumes at the end of the last one.
- *   I2  A record that cannot be decoded, or that `changesOf` does not know, stops the timeline: its reason names record and LSN.
+ *   I2  A record that `changesOf` does not know stops the timeline: its reason names record and LSN.
+ *   I3  Bytes that are not WAL throw `WalError`: another source may have the right ones.
  */
 import { Corrupt, type Lsn, Lsn as LsnOf } from '@neon/kernel';
 import {
@@ -56,7 +57,7 @@ export class WalIngest {
     return this.decoder.receivedLsn;
   }
 
-  /** Ingests the records that `bytes` complete. The timeline is stopped when one cannot be: see its `stopped`. */
+  /** Ingests the records that `bytes` complete. @throws WalError */
   async push(bytes: Uint8Array): Promise<void> {
     const { timeline, decoder } = this;
     if (timeline.stopped !== null) return;
@@ -68,12 +69,8 @@ export class WalIngest {
         if (count % RECORDS_PER_LOOK === 0) await timeline.ingested();
       }
     } catch (error) {
-      if (!(error instanceof UnsupportedRecord) && !(error instanceof Corrupt)) throw error;
-      timeline.stop(
-        error instanceof UnsupportedRecord
-          ? `cannot apply ${error.recordName} at ${LsnOf.format(error.lsn)}: ${error.message}`
-          : error.message,
-      );
+      if (!(error instanceof UnsupportedRecord)) throw error;
+      timeline.stop(`cannot apply ${error.recordName} at ${LsnOf.format(error.lsn)}: ${error.message}`);
     } finally {
       await timeline.ingested();
     }

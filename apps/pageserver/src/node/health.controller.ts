@@ -1,0 +1,30 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Controller, Get, Inject, Req, Res, UseGuards } from '@nestjs/common';
+import type { PageserverStatus } from '@neon/pageserver-contract';
+import { metricsHandler } from '@neon/telemetry';
+import { ManagementGuard } from '../timeline/management.guard';
+import { PageserverNode } from './pageserver-node';
+
+/** Shown to operators; set when a release is cut. */
+const VERSION = '0.1.0';
+
+@Controller()
+export class HealthController {
+  constructor(@Inject(PageserverNode) private readonly node: PageserverNode) {}
+
+  @Get('healthz')
+  health(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  @Get('metrics')
+  metrics(@Req() request: IncomingMessage, @Res() response: ServerResponse): void {
+    metricsHandler(request, response);
+  }
+
+  @Get('v1/status')
+  @UseGuards(ManagementGuard)
+  status(): PageserverStatus {
+    return { pageserverId: this.node.id, version: VERSION };
+  }
+}

@@ -1,0 +1,12 @@
+export { ZstdCompression, IMAGE_CODECS } from './files/zstd-compression';
+export { OpenFiles } from './files/open-files';
+export { DirectoryTimelineFiles } from './files/directory-timeline-files';
+export { DirectoryTimelineStore } from './files/directory-timeline-store';
+export { DirectoryTemplateStore } from './import/directory-template-store';
+export { WalFeeds, type WalFeedsOptions } from './wal/wal-feeds';
+export { nameOf } from './wal/wal-receiver';
+export { PageServer, type PageServerOptions } from './page/page-server';
+export { PageMetrics } from './page/page-metrics';
+export { BackgroundTasks } from './background-tasks';
+export { Housekeeping } from './housekeeping';
+export { observe, type Observed } from './observe';

@@ -1,0 +1,203 @@
+/**
+ * One connection of the page service (S1–S3 of the contract).
+ *
+ *   P1  At most REQUESTS_IN_FLIGHT_MAX requests are under way, and at most WRITE_BUFFER_MAX answered bytes wait to be sent:
+ *       beyond, the socket is not read.
+ *   P2  What can be answered from memory is answered at once; the rest in whatever order it becomes ready.
+ *   P3  A malformed frame ends the connection with `ProtocolViolation`; nothing that a peer sends ends more than that.
+ */
+import type { Socket } from 'node:net';
+import { ByteReadError, Corrupt, FrameDecoder, Refusal } from '@neon/kernel';
+import {
+  BASEBACKUP_CHUNK_SIZE,
+  type GetBasebackup,
+  type GetPages,
+  type Hello,
+  PAGE_ERROR_CODES,
+  PAGE_FRAME_SIZE_MAX,
+  PAGE_SERVICE_VERSION,
+  type PageAnswer,
+  type PageErrorCode,
+  type PageRequest,
+  REQUESTS_IN_FLIGHT_MAX,
+  decodePageRequest,
+  encodePageAnswer,
+  encodePagesFrame,
+} from '@neon/pageserver-contract';
+import { type PagesWanted, type Timeline, basebackup, readPages, readPagesNow } from '@neon/pageserver-core';
+import type { Fork } from '@neon/postgres';
+import type { PageServerOptions } from './page-server';
+
+const WRITE_BUFFER_MAX = 8 * 1024 * 1024;
+/** A peer that has not said hello by then is not one of ours. */
+const HELLO_TIMEOUT_MS = 10_000;
+
+export class PageConnection {
+  private readonly frames = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
+  private readonly closed = new AbortController();
+  private timeline: Timeline | null = null;
+  private greeting = false;
+  /** Requests that came before hello was answered. */
+  private readonly early: PageRequest[] = [];
+  private inFlight = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: PageServerOptions,
+  ) {}
+
+  serve(): void {
+    const { socket } = this;
+    const timer = setTimeout(() => this.refuse('ProtocolViolation', 'no hello in time'), HELLO_TIMEOUT_MS);
+    socket.on('data', (chunk: Buffer) => this.received(chunk));
+    socket.on('drain', () => this.resume());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      clearTimeout(timer);
+      this.closed.abort();
+    });
+    this.helloDone = () => clearTimeout(timer);
+  }
+
+  private helloDone = (): void => undefined;
+
+  private received(chunk: Buffer): void {
+    try {
+      const frames = this.frames.push(chunk);
+      this.socket.cork();
+      for (const frame of frames) this.handle(decodePageRequest(frame));
+      this.socket.uncork();
+    } catch (error) {
+      if (error instanceof ByteReadError || error instanceof RangeError || error instanceof SyntaxError)
+        return this.refuse('ProtocolViolation', error.message);
+      this.options.logger.error(
+        { error: error instanceof Error ? error.stack : String(error) },
+        'page connection failed',
+      );
+      this.refuse('Internal', 'internal error');
+    }
+    if (this.inFlight >= REQUESTS_IN_FLIGHT_MAX || this.socket.writableLength > WRITE_BUFFER_MAX) this.socket.pause();
+  }
+
+  private resume(): void {
+    if (this.inFlight < REQUESTS_IN_FLIGHT_MAX && this.socket.writableLength <= WRITE_BUFFER_MAX) this.socket.resume();
+  }
+
+  private handle(request: PageRequest): void {
+    const { timeline } = this;
+    if (request.type === 'hello') {
+      if (this.greeting) throw new RangeError('a second hello');
+      this.greeting = true;
+      this.greet(request).catch((error: unknown) => this.refuseFor(error));
+      return;
+    }
+    if (timeline === null) {
+      if (!this.greeting) throw new RangeError('the first frame must be hello');
+      if (this.early.push(request) > REQUESTS_IN_FLIGHT_MAX) throw new RangeError('too many requests before welcome');
+      return;
+    }
+    const startedMs = performance.now();
+    if (request.type === 'getPages') return this.getPages(timeline, request, startedMs);
+    this.track(request, startedMs, this.sendBasebackup(timeline, request));
+  }
+
+  private async greet(hello: Hello): Promise<void> {
+    if (hello.version !== PAGE_SERVICE_VERSION)
+      throw new Refusal(
+        'ProtocolViolation',
+        `version ${hello.version} is not spoken here, only ${PAGE_SERVICE_VERSION}`,
+      );
+    const claims = await this.options.tokens.verify(hello.token);
+    const isOpen =
+      claims.scope === 'management' ||
+      (claims.scope === 'timeline' && claims.tenantId === hello.tenantId && claims.timelineId === hello.timelineId);
+    if (!isOpen) throw new Refusal('Unauthorized', 'the token is not for this timeline');
+    this.timeline = this.options.pageserver.get(hello);
+    this.helloDone();
+    this.send({ type: 'welcome', version: PAGE_SERVICE_VERSION });
+    for (const request of this.early.splice(0)) this.handle(request);
+  }
+
+  private getPages(timeline: Timeline, request: GetPages, startedMs: number): void {
+    const wanted: PagesWanted = {
+      relation: request,
+      fork: request.fork as Fork,
+      blocks: request.blocks,
+      lsn: request.lsn,
+    };
+    try {
+      const pages = readPagesNow(timeline, wanted);
+      if (pages !== null) return this.sendPages(request, pages, startedMs);
+    } catch (error) {
+      return this.sendError(request, error, startedMs);
+    }
+    const signal = AbortSignal.any([this.closed.signal, AbortSignal.timeout(this.options.waitMs)]);
+    this.track(
+      request,
+      startedMs,
+      readPages(timeline, wanted, signal).then((pages) => this.sendPages(request, pages, startedMs)),
+    );
+  }
+
+  private sendPages({ requestId }: GetPages, pages: readonly Uint8Array[], startedMs: number): void {
+    if (!this.socket.writable) return;
+    this.socket.write(encodePagesFrame(requestId, pages));
+    this.options.metrics.answered({ request: 'getPages', outcome: 'ok' }, startedMs, pages.length);
+  }
+
+  /** Chunks of one basebackup follow each other; other answers may come between them. */
+  private async sendBasebackup(timeline: Timeline, { requestId, lsn }: GetBasebackup): Promise<void> {
+    const startedMs = performance.now();
+    const signal = AbortSignal.any([this.closed.signal, AbortSignal.timeout(this.options.waitMs)]);
+    const tarball = Buffer.concat(await basebackup(timeline, lsn, signal));
+    for (let at = 0; at < tarball.length; at += BASEBACKUP_CHUNK_SIZE) {
+      const bytes = tarball.subarray(at, at + BASEBACKUP_CHUNK_SIZE);
+      this.send({ type: 'basebackupChunk', requestId, last: at + bytes.length === tarball.length, bytes });
+    }
+    this.options.metrics.answered({ request: 'getBasebackup', outcome: 'ok' }, startedMs);
+  }
+
+  private track(request: GetPages | GetBasebackup, startedMs: number, answer: Promise<void>): void {
+    this.inFlight++;
+    answer
+      .catch((error: unknown) => this.sendError(request, error, startedMs))
+      .finally(() => {
+        this.inFlight--;
+        this.resume();
+      });
+  }
+
+  private sendError({ requestId, type }: GetPages | GetBasebackup, error: unknown, startedMs: number): void {
+    const { code, message } = this.describe(error);
+    this.options.metrics.answered({ request: type, outcome: code }, startedMs);
+    this.send({ type: 'error', requestId, code, message });
+  }
+
+  private send(answer: PageAnswer): void {
+    if (this.socket.writable) this.socket.write(encodePageAnswer(answer));
+  }
+
+  private refuseFor(error: unknown): void {
+    const { code, message } = this.describe(error);
+    this.refuse(code, message);
+  }
+
+  private refuse(code: PageErrorCode, message: string): void {
+    this.send({ type: 'error', requestId: 0, code, message });
+    this.socket.end();
+    this.socket.destroySoon();
+  }
+
+  private describe(error: unknown): { code: PageErrorCode; message: string } {
+    if (error instanceof Refusal) {
+      const code = PAGE_ERROR_CODES.find((known) => known === error.code);
+      return { code: code ?? 'ProtocolViolation', message: error.message };
+    }
+    if (error instanceof Corrupt) {
+      this.options.logger.error({ error: error.message }, 'corrupt data met while reading');
+      return { code: 'Corrupt', message: error.message };
+    }
+    this.options.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'page request failed');
+    return { code: 'Internal', message: 'internal error' };
+  }
+}

@@ -1,0 +1,54 @@
+/** The page service's TCP listener: bounded connections, an orderly end. */
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import type { Pageserver } from '@neon/pageserver-core';
+import type { TokenVerifier } from '@neon/service-token';
+import type { Logger } from '@neon/telemetry';
+import { PageConnection } from './page-connection';
+import type { PageMetrics } from './page-metrics';
+
+/** A host agent holds a few connections per compute; this many would be thousands of computes. */
+const CONNECTIONS_MAX = 10_000;
+
+export interface PageServerOptions {
+  readonly pageserver: Pageserver;
+  readonly tokens: TokenVerifier;
+  readonly metrics: PageMetrics;
+  readonly logger: Logger;
+  /** How long a request waits for its LSN. */
+  readonly waitMs: number;
+}
+
+export class PageServer {
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(private readonly server: Server) {}
+
+  static async listen(options: PageServerOptions, { host, port }: { host: string; port: number }): Promise<PageServer> {
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 });
+    server.maxConnections = CONNECTIONS_MAX;
+    const pages = new PageServer(server);
+    server.on('connection', (socket) => {
+      pages.sockets.add(socket);
+      socket.on('close', () => pages.sockets.delete(socket));
+      new PageConnection(socket, options).serve();
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, () => resolve());
+    });
+    return pages;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+  get connectionCount(): number {
+    return this.sockets.size;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+}
