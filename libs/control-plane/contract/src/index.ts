@@ -1,2 +1,14 @@
 export * from './proxy';
 export * from './events';
+export * as accountApi from './api/account';
+export * as branchApi from './api/branch';
+export * as connectionApi from './api/connection';
+export * as databaseApi from './api/database';
+export * as endpointApi from './api/endpoint';
+export * as operationApi from './api/operation';
+export * as projectApi from './api/project';
+export * as roleApi from './api/role';
+export { type ApiOperation } from './api/operation-definition';
+export { OPERATIONS } from './api/operations';
+export { NOT_IMPLEMENTED, type NotImplementedOperation } from './api/not-implemented';
+export { GeneralError } from './api/values';
