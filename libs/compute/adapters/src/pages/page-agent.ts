@@ -19,6 +19,7 @@ import { type ShimRequest, ShimRequestDecoder, encodePagesHeader, encodeShimErro
 /** What the agent reads from: a `PageServiceClient`. */
 export interface PageSource {
   getPages(read: PageRead): Promise<Uint8Array>;
+  giveBack(pages: Uint8Array): void;
 }
 
 export interface PageAgentOptions {
@@ -49,7 +50,11 @@ export class PageAgent {
   constructor(private readonly options: PageAgentOptions) {
     this.baseLsn = options.baseLsn;
     this.metrics = new PageMetrics(options.computeId);
-    this.buffer = new PageBuffer((want) => this.fetch(want), options.aheadSizeBytesMax ?? AHEAD_SIZE_BYTES_MAX);
+    const source = {
+      fetch: (want: Want) => this.fetch(want),
+      giveBack: (pages: Uint8Array) => options.pageService.giveBack(pages),
+    };
+    this.buffer = new PageBuffer(source, options.aheadSizeBytesMax ?? AHEAD_SIZE_BYTES_MAX);
     this.server = createServer((socket) => this.serve(socket));
   }
 
@@ -107,12 +112,12 @@ export class PageAgent {
   private async answer(socket: Socket, request: ShimRequest): Promise<void> {
     const startedAt = performance.now();
     try {
-      const { pages, aheadCount } = await this.buffer.take(wantOf(request));
+      const { pages, aheadCount, done } = await this.buffer.take(wantOf(request));
       const seconds = (performance.now() - startedAt) / 1000;
       this.metrics.read({ hitCount: aheadCount, missCount: request.blockCount - aheadCount, seconds });
       socket.cork();
       socket.write(encodePagesHeader(request));
-      for (const piece of pages) socket.write(piece);
+      pages.forEach((piece, index) => socket.write(piece, index === pages.length - 1 ? done : undefined));
       socket.uncork();
     } catch (error) {
       this.metrics.failed();

@@ -2,8 +2,7 @@
  * From a pageserver's byte stream to its answers, and from its errors to ours.
  *
  *   W1  However the stream is cut, `push` hands out the same answers in order.
- *   W2  Each payload is copied once, into memory of its own: the chunk may be reused as soon as `push` returns. A scan
- *       moves hundreds of megabytes a second through here, which a decoder that joins chunks would turn into garbage.
+ *   W2  Each payload is copied once, into memory from `allocate`: the chunk may be used again as soon as `push` returns.
  */
 import { ByteReadError, Corrupt, FRAME_HEADER_SIZE, Refusal, Unavailable } from '@neon/kernel';
 import { PAGE_FRAME_SIZE_MAX, type PageAnswer, type PageError, decodePageAnswer } from '@neon/pageserver-contract';
@@ -11,8 +10,11 @@ import { PAGE_FRAME_SIZE_MAX, type PageAnswer, type PageError, decodePageAnswer 
 export class PageAnswerDecoder {
   private readonly header = Buffer.alloc(FRAME_HEADER_SIZE);
   private headerSize = 0;
-  private payload = Buffer.alloc(0);
+  private payload: Buffer = Buffer.alloc(0);
   private payloadSize = 0;
+
+  /** @param allocate makes room for the payload of an answer, whose bytes are handed out with it */
+  constructor(private readonly allocate: (size: number) => Buffer = (size) => Buffer.allocUnsafeSlow(size)) {}
 
   /** @throws ByteReadError or RangeError on anything but well-formed answers. */
   push(chunk: Buffer, onAnswer: (answer: PageAnswer) => void): void {
@@ -38,7 +40,7 @@ export class PageAnswerDecoder {
     const size = this.header.readUInt32BE(0);
     if (size === 0 || size > PAGE_FRAME_SIZE_MAX)
       throw new ByteReadError(`frame of ${size} bytes, limit ${PAGE_FRAME_SIZE_MAX}`);
-    this.payload = Buffer.allocUnsafeSlow(size - 1);
+    this.payload = this.allocate(size - 1);
     this.payloadSize = 0;
   }
 }

@@ -7,6 +7,7 @@ class Storage {
   private release: (() => void)[] = [];
   failing = false;
 
+  readonly givenBack: number[] = [];
   readonly fetch = async ({ relation, firstBlock, count }: Want): Promise<Uint8Array> => {
     this.asked.push(`${relation} ${firstBlock}+${count}`);
     await new Promise<void>((resolve) => this.release.push(resolve));
@@ -15,6 +16,10 @@ class Storage {
     for (let i = 0; i < count; i++) pages[i * PAGE_SIZE] = firstBlock + i;
     return pages;
   };
+
+  giveBack(pages: Uint8Array): void {
+    this.givenBack.push(pages.length / PAGE_SIZE);
+  }
 
   async answer(): Promise<void> {
     this.release.splice(0).forEach((release) => release());
@@ -29,7 +34,7 @@ const want = (firstBlock: number, count: number, relation = 'r'): Want => ({ rel
 describe('the page buffer', () => {
   test('B1: a read that overlaps what is in flight asks only for the rest', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 1 << 20);
+    const buffer = new PageBuffer(storage, 1 << 20);
     expect(buffer.ahead(want(4, 4))).toBe(4);
     const taken = buffer.take(want(2, 8));
     expect(storage.asked).toEqual(['r 4+4', 'r 2+2', 'r 8+2']);
@@ -41,7 +46,7 @@ describe('the page buffer', () => {
 
   test('two reads of one block in flight are one request, and both get it', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 1 << 20);
+    const buffer = new PageBuffer(storage, 1 << 20);
     const both = Promise.all([buffer.take(want(1, 1)), buffer.take(want(1, 1))]);
     await storage.answer();
     expect((await both).map(({ pages }) => blocksOf(pages))).toEqual([[1], [1]]);
@@ -50,7 +55,7 @@ describe('the page buffer', () => {
 
   test('a page is handed out once and then forgotten', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 2 * PAGE_SIZE);
+    const buffer = new PageBuffer(storage, 2 * PAGE_SIZE);
     for (let round = 0; round < 3; round++) {
       expect(buffer.ahead(want(0, 2))).toBe(2);
       await storage.answer();
@@ -62,7 +67,7 @@ describe('the page buffer', () => {
 
   test('B2: what does not fit is not fetched ahead, but the oldest finished pages make room', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 4 * PAGE_SIZE);
+    const buffer = new PageBuffer(storage, 4 * PAGE_SIZE);
     expect(buffer.ahead(want(0, 3))).toBe(3);
     expect(buffer.ahead(want(10, 2))).toBe(0);
     await storage.answer();
@@ -74,7 +79,7 @@ describe('the page buffer', () => {
 
   test('B3: a failed fetch fails its reads and is asked again by the next', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 1 << 20);
+    const buffer = new PageBuffer(storage, 1 << 20);
     storage.failing = true;
     buffer.ahead(want(0, 2));
     const failed = expect(buffer.take(want(0, 1))).rejects.toThrow('storage is away');
@@ -87,9 +92,33 @@ describe('the page buffer', () => {
     expect(storage.asked).toEqual(['r 0+2', 'r 0+1']);
   });
 
+  test('B4: pages are given back when the last reader is done, and never before', async () => {
+    const storage = new Storage();
+    const buffer = new PageBuffer(storage, 1 << 20);
+    buffer.ahead(want(0, 4));
+    await storage.answer();
+    const [left, right] = [await buffer.take(want(0, 2)), await buffer.take(want(2, 2))];
+    right.done();
+    await storage.answer();
+    expect(storage.givenBack).toEqual([]);
+    left.done();
+    await storage.answer();
+    expect(storage.givenBack).toEqual([4]);
+  });
+
+  test('B4: pages given up for others are given back', async () => {
+    const storage = new Storage();
+    const buffer = new PageBuffer(storage, 4 * PAGE_SIZE);
+    buffer.ahead(want(0, 3));
+    await storage.answer();
+    buffer.ahead(want(10, 2));
+    await storage.answer();
+    expect(storage.givenBack).toEqual([3]);
+  });
+
   test('equal blocks of different relations are different pages', async () => {
     const storage = new Storage();
-    const buffer = new PageBuffer(storage.fetch, 1 << 20);
+    const buffer = new PageBuffer(storage, 1 << 20);
     buffer.ahead(want(0, 1, 'a'));
     const taken = buffer.take(want(0, 1, 'b'));
     await storage.answer();

@@ -8,6 +8,7 @@
  *   B2  At most `sizeBytesMax` of pages fetched ahead are held or in flight: what would not fit, with what is finished
  *       and oldest given up for it, is not fetched ahead.
  *   B3  A failed fetch is forgotten: the next want of its blocks asks again.
+ *   B4  Pages are given back to their source, once, when neither this buffer nor a reader holds them.
  */
 import { PAGE_SIZE } from '@neon/pageserver-contract';
 
@@ -18,8 +19,11 @@ interface Run {
   readonly count: number;
   readonly pages: Promise<Uint8Array>;
   finished: boolean;
+  forgotten: boolean;
   /** Blocks not handed out yet. */
   remaining: number;
+  /** Reads that wait for the pages or still use them. */
+  readers: number;
 }
 
 export interface Want {
@@ -29,13 +33,25 @@ export interface Want {
   readonly count: number;
 }
 
-export type Fetch = (want: Want) => Promise<Uint8Array>;
+export interface WantSource {
+  fetch(want: Want): Promise<Uint8Array>;
+  giveBack(pages: Uint8Array): void;
+}
 
 export interface Taken {
   /** The pages in order, in as many pieces as requests brought them. */
   readonly pages: Uint8Array[];
   /** Blocks that were already held or in flight. */
   readonly aheadCount: number;
+  /** To be called once, when `pages` have been used. */
+  done(): void;
+}
+
+interface Piece {
+  readonly run: Run;
+  readonly firstBlock: number;
+  count: number;
+  readonly isNew: boolean;
 }
 
 export class PageBuffer {
@@ -47,7 +63,7 @@ export class PageBuffer {
   wastedCount = 0;
 
   constructor(
-    private readonly fetch: Fetch,
+    private readonly source: WantSource,
     private readonly sizeBytesMax: number,
   ) {}
 
@@ -55,14 +71,21 @@ export class PageBuffer {
   async take(want: Want): Promise<Taken> {
     const pieces = this.cover(want);
     const aheadCount = pieces.reduce((sum, piece) => sum + (piece.isNew ? 0 : piece.count), 0);
-    const pages = await Promise.all(
-      pieces.map(async ({ run, firstBlock, count }) => {
-        const at = (firstBlock - run.firstBlock) * PAGE_SIZE;
-        return (await run.pages).subarray(at, at + count * PAGE_SIZE);
-      }),
-    );
-    for (const piece of pieces) this.handOut(piece);
-    return { pages, aheadCount };
+    for (const { run } of pieces) run.readers++;
+    const done = (): void => pieces.forEach(({ run }) => this.leave(run));
+    try {
+      const pages = await Promise.all(
+        pieces.map(async ({ run, firstBlock, count }) => {
+          const at = (firstBlock - run.firstBlock) * PAGE_SIZE;
+          return (await run.pages).subarray(at, at + count * PAGE_SIZE);
+        }),
+      );
+      for (const piece of pieces) this.handOut(piece);
+      return { pages, aheadCount, done };
+    } catch (error) {
+      done();
+      throw error;
+    }
   }
 
   /** Fetches ahead what nobody has asked for, as far as it fits; returns how many blocks that is. */
@@ -91,10 +114,10 @@ export class PageBuffer {
   }
 
   /** The runs that hold `want` between them, begun where there are none. */
-  private cover(want: Want): { run: Run; firstBlock: number; count: number; isNew: boolean }[] {
+  private cover(want: Want): Piece[] {
     const begun = new Set(this.missingIn(want).map((gap) => this.begin(gap)));
     const blocks = this.relations.get(want.relation);
-    const pieces: { run: Run; firstBlock: number; count: number; isNew: boolean }[] = [];
+    const pieces: Piece[] = [];
     for (let block = want.firstBlock; block < want.firstBlock + want.count; block++) {
       const run = blocks?.get(block);
       if (run === undefined) throw new Error(`B1: block ${block} is covered by no run`);
@@ -106,7 +129,8 @@ export class PageBuffer {
   }
 
   private begin(want: Want): Run {
-    const run: Run = { ...want, pages: this.fetch(want), finished: false, remaining: want.count };
+    const pages = this.source.fetch(want);
+    const run: Run = { ...want, pages, finished: false, forgotten: false, remaining: want.count, readers: 0 };
     let blocks = this.relations.get(want.relation);
     if (blocks === undefined) this.relations.set(want.relation, (blocks = new Map()));
     for (let block = want.firstBlock; block < want.firstBlock + want.count; block++) blocks.set(block, run);
@@ -119,7 +143,7 @@ export class PageBuffer {
     return run;
   }
 
-  private handOut({ run, firstBlock, count }: { run: Run; firstBlock: number; count: number }): void {
+  private handOut({ run, firstBlock, count }: Piece): void {
     const blocks = this.relations.get(run.relation);
     for (let block = firstBlock; block < firstBlock + count; block++) {
       if (blocks?.get(block) !== run) continue;
@@ -131,11 +155,26 @@ export class PageBuffer {
 
   private forget(run: Run): void {
     if (!this.runs.delete(run)) return;
+    run.forgotten = true;
+    this.giveBackUnused(run);
     this.sizeBytes -= run.count * PAGE_SIZE;
     const blocks = this.relations.get(run.relation);
     for (let block = run.firstBlock; block < run.firstBlock + run.count; block++)
       if (blocks?.get(block) === run) blocks.delete(block);
     if (blocks?.size === 0) this.relations.delete(run.relation);
+  }
+
+  private leave(run: Run): void {
+    run.readers--;
+    this.giveBackUnused(run);
+  }
+
+  private giveBackUnused(run: Run): void {
+    if (!run.forgotten || run.readers > 0) return;
+    run.pages.then(
+      (pages) => this.source.giveBack(pages),
+      () => undefined,
+    );
   }
 
   private makeRoom(sizeBytes: number): boolean {

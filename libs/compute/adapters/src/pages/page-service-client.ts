@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Lsn, Unavailable } from '@neon/kernel';
 import { streamBasebackup } from './basebackup-stream';
+import { PageMemory } from './page-memory';
 import { type PageRead, type PageServiceAddress, PageServiceConnection } from './page-service-connection';
 
 export interface PageServiceClientOptions {
@@ -23,12 +24,18 @@ const PAUSE_MS_MAX = 1_000;
 export class PageServiceClient {
   private connection: Promise<PageServiceConnection> | null = null;
   private closed = false;
+  private readonly memory = new PageMemory();
 
   constructor(private readonly options: PageServiceClientOptions) {}
 
   /** The pages of `read.blocks`, one after the other. */
   getPages(read: PageRead): Promise<Uint8Array> {
     return this.retried(async () => (await this.connected()).getPages(read));
+  }
+
+  /** Says that nobody will look at pages from `getPages` again: their memory serves the next answers. Never required. */
+  giveBack(pages: Uint8Array): void {
+    this.memory.giveBack(pages);
   }
 
   /** The tarball at `lsn` in chunks. A stream that broke off throws: the caller begins again with an empty directory. */
@@ -60,7 +67,7 @@ export class PageServiceClient {
       // Whoever comes first replaces the connection that ended; the others share the one that is being opened.
       if (this.connection === current) this.connection = null;
     }
-    this.connection ??= PageServiceConnection.open(this.options.address);
+    this.connection ??= PageServiceConnection.open(this.options.address, this.memory);
     return this.connection;
   }
 

@@ -14,6 +14,7 @@ import {
   encodePageRequest,
 } from '@neon/pageserver-contract';
 import { PageAnswerDecoder, errorOf } from './page-answers';
+import type { PageMemory } from './page-memory';
 
 export interface PageServiceAddress {
   readonly host: string;
@@ -40,12 +41,13 @@ interface Waiter {
 
 export class PageServiceConnection {
   private readonly socket: Socket;
-  private readonly decoder = new PageAnswerDecoder();
+  private readonly decoder: PageAnswerDecoder;
   private readonly waiters = new Map<number, Waiter>();
   private lastRequestId = GREETING_ID;
   private failure: Error | null = null;
 
-  private constructor({ host, port }: PageServiceAddress) {
+  private constructor({ host, port }: PageServiceAddress, memory: PageMemory) {
+    this.decoder = new PageAnswerDecoder((size) => memory.borrow(size));
     const onread = { buffer: Buffer.allocUnsafeSlow(RECEIVE_BUFFER_SIZE), callback: this.receive.bind(this) };
     this.socket = connect({ host, port, noDelay: true, keepAlive: true, onread });
     this.socket.on('error', (cause) =>
@@ -55,8 +57,8 @@ export class PageServiceConnection {
   }
 
   /** @throws Unavailable, or Refusal when the pageserver does not accept the greeting. */
-  static async open(address: PageServiceAddress): Promise<PageServiceConnection> {
-    const connection = new PageServiceConnection(address);
+  static async open(address: PageServiceAddress, memory: PageMemory): Promise<PageServiceConnection> {
+    const connection = new PageServiceConnection(address, memory);
     const timer = setTimeout(
       () => connection.fail(new Unavailable(`pageserver ${address.host}:${address.port} does not answer`)),
       GREETING_TIMEOUT_MS,
@@ -73,14 +75,13 @@ export class PageServiceConnection {
     return this.failure === null;
   }
 
-  /** The pages one after the other. @throws what `errorOf` makes of the pageserver's answer; Unavailable. */
+  /** The pages one after the other, in borrowed memory. @throws what `errorOf` makes of the pageserver's answer; Unavailable. */
   async getPages(read: PageRead): Promise<Uint8Array> {
     if (this.failure !== null) throw this.failure;
     if (this.waiters.size >= REQUESTS_IN_FLIGHT_MAX)
       throw new Unavailable(`${REQUESTS_IN_FLIGHT_MAX} page requests in flight`);
     const requestId = (this.lastRequestId = (this.lastRequestId % 0xffff_ffff) + 1);
-    const pages = await this.asked(requestId, encodePageRequest({ type: 'getPages', requestId, ...read }));
-    return pages;
+    return this.asked(requestId, encodePageRequest({ type: 'getPages', requestId, ...read }));
   }
 
   close(): void {
