@@ -2,7 +2,7 @@
  * The stock Postgres that writes the WAL: made, its cold directory copied, started with everything logged for checking.
  */
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync } from 'node:fs';
+import { appendFileSync, chownSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,7 +33,6 @@ const settings = (port: number): Record<string, string> => ({
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   fsync: 'off',
-  full_page_writes: 'off',
   autovacuum: 'off',
   shared_buffers: '128MB',
   max_connections: '30',
@@ -55,6 +54,8 @@ export async function startOracleServer(distribution: Distribution, workDir: str
   mkdirSync(workDir, { recursive: true });
   if (user !== null) chownSync(workDir, user.uid, user.gid);
   await initCluster(distribution, dataDir, user);
+  // In a file, not on the command line: the workload turns them on.
+  appendFileSync(join(dataDir, 'postgresql.conf'), 'full_page_writes = off\n');
   execFileSync('cp', ['-a', dataDir, baseDir]);
   const port = await freePort();
   const server = await startPostgres({

@@ -8,13 +8,13 @@ CREATE TABLE keys (k int, filler text) WITH (autovacuum_enabled = off)
 
 CREATE INDEX keys_k ON keys (k)
 
-INSERT INTO keys SELECT i, '' FROM generate_series(1, 30000) i
+COPY keys (k) FROM PROGRAM 'seq 1 12000'
 
-INSERT INTO keys SELECT (i * 7919) % 60000, '' FROM generate_series(1, 6000) i
+INSERT INTO keys SELECT (i * 7919) % 60000, '' FROM generate_series(1, 4000) i
 
-INSERT INTO keys SELECT 40000 - i, '' FROM generate_series(1, 3000) i
+INSERT INTO keys SELECT 20000 - i, '' FROM generate_series(1, 1500) i
 
-DELETE FROM keys WHERE k BETWEEN 3000 AND 29000
+DELETE FROM keys WHERE k BETWEEN 2000 AND 11000
 
 VACUUM keys
 
@@ -22,7 +22,7 @@ SELECT txid_current()
 
 VACUUM keys
 
-INSERT INTO keys SELECT i, '' FROM generate_series(3000, 9000) i
+COPY keys (k) FROM PROGRAM 'seq 3000 6000'
 
 DELETE FROM keys WHERE k < 59000
 
@@ -32,7 +32,7 @@ SELECT txid_current()
 
 VACUUM keys
 
-INSERT INTO keys SELECT i, '' FROM generate_series(1, 4000) i
+COPY keys (k) FROM PROGRAM 'seq 1 3000'
 
 CREATE TABLE long_keys (k text)
 
@@ -72,7 +72,7 @@ CREATE TABLE duplicates (k int, v int) WITH (autovacuum_enabled = off)
 
 CREATE INDEX duplicates_k ON duplicates (k)
 
-INSERT INTO duplicates SELECT i % 20, i FROM generate_series(1, 12000) i
+INSERT INTO duplicates SELECT i % 20, i FROM generate_series(1, 8000) i
 
 INSERT INTO duplicates SELECT 5, i FROM generate_series(1, 2000) i
 

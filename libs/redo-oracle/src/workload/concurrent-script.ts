@@ -47,6 +47,15 @@ export const concurrentScript: readonly SessionStep[] = [
   b('INSERT INTO raced VALUES (2, 1) ON CONFLICT (k) DO UPDATE SET n = raced.n + 1'),
   a('COMMIT'),
   b('INSERT INTO raced VALUES (1, 1) ON CONFLICT (k) DO UPDATE SET n = raced.n + 1'),
+  // Enough multixacts for a further page of their offsets and members: each has another member.
+  a('CREATE TABLE shared AS SELECT i AS id FROM generate_series(1, 2300) i'),
+  a('BEGIN'),
+  a('SELECT count(*) FROM (SELECT * FROM shared FOR SHARE) locked'),
+  b(
+    `DO $$ BEGIN FOR i IN 1..2300 LOOP BEGIN PERFORM * FROM shared WHERE ctid = ('(' || (i - 1) / 226 || ',' || (i - 1) % 226 + 1 || ')')::tid FOR SHARE; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$`,
+  ),
+  a('COMMIT'),
+  a('VACUUM (FREEZE) shared'),
   // Row versions with multixacts are frozen.
   a('VACUUM (FREEZE) parents'),
   a('VACUUM (FREEZE) children'),

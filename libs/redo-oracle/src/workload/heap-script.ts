@@ -224,6 +224,32 @@ VACUUM FULL pg_catalog.pg_attribute
 
 SELECT pg_drop_replication_slot('rewrites')
 
+SELECT pg_switch_wal()
+
+SELECT pg_create_restore_point('here')
+
+SELECT pg_replication_origin_create('upstream')
+
+SELECT pg_replication_origin_session_setup('upstream')
+
+BEGIN
+
+SELECT pg_replication_origin_xact_setup('0/1234', now())
+
+INSERT INTO upserted VALUES (4000, 0)
+
+COMMIT
+
+SELECT pg_replication_origin_session_reset()
+
+SELECT pg_replication_origin_advance('upstream', '0/5678')
+
+SELECT pg_replication_origin_drop('upstream')
+
+CREATE TEMP TABLE spent (i int)
+
+DO $$ BEGIN FOR i IN 1..34000 LOOP BEGIN INSERT INTO spent VALUES (i); EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$
+
 SELECT pg_logical_emit_message(false, 'oracle', 'message')
 
 VACUUM

@@ -8,11 +8,11 @@ CREATE TABLE hashed (k int, v int) WITH (autovacuum_enabled = off)
 
 CREATE INDEX hashed_k ON hashed USING hash (k) WITH (fillfactor = 30)
 
-INSERT INTO hashed SELECT i, i FROM generate_series(1, 8000) i
+INSERT INTO hashed SELECT i, i FROM generate_series(1, 3000) i
 
-INSERT INTO hashed SELECT 42, i FROM generate_series(1, 3000) i
+INSERT INTO hashed SELECT 42, i FROM generate_series(1, 1500) i
 
-INSERT INTO hashed SELECT i % 4, i FROM generate_series(1, 4000) i
+INSERT INTO hashed SELECT i % 4, i FROM generate_series(1, 2000) i
 
 DELETE FROM hashed WHERE k = 42 AND v % 2 = 0
 
@@ -22,7 +22,7 @@ DELETE FROM hashed WHERE v % 3 = 0
 
 VACUUM hashed
 
-INSERT INTO hashed SELECT i, i FROM generate_series(1, 12000) i
+INSERT INTO hashed SELECT i, i FROM generate_series(1, 5000) i
 
 DELETE FROM hashed WHERE k < 4
 
@@ -77,9 +77,9 @@ CREATE TABLE tagged (id int, tags int[]) WITH (autovacuum_enabled = off)
 
 CREATE INDEX tagged_tags ON tagged USING gin (tags) WITH (fastupdate = off)
 
-INSERT INTO tagged SELECT i, ARRAY[1, i % 10 + 2, i % 1000 + 100] FROM generate_series(1, 9000) i
+INSERT INTO tagged SELECT i, ARRAY[1, i % 10 + 2, i % 1000 + 100] FROM generate_series(1, 4000) i
 
-INSERT INTO tagged SELECT i, ARRAY[1, 2, i] FROM generate_series(20000, 23000) i
+INSERT INTO tagged SELECT i, ARRAY[1, 2, i] FROM generate_series(20000, 21000) i
 
 DELETE FROM tagged WHERE id % 3 = 0
 
@@ -95,7 +95,19 @@ DELETE FROM tagged
 
 VACUUM tagged
 
-INSERT INTO tagged SELECT i, ARRAY[1, 3] FROM generate_series(1, 3000) i
+INSERT INTO tagged SELECT i, ARRAY[1, 3] FROM generate_series(1, 1500) i
+
+CREATE TABLE posted (v int) WITH (autovacuum_enabled = off)
+
+COPY posted FROM PROGRAM 'seq 1 60000'
+
+CREATE INDEX posted_v ON posted USING gin ((ARRAY[1, v % 2]))
+
+DELETE FROM posted WHERE v BETWEEN 3000 AND 57000
+
+VACUUM posted
+
+COPY posted FROM PROGRAM 'seq 1 500'
 
 CREATE TABLE pending (id int, tags int[]) WITH (autovacuum_enabled = off)
 
@@ -134,7 +146,7 @@ CREATE TABLE places (id int, p point) WITH (autovacuum_enabled = off)
 
 CREATE INDEX places_p ON places USING gist (p)
 
-INSERT INTO places SELECT i, point(i % 171, i % 97) FROM generate_series(1, 9000) i
+INSERT INTO places SELECT i, point(i % 171, i % 97) FROM generate_series(1, 5000) i
 
 DELETE FROM places WHERE id % 2 = 0
 
@@ -148,7 +160,7 @@ SELECT txid_current()
 
 VACUUM places
 
-INSERT INTO places SELECT i, point(i % 31, i % 47) FROM generate_series(1, 4000) i
+INSERT INTO places SELECT i, point(i % 31, i % 47) FROM generate_series(1, 2000) i
 
 UPDATE places SET p = point(p[0] + 1, p[1]) WHERE id % 5 = 0
 
