@@ -209,7 +209,10 @@ export class ClientConnection {
     this.settle(
       this.trace.within(() => this.environment.controlPlane.authenticate({ endpointId, role })),
       (credentials) => ({ kind: 'credentials', credentials }),
-      (failure) => ({ kind: 'lookupFailed', failure }),
+      (failure) => {
+        if (failure.kind === 'unavailable') this.logger.warn({ failure, endpointId }, 'looking up a role failed');
+        return { kind: 'lookupFailed', failure };
+      },
     );
   }
 
