@@ -4,7 +4,7 @@
  * ERROR asks a person to look; WARN says something went wrong and work went on regardless. Values under the names in
  * REDACTED never reach the log.
  */
-import { trace } from '@opentelemetry/api';
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import { type Logger, pino } from 'pino';
 
 export type { Logger };
@@ -20,7 +20,7 @@ export function createLogger(service: string, level = 'info'): Logger {
     redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     mixin: () => {
       const span = trace.getActiveSpan()?.spanContext();
-      return span === undefined ? {} : { traceId: span.traceId, spanId: span.spanId };
+      return span === undefined || !isSpanContextValid(span) ? {} : { traceId: span.traceId, spanId: span.spanId };
     },
   });
 }

@@ -1,12 +1,13 @@
 /**
  * OpenTelemetry, set up once per process, before anything that makes spans or instruments.
  *
- * Traces go to `otlpUrl` (OTLP over HTTP) when one is given; metrics are always kept for the Prometheus endpoint that
+ * Traces go to `otlpUrl` (OTLP over HTTP) when one is given; without one they still have ids, which logs carry; metrics are always kept for the Prometheus endpoint that
  * `metricsHandler` serves, and go to `otlpUrl` as well.
  */
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import { NoopSpanProcessor } from '@opentelemetry/sdk-trace';
 import { prometheus } from './metrics';
 
 export interface TelemetryOptions {
@@ -28,7 +29,7 @@ export function startTelemetry({ service, otlpUrl }: TelemetryOptions): Telemetr
     autoDetectResources: false,
     instrumentations: [],
     ...(otlpUrl === undefined
-      ? { spanProcessors: [] }
+      ? { spanProcessors: [new NoopSpanProcessor()] }
       : { traceExporter: new OTLPTraceExporter({ url: `${otlpUrl}/v1/traces` }) }),
   });
   sdk.start();
