@@ -9,6 +9,7 @@
  */
 import {
   type BranchAddress,
+  type BranchPoint,
   BranchStorage,
   type ClusterIdentity,
   type Origin,
@@ -31,6 +32,8 @@ const INGEST_POLL_MS = 20;
 /** A torn record at the end of the WAL is never ingested: after this long without progress there is nothing more to wait for. */
 const INGEST_STALL_MS = 1_000;
 const STATUS_TIMEOUT_MS = 5_000;
+/** A client may read an insert position that its Postgres has not flushed yet: at most wal_buffers ahead. */
+const UNFLUSHED_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface StorageOptions {
   readonly safekeeperCount: number;
@@ -90,12 +93,11 @@ export class HttpBranchStorage extends BranchStorage {
     if (timeline !== null) await this.connect(address, placement, timeline);
   }
 
-  /** What the newest commit boundary at or below an LSN is, or what was committed at a time. @throws Refusal when it is not there */
-  async checkPoint(address: BranchAddress, placement: Placement, point: Origin['point']): Promise<void> {
+  override async checkPoint(address: BranchAddress, placement: Placement, point: BranchPoint): Promise<void> {
     const node = this.nodes.pageserver(placement.pageserverId);
     const path = pathOf(address);
     if (point.kind === 'time') {
-      const timestamp = encodeURIComponent(new Date(point.at).toISOString());
+      const timestamp = encodeURIComponent(point.time);
       const request = { method: 'GET', path: `${path}/lsn-at?timestamp=${timestamp}` } as const;
       const { kind } = await this.client.call(node, request, LsnAt);
       if (kind === 'past') throw new Refusal('PointOutOfHistory', 'the timestamp is before the history of the branch');
@@ -104,7 +106,7 @@ export class HttpBranchStorage extends BranchStorage {
       const { startLsn } = await this.client.call(node, { method: 'GET', path }, TimelineDetail);
       const committed = await this.committedLsn(address, placement);
       const lsn = Lsn.parse(point.lsn);
-      if (lsn > committed)
+      if (lsn > Lsn.advance(committed, UNFLUSHED_BYTES_MAX))
         throw new Refusal('PointOutOfHistory', `the LSN ${point.lsn} is after the end of the branch`);
       if (lsn < Lsn.parse(startLsn))
         throw new Refusal('PointOutOfHistory', `the LSN ${point.lsn} is before the history of the branch`);
@@ -124,9 +126,9 @@ export class HttpBranchStorage extends BranchStorage {
       case 'head':
         return { ...request, ancestorLsn: Lsn.format(committed) };
       case 'lsn':
-        return { ...request, ancestorLsn: point.lsn };
+        return { ...request, ancestorLsn: Lsn.format(Lsn.min(Lsn.parse(point.lsn), committed)) };
       case 'time':
-        return { ...request, ancestorTimestamp: new Date(point.at).toISOString() };
+        return { ...request, ancestorTimestamp: point.time };
     }
   }
 

@@ -6,7 +6,7 @@
  * @throws Unavailable when storage cannot be reached; Refusal with storage's own code when it says no
  */
 import type { Placement } from '../project/settings';
-import type { ClusterIdentity, Origin } from './branch';
+import type { BranchPoint, ClusterIdentity, Origin } from './branch';
 
 export interface BranchAddress {
   readonly projectId: string;
@@ -26,5 +26,7 @@ export abstract class BranchStorage {
     address: BranchAddress,
     options: { placement: Placement; origin: Origin },
   ): Promise<{ parentLsn: string; cluster: ClusterIdentity }>;
+  /** Whether a branch can begin there. @throws Refusal `PointOutOfHistory` */
+  abstract checkPoint(address: BranchAddress, placement: Placement, point: BranchPoint): Promise<void>;
   abstract deleteBranch(address: BranchAddress, placement: Placement): Promise<void>;
 }

@@ -31,8 +31,8 @@ export type Drops = z.infer<typeof Drops>;
 export const BranchPoint = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('head') }),
   z.object({ kind: z.literal('lsn'), lsn: z.string() }),
-  /** Milliseconds since the Unix epoch. */
-  z.object({ kind: z.literal('time'), at: z.number() }),
+  /** The text as it was given, to the microsecond, and the millisecond it lies in, since the Unix epoch. */
+  z.object({ kind: z.literal('time'), time: z.string(), at: z.number() }),
 ]);
 export type BranchPoint = z.infer<typeof BranchPoint>;
 

@@ -6,6 +6,7 @@ import { type By, type Change, type Workshop, positionOf } from '../operation/ch
 import { type Step, openChain } from '../operation/open-chain';
 import { type Project, branchOf, endpointsOf, liveProject, projectDecider } from '../project/project';
 import type { EndpointKind, EndpointSettings } from '../project/settings';
+import type { BranchStorage } from './branch-storage';
 import { type Branch, type BranchPoint, type Catalog, branchDecider, liveBranch } from './branch';
 
 export interface NewEndpoint {
@@ -32,11 +33,13 @@ export class Branches {
   constructor(
     private readonly workshop: Workshop,
     private readonly store: EventStore,
+    private readonly storage: BranchStorage,
   ) {}
 
   /** A branch with the parent's roles and databases as of the branch point. No data is copied. */
   async create(projectId: string, wish: NewBranch, by: By): Promise<CreatedBranch> {
     const { handler, random, queue } = this.workshop;
+    await this.checkPoint(projectId, wish);
     const committed = await handler.execute(by, async (unit) => {
       const project = liveProject(await unit.state(projectDecider, projectId));
       const parentId = wish.parentId ?? defaultBranchId(project);
@@ -90,6 +93,16 @@ export class Branches {
     });
     queue.nudge(projectId);
     return { position: positionOf(committed), operationIds: committed.value };
+  }
+
+  /** A point that storage does not have is refused now rather than by an operation later. */
+  private async checkPoint(projectId: string, { point, parentId }: NewBranch): Promise<void> {
+    if (point.kind === 'head') return;
+    const project = liveProject(await this.workshop.handler.state(projectDecider, projectId));
+    const branchId = branchOf(project, parentId ?? defaultBranchId(project)).branchId;
+    const parent = await this.workshop.handler.state(branchDecider, branchId);
+    if (project.placement === null || parent?.status !== 'ready') return;
+    await this.storage.checkPoint({ projectId, branchId }, project.placement, point);
   }
 
   private async addEndpoint(unit: Unit, project: Project, branchId: string, wish: NewEndpoint): Promise<Step> {
