@@ -28,8 +28,10 @@ const IDS = [1, 2, 3].map((id) => SafekeeperId.of(id));
 describe('three safekeepers', () => {
   const root = mkdtempSync(join(tmpdir(), 'safekeepers-'));
   const running = new Map<SafekeeperId, RunningSafekeeper>();
+  /** Of proposers; a safekeeper keeps all its ports over a restart, so that nobody else's connection ends there. */
   const ports = new Map<SafekeeperId, number>();
-  const logger = createLogger('safekeeper', 'silent');
+  const otherPorts = new Map<SafekeeperId, { replicationPort: number; httpPort: number }>();
+  const logger = createLogger('safekeeper', 'fatal');
   let nats: ChildProcess;
   let wal: RealWal;
   let issuer: TokenIssuer;
@@ -52,6 +54,8 @@ describe('three safekeepers', () => {
       'INSERT INTO t (filler) SELECT i::text FROM generate_series(1, 1000) i',
       'VACUUM FULL t',
     ]);
+    // More than two segments, so that every path crosses their borders.
+    expect(wal.bytes.length).toBeGreaterThan(2 * SEGMENT_SIZE);
     for (const id of IDS) await start(id);
   }, 120_000);
 
@@ -67,8 +71,8 @@ describe('three safekeepers', () => {
       dataDir: join(root, String(id)),
       host: '127.0.0.1',
       proposerPort: ports.get(id) ?? 0,
-      replicationPort: 0,
-      httpPort: 0,
+      replicationPort: otherPorts.get(id)?.replicationPort ?? 0,
+      httpPort: otherPorts.get(id)?.httpPort ?? 0,
       nats: { servers: `nats://127.0.0.1:${NATS_PORT}`, token: undefined },
       tokenPublicKeyFile: join(root, 'public.pem'),
       otlpUrl: undefined,
@@ -77,6 +81,7 @@ describe('three safekeepers', () => {
     const safekeeper = await startSafekeeper(config, logger);
     running.set(id, safekeeper);
     ports.set(id, safekeeper.proposerPort);
+    otherPorts.set(id, safekeeper);
   }
 
   async function stop(id: SafekeeperId): Promise<void> {

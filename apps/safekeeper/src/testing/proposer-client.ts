@@ -85,6 +85,7 @@ export class ProposerClient {
       this.feed({ kind: 'connected', safekeeper: id });
     });
     socket.on('data', (chunk) => {
+      if (socket.destroyed || this.isClosed) return;
       for (const frame of decoder.push(chunk))
         this.feed({ kind: 'received', safekeeper: id, message: decodeAcceptorMessage(frame) });
     });

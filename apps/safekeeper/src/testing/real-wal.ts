@@ -34,7 +34,14 @@ export async function makeRealWal(statements: readonly string[]): Promise<RealWa
   const user = postgresUser(undefined);
   try {
     await initCluster(distribution, dataDir, user);
-    const settings = { port: String(PORT), listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off' };
+    const settings = {
+      port: String(PORT),
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      fsync: 'off',
+      // The shutdown checkpoint would recycle the first segments.
+      wal_keep_size: '1GB',
+    };
     const logFile = join(parent, 'log');
     const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 30_000 });
     const client = new Client({ host: '127.0.0.1', port: PORT, user: BOOTSTRAP_SUPERUSER, database: 'postgres' });

@@ -5,11 +5,12 @@
  *        written once more before it counts, since the page cache may hold what the disk does not.
  *   FD2  Whatever follows the end of the WAL is wiped before anything is appended, so that a later scan never runs from
  *        fresh records into stale ones.
- *   FD3  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone.
+ *   FD3  A timeline whose committed WAL is gone stays closed; it is never taken for an empty one.
+ *   FD4  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone.
  */
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DurableAcceptorState } from '@neon/consensus';
+import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
 import { Corrupt, Lsn, type SafekeeperId, TenantId, TimelineId } from '@neon/kernel';
 import { type PostgresMajor, WalBoundaryTracker, WalError } from '@neon/postgres';
 import {
@@ -62,7 +63,8 @@ export class FileTimelineDirectory extends TimelineDirectory {
     await rename(making, directory);
     await syncDirectory(join(directory, '..'));
     const files = new SegmentFiles(directory, control);
-    return { control, flushLsn: control.commitLsn, store: new FileTimelineStore(files, control.commitLsn) };
+    const flushLsn = control.commitLsn;
+    return { control, flushLsn, lastRecordLsn: undefined, store: new FileTimelineStore(files, flushLsn) };
   }
 
   override async open(key: TimelineKey): Promise<OpenedTimeline> {
@@ -75,11 +77,12 @@ export class FileTimelineDirectory extends TimelineDirectory {
       throw new Corrupt(`control file of timeline ${tenantId}/${timelineId}`);
     for (const name of await readdir(directory)) if (name.endsWith(MAKING)) await rm(join(directory, name));
     const files = new SegmentFiles(directory, control);
-    const flushLsn = await findEnd(files, control);
+    await requireCommitted(files, control);
+    const { flushLsn, lastRecordLsn } = await findEnd(files, control);
     await rewrite(files, { startLsn: control.commitLsn, endLsn: flushLsn });
     if (await holdsAnythingFrom(files, flushLsn)) await files.cut(flushLsn);
     await syncDirectory(directory);
-    return { control, flushLsn, store: new FileTimelineStore(files, flushLsn) };
+    return { control, flushLsn, lastRecordLsn, store: new FileTimelineStore(files, flushLsn) };
   }
 
   override async isDeleted(key: TimelineKey): Promise<boolean> {
@@ -135,8 +138,20 @@ async function* chunksFrom(files: SegmentFiles, startLsn: Lsn): AsyncGenerator<U
   }
 }
 
+/** FD3. The scan begins at the commit LSN; that WAL was ever there shows in the file before it. */
+async function requireCommitted(files: SegmentFiles, control: DurableAcceptorState): Promise<void> {
+  const { commitLsn, termHistory } = control;
+  if (commitLsn === TermHistory.startLsn(termHistory)) return;
+  const number = files.numberOf(Lsn.of(commitLsn - 1));
+  if (!(await exists(files.pathOf(number))))
+    throw new Corrupt(`WAL is committed up to ${Lsn.format(commitLsn)}, but ${files.pathOf(number)} is missing`);
+}
+
 /** The end of the last whole and sound record: a torn one, a hole, or zeros end the WAL. */
-async function findEnd(files: SegmentFiles, control: DurableAcceptorState): Promise<Lsn> {
+async function findEnd(
+  files: SegmentFiles,
+  control: DurableAcceptorState,
+): Promise<{ flushLsn: Lsn; lastRecordLsn: Lsn | undefined }> {
   const { pgMajor, walSegmentSize } = control.identity;
   const tracker = new WalBoundaryTracker({
     major: pgMajor as PostgresMajor,
@@ -148,7 +163,8 @@ async function findEnd(files: SegmentFiles, control: DurableAcceptorState): Prom
   } catch (error) {
     if (!(error instanceof WalError)) throw error;
   }
-  return tracker.endLsn;
+  const { endLsn, lastRecordLsn } = tracker;
+  return { flushLsn: endLsn, lastRecordLsn: endLsn === control.commitLsn ? undefined : lastRecordLsn };
 }
 
 /** FD1. */

@@ -50,5 +50,7 @@ export abstract class TimelineStore {
 export interface OpenedTimeline {
   readonly control: DurableAcceptorState;
   readonly flushLsn: Lsn;
+  /** Where the record begins that ends at `flushLsn`; undefined when the scan has seen none. */
+  readonly lastRecordLsn: Lsn | undefined;
   readonly store: TimelineStore;
 }

@@ -4,7 +4,9 @@
  *   TL1  Inputs are stepped one at a time; the effects of one are performed, in order, before the next.
  *   TL2  Readers see WAL up to `commitLsn`; a reader that names a term sees it up to `flushLsn` while that term lasts.
  *   TL3  After a failure nothing is sent or acknowledged any more: sessions are refused, readers end, `failed` tells why.
- *   TL4  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
+ *   TL4  A record is accepted only where the scan after a restart would accept it: it links to the record before it. Else
+ *        WAL could be acknowledged that a restart takes for the end.
+ *   TL5  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
  */
 import {
   Acceptor,
@@ -34,7 +36,10 @@ export const READ_SIZE_MAX = 128 * 1024;
 
 export class Timeline {
   private acceptor: AcceptorState;
+  /** Knows the records up to the end of the log; undefined after a start or a truncation. */
   private tracker: WalBoundaryTracker | undefined;
+  /** Where the last record begins that the scan at the start has seen, until the log changes. */
+  private recoveredRecordLsn: Lsn | undefined;
   private readonly store: TimelineStore;
   private readonly cache = new TailCache();
   private readonly sessions = new Map<SessionId, ProposerSession>();
@@ -57,6 +62,7 @@ export class Timeline {
         `WAL ends at ${Lsn.format(opened.flushLsn)}, before the committed ${Lsn.format(opened.control.commitLsn)}`,
       );
     this.acceptor = AcceptorState.recover(opened.control, opened.flushLsn);
+    this.recoveredRecordLsn = opened.lastRecordLsn;
     this.store = opened.store;
     this.store.listen({
       durable: (mark) => this.input({ kind: 'flushed', ...mark }),
@@ -98,7 +104,7 @@ export class Timeline {
     this.input({ kind: 'save' });
   }
 
-  /** TL4: undefined while there is room. */
+  /** TL5: undefined while there is room. */
   relief(): Promise<void> | undefined {
     if (!this.isSaturated()) return undefined;
     return new Promise((resolve) => this.waiting.push(resolve));
@@ -195,6 +201,7 @@ export class Timeline {
         return this.store.flush();
       case 'truncate':
         this.tracker = undefined;
+        this.recoveredRecordLsn = undefined;
         this.cache.truncate(effect.endLsn);
         return this.store.truncate(effect.endLsn);
       case 'persist':
@@ -210,32 +217,49 @@ export class Timeline {
   }
 
   /** WAL that is not WAL ends the session before a byte of it is written. */
-  private write({ startLsn, bytes }: AcceptorEffect & { kind: 'write' }): undefined {
-    const recordEndLsn = this.track(startLsn, bytes);
-    if (recordEndLsn === undefined) return;
+  private write(effect: AcceptorEffect & { kind: 'write' }): Promise<void> | undefined {
+    if (this.tracker?.receivedLsn === effect.startLsn) return this.append(effect, this.tracker);
+    if (effect.startLsn !== this.acceptor.writeRecordLsn)
+      return this.refuseWal(`no record ends at ${Lsn.format(effect.startLsn)}`);
+    return this.trackerAt(effect.startLsn).then((tracker) => this.append(effect, tracker));
+  }
+
+  private append({ startLsn, bytes }: AcceptorEffect & { kind: 'write' }, tracker: WalBoundaryTracker): undefined {
+    let recordEndLsn: Lsn;
+    try {
+      recordEndLsn = tracker.push(bytes);
+    } catch (error) {
+      return this.refuseWal(error instanceof Error ? error.message : String(error));
+    }
+    this.tracker = tracker;
+    this.recoveredRecordLsn = undefined;
     const { truncationCount } = this.acceptor;
     this.store.write({ startLsn, bytes, recordEndLsn, truncationCount });
     if (this.cacheReaders > 0) this.cache.append(startLsn, bytes);
     const endLsn = Lsn.advance(startLsn, bytes.length);
-    // A write is the only effect of its step that matters here, so its outcome may be stepped before what is left.
+    // Nothing else of its step depends on what was written, so the outcome may be stepped before what is left of it.
     this.acceptor = Acceptor.step(this.acceptor, { kind: 'written', endLsn, recordEndLsn }).state;
   }
 
-  private track(startLsn: Lsn, bytes: Uint8Array): Lsn | undefined {
-    const { identity, leader, writeRecordLsn } = this.acceptor;
-    try {
-      if (this.tracker?.receivedLsn !== startLsn) {
-        if (startLsn !== writeRecordLsn) throw new Corrupt(`no record ends at ${Lsn.format(startLsn)}`);
-        const major = identity.pgMajor as PostgresMajor;
-        this.tracker = new WalBoundaryTracker({ major, startLsn, segmentSize: identity.walSegmentSize });
-      }
-      return this.tracker.push(bytes);
-    } catch (error) {
-      this.tracker = undefined;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (leader !== undefined) this.refuse(leader, 'MalformedMessage', reason);
-      return undefined;
+  /** TL4. Starts where a scan after a restart would start, unless the last record is known already. */
+  private async trackerAt(lsn: Lsn): Promise<WalBoundaryTracker> {
+    const { identity, savedCommitLsn } = this.acceptor;
+    const format = { major: identity.pgMajor as PostgresMajor, segmentSize: identity.walSegmentSize };
+    if (this.recoveredRecordLsn !== undefined)
+      return new WalBoundaryTracker({ ...format, startLsn: lsn, prevLsn: this.recoveredRecordLsn });
+    const tracker = new WalBoundaryTracker({ ...format, startLsn: savedCommitLsn });
+    while (tracker.receivedLsn < lsn) {
+      const from = tracker.receivedLsn;
+      tracker.push(await this.store.read(from, Math.min(READ_SIZE_MAX, lsn - from)));
     }
+    if (tracker.endLsn !== lsn) throw new Corrupt(`the log holds no end of a record at ${Lsn.format(lsn)}`);
+    return tracker;
+  }
+
+  private refuseWal(reason: string): undefined {
+    this.tracker = undefined;
+    const { leader } = this.acceptor;
+    if (leader !== undefined) this.refuse(leader, 'MalformedMessage', reason);
   }
 
   private persist(effect: AcceptorEffect & { kind: 'persist' }): Promise<void> | undefined {

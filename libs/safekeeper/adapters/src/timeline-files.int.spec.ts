@@ -1,0 +1,352 @@
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AcceptorState, type AcceptorMessage, type ProposerMessage, TermHistory } from '@neon/consensus';
+import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { WalEncoder } from '@neon/postgres';
+import { Safekeeper, type Timeline } from '@neon/safekeeper-core';
+import { FileTimelineDirectory } from './file-timeline-directory';
+
+const SEGMENT_SIZE = 1024 * 1024;
+const START_LSN = Lsn.parse('0/1000000');
+const SAFEKEEPER = SafekeeperId.of(7);
+const KEY = { tenantId: TenantId.parse('ab'.repeat(16)), timelineId: TimelineId.parse('cd'.repeat(16)) };
+const IDENTITY = { ...KEY, pgMajor: 17, systemId: SystemId.parse('7000000000000000001'), walSegmentSize: SEGMENT_SIZE };
+const GENERATION = 1;
+
+interface MadeWal {
+  readonly bytes: Buffer;
+  readonly starts: Lsn[];
+  readonly ends: Lsn[];
+}
+
+/** Records of many sizes: WAL of about `size` bytes, and where its records start and end. */
+function makeWal(startLsn: Lsn, size: number, { seed = 1, prevLsn = Lsn.of(startLsn - 64) } = {}): MadeWal {
+  const encoder = new WalEncoder({
+    major: 17,
+    segmentSize: SEGMENT_SIZE,
+    startLsn,
+    prevLsn,
+    systemId: IDENTITY.systemId,
+  });
+  const parts: Uint8Array[] = [];
+  const starts: Lsn[] = [];
+  const ends: Lsn[] = [];
+  for (let i = 0; encoder.endLsn - startLsn < size; i++) {
+    const main = Buffer.alloc(20 + ((i * 7919 * seed) % 9000), i + seed);
+    const { bytes, recordLsn, endLsn } = encoder.append({ rmid: 10, info: 0, main });
+    parts.push(bytes);
+    starts.push(recordLsn);
+    ends.push(endLsn);
+  }
+  return { bytes: Buffer.concat(parts), starts, ends };
+}
+
+describe('a timeline in files', () => {
+  let root: string;
+  let failures: string[];
+  const opened: Safekeeper[] = [];
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'timeline-'));
+    failures = [];
+  });
+
+  afterEach(async () => {
+    for (const safekeeper of opened.splice(0)) await safekeeper.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  async function start(directory = root): Promise<Safekeeper> {
+    const safekeeper = new Safekeeper(
+      SAFEKEEPER,
+      new FileTimelineDirectory(directory, SAFEKEEPER),
+      { timelineFailed: (_key, error) => void failures.push(error.message), timelineOpened: () => undefined },
+      (_delayMs, run) => void setTimeout(run, 50),
+    );
+    opened.push(safekeeper);
+    await safekeeper.start();
+    return safekeeper;
+  }
+
+  const create = (safekeeper: Safekeeper, startLsn = START_LSN) =>
+    safekeeper.create({ identity: IDENTITY, membershipGeneration: GENERATION, startLsn });
+
+  /** A leader of one acceptor, by hand. */
+  class Leader {
+    readonly answers: AcceptorMessage[] = [];
+    private session;
+    private wake: () => void = () => undefined;
+
+    constructor(
+      private readonly timeline: Timeline,
+      private readonly term: number,
+    ) {
+      const take = (answer: AcceptorMessage) => {
+        this.answers.push(answer);
+        this.wake();
+      };
+      this.session = timeline.attach({
+        send: take,
+        refuse: (code, reason) => take({ kind: 'sessionRefused', code, reason }),
+      });
+    }
+
+    private say(message: ProposerMessage): void {
+      this.timeline.receive(this.session, message);
+    }
+
+    /** Elected at `startLsn`, whatever the acceptor holds beyond it. */
+    async elect(startLsn = this.timeline.state.flushLsn): Promise<void> {
+      const base = { membershipGeneration: GENERATION, term: Term.of(this.term) };
+      this.say({ kind: 'voteRequest', ...base });
+      await this.until((answer) => answer.kind === 'voteResponse');
+      const reached = TermHistory.upTo(this.timeline.state.termHistory, startLsn);
+      const termHistory = TermHistory.append(reached, base.term, startLsn);
+      this.say({ kind: 'electedRequest', ...base, startLsn, termHistory });
+      await this.until((answer) => answer.kind === 'appendResponse' && answer.term === base.term);
+    }
+
+    append(startLsn: Lsn, bytes: Uint8Array, commitLsn = Lsn.ZERO): void {
+      const base = { membershipGeneration: GENERATION, term: Term.of(this.term), truncateLsn: Lsn.ZERO, commitLsn };
+      const size = 100_000;
+      for (let at = 0; at < Math.max(1, bytes.length); at += size) {
+        const piece = bytes.subarray(at, at + size);
+        this.say({ kind: 'appendRequest', ...base, startLsn: Lsn.advance(startLsn, at), bytes: piece });
+      }
+    }
+
+    flushed = (lsn: Lsn) => this.until((answer) => answer.kind === 'appendResponse' && answer.flushLsn >= lsn);
+
+    async until(condition: (answer: AcceptorMessage) => boolean): Promise<void> {
+      while (!this.answers.some(condition)) await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+
+  async function lead(timeline: Timeline, term = 1, startLsn?: Lsn): Promise<Leader> {
+    const leader = new Leader(timeline, term);
+    await leader.elect(startLsn);
+    return leader;
+  }
+
+  const directoryOf = (base: string): string => join(base, KEY.tenantId, KEY.timelineId);
+
+  async function readAll(timeline: Timeline, startLsn: Lsn, endLsn: Lsn): Promise<Buffer> {
+    const parts: Uint8Array[] = [];
+    for (let lsn = startLsn; lsn < endLsn;) {
+      const bytes = await timeline.read(lsn, endLsn);
+      parts.push(bytes);
+      lsn = Lsn.advance(lsn, bytes.length);
+    }
+    return Buffer.concat(parts);
+  }
+
+  test('what was reported as flushed is there after a kill at any moment', async () => {
+    const { bytes, ends } = makeWal(START_LSN, 3 * SEGMENT_SIZE);
+    const timeline = await create(await start());
+    const leader = await lead(timeline);
+    const copies: { directory: string; flushLsn: Lsn; term: Term }[] = [];
+    let startLsn = START_LSN;
+    for (const endLsn of ends) {
+      leader.append(startLsn, bytes.subarray(startLsn - START_LSN, endLsn - START_LSN), timeline.state.flushLsn);
+      startLsn = endLsn;
+      if (copies.length * 16 * 1024 > endLsn - START_LSN) continue;
+      await sleep(copies.length % 3);
+      // What a killed process leaves is what the file system shows now; what was told is what was told before.
+      const { flushLsn, term } = timeline.state;
+      const directory = mkdtempSync(join(tmpdir(), 'killed-'));
+      cpSync(root, directory, { recursive: true });
+      copies.push({ directory, flushLsn, term });
+    }
+    expect(copies.length).toBeGreaterThan(100);
+    for (const { directory, flushLsn, term } of copies) {
+      const recovered = (await start(directory)).get(KEY);
+      expect(recovered.state.flushLsn).toBeGreaterThanOrEqual(flushLsn);
+      expect(ends.includes(recovered.state.flushLsn) || recovered.state.flushLsn === START_LSN).toBe(true);
+      expect(recovered.state.term).toBe(term);
+      const wal = await readAll(recovered, START_LSN, recovered.state.flushLsn);
+      expect(wal.equals(bytes.subarray(0, wal.length))).toBe(true);
+      await opened.pop()?.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  test.each([
+    ['a torn last record', (file: string, at: number) => overwrite(file, at - 8, Buffer.alloc(8, 0xee))],
+    ['zeros in the middle', (file: string, at: number) => overwrite(file, at - 5000, Buffer.alloc(100))],
+    ['a file that is too short', (file: string, at: number) => truncateSync(file, at - 1)],
+  ])('the log ends before %s, and goes on from there', async (_name, damage) => {
+    const { bytes, starts, ends } = makeWal(START_LSN, SEGMENT_SIZE / 2);
+    const first = await start();
+    const leader = await lead(await create(first));
+    leader.append(START_LSN, bytes);
+    await leader.flushed(ends.at(-1)!);
+    await opened.pop()?.close();
+    const [segment] = readdirSync(directoryOf(root)).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    damage(join(directoryOf(root), segment!), ends.at(-1)! - START_LSN);
+    const timeline = (await start()).get(KEY);
+    const endLsn = timeline.state.flushLsn;
+    expect(endLsn).toBeLessThan(ends.at(-1)!);
+    expect(ends).toContain(endLsn);
+    const next = await lead(timeline, 2);
+    const more = makeWal(endLsn, 20_000, { seed: 3, prevLsn: starts[ends.indexOf(endLsn)]! });
+    next.append(endLsn, more.bytes);
+    await next.flushed(more.ends.at(-1)!);
+    await opened.pop()?.close();
+    expect((await start()).get(KEY).state.flushLsn).toBe(more.ends.at(-1));
+  });
+
+  test('what was cut off never comes back, even where records would fit', async () => {
+    const { bytes, ends } = makeWal(START_LSN, 2 * SEGMENT_SIZE);
+    const timeline = await create(await start());
+    const leader = await lead(timeline);
+    leader.append(START_LSN, bytes);
+    await leader.flushed(ends.at(-1)!);
+    const cutLsn = ends[3]!;
+    const second = await lead(timeline, 2, cutLsn);
+    expect(timeline.state.flushLsn).toBe(cutLsn);
+    // The very record that was there before, after which the former ones would follow without a seam.
+    second.append(cutLsn, bytes.subarray(cutLsn - START_LSN, ends[4]! - START_LSN));
+    await second.flushed(ends[4]!);
+    await opened.pop()?.close();
+    expect((await start()).get(KEY).state.flushLsn).toBe(ends[4]);
+  });
+
+  test.each(['at once', 'after a restart', 'after a cut'])(
+    'a record that does not link to the one before it is refused %s',
+    async (when) => {
+      const { bytes, ends } = makeWal(START_LSN, 100_000);
+      let timeline = await create(await start());
+      const leader = await lead(timeline);
+      leader.append(START_LSN, bytes);
+      await leader.flushed(ends.at(-1)!);
+      if (when === 'after a restart') {
+        await opened.pop()?.close();
+        timeline = (await start()).get(KEY);
+      }
+      const endLsn = when === 'after a cut' ? ends[5]! : ends.at(-1)!;
+      const second = await lead(timeline, 2, endLsn);
+      second.append(endLsn, makeWal(endLsn, 10_000).bytes);
+      await second.until((answer) => answer.kind === 'sessionRefused' && answer.code === 'MalformedMessage');
+      expect(timeline.state.flushLsn).toBe(endLsn);
+    },
+  );
+
+  test('a vote survives a restart, and so does the history of terms', async () => {
+    await lead(await create(await start()), 5);
+    await opened.pop()?.close();
+    const { term, termHistory } = (await start()).get(KEY).state;
+    expect([term, termHistory.map((entry) => entry.term)]).toEqual([5, [0, 5]]);
+  });
+
+  test('a full disk stops acknowledgements, says so, and is overcome when there is room again', async () => {
+    const { bytes, ends } = makeWal(START_LSN, 3 * SEGMENT_SIZE);
+    const safekeeper = await start();
+    const leader = await lead(await create(safekeeper));
+    const second = join(directoryOf(root), '000000010000000000000011');
+    // A device that is always full stands in for the second segment.
+    symlinkSync('/dev/full', second);
+    leader.append(START_LSN, bytes);
+    await leader.until((answer) => answer.kind === 'sessionRefused' && answer.code === 'StorageUnavailable');
+    expect(failures[0]).toContain('ENOSPC');
+    expect(() => safekeeper.get(KEY)).toThrow('ENOSPC');
+    rmSync(second);
+    for (;;) {
+      await sleep(20);
+      try {
+        safekeeper.get(KEY);
+        break;
+      } catch {
+        continue;
+      }
+    }
+    const timeline = safekeeper.get(KEY);
+    const from = timeline.state.flushLsn;
+    const next = await lead(timeline, 2);
+    next.append(from, bytes.subarray(from - START_LSN));
+    await next.flushed(ends.at(-1)!);
+    expect((await readAll(timeline, START_LSN, ends.at(-1)!)).equals(bytes.subarray(0, ends.at(-1)! - START_LSN))).toBe(
+      true,
+    );
+  });
+
+  test('a damaged control file keeps the timeline closed with a clear reason, and nothing else', async () => {
+    await create(await start());
+    await opened.pop()?.close();
+    const file = join(directoryOf(root), 'safekeeper.control');
+    const content = readFileSync(file);
+    content[40]! ^= 1;
+    writeFileSync(file, content);
+    const safekeeper = await start();
+    expect(() => safekeeper.get(KEY)).toThrow('control file does not have its checksum');
+  });
+
+  test('a timeline whose committed WAL is missing stays closed', async () => {
+    const { bytes, ends } = makeWal(START_LSN, SEGMENT_SIZE / 2);
+    const leader = await lead(await create(await start()));
+    leader.append(START_LSN, bytes);
+    await leader.flushed(ends.at(-1)!);
+    leader.append(ends.at(-1)!, new Uint8Array(0), ends.at(-1)!);
+    await leader.until((answer) => answer.kind === 'appendResponse' && answer.commitLsn === ends.at(-1));
+    await opened.pop()?.close();
+    rmSync(join(directoryOf(root), '000000010000000000000010'));
+    const safekeeper = await start();
+    expect(() => safekeeper.get(KEY)).toThrow('is missing');
+  });
+
+  test('a timeline that begins in the middle of a segment has the headers that tools look for', async () => {
+    const startLsn = Lsn.parse('0/1012340');
+    const { bytes, ends } = makeWal(startLsn, 50_000);
+    const leader = await lead(await create(await start(), startLsn));
+    leader.append(startLsn, bytes);
+    await leader.flushed(ends.at(-1)!);
+    const segment = readFileSync(join(directoryOf(root), '000000010000000000000010'));
+    expect(segment.length).toBe(SEGMENT_SIZE);
+    expect(segment.readUInt16LE(0)).toBe(0xd116);
+    expect(segment.readBigUInt64LE(24)).toBe(7000000000000000001n);
+    expect(segment.readBigUInt64LE(0x12000 + 8)).toBe(BigInt(0x1012000));
+    expect(segment.subarray(0x12340, 0x12340 + bytes.length).equals(bytes)).toBe(true);
+  });
+
+  test('a deleted timeline leaves a tombstone and no files', async () => {
+    const safekeeper = await start();
+    await create(safekeeper);
+    await safekeeper.delete(KEY);
+    expect(existsSync(directoryOf(root))).toBe(false);
+    await expect(create(safekeeper)).rejects.toMatchObject({ code: 'TimelineDeleted' });
+    await opened.pop()?.close();
+    await expect(create(await start())).rejects.toMatchObject({ code: 'TimelineDeleted' });
+  });
+
+  test('a control file of another safekeeper is refused', async () => {
+    const { store } = await new FileTimelineDirectory(root, SafekeeperId.of(8)).create(
+      AcceptorState.create({
+        safekeeperId: SafekeeperId.of(8),
+        identity: IDENTITY,
+        membershipGeneration: GENERATION,
+        startLsn: START_LSN,
+        term: Term.ZERO,
+      }),
+    );
+    await store.close();
+    const safekeeper = await start();
+    expect(() => safekeeper.get(KEY)).toThrow('control file of safekeeper 8');
+  });
+});
+
+function overwrite(file: string, at: number, bytes: Buffer): void {
+  const content = readFileSync(file);
+  bytes.copy(content, at);
+  writeFileSync(file, content);
+}
