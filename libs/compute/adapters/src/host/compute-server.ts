@@ -74,6 +74,8 @@ export class ComputeServer {
       return { server, running };
     } catch (error) {
       const refusal = server.refusalOf(signal.aborted ? signal.reason : error);
+      const { code, message, details } = refusal;
+      server.log.warn({ code, message, details }, 'compute not started');
       await server.release();
       throw refusal;
     } finally {

@@ -4,9 +4,10 @@
  *   election ∥ clear → basebackup → directory → pages → postgres → connect → access
  *
  *   L1  An election comes first, always: nobody else can commit to the timeline from then on, and it tells where to start.
- *   L2  Between steps an aborted start gives up.
+ *   L2  An aborted start gives up at once, but for the moments in which a process or a socket is being made.
  */
 import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeSpec } from '@neon/compute-contract';
 import { type Running, pgHba, pgIdent, postgresConf } from '@neon/compute-core';
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
@@ -50,6 +51,9 @@ export interface LaunchOptions {
 
 const ELECTION_TIMEOUT_MS = 10_000;
 const POSTGRES_START_TIMEOUT_MS = 30_000;
+const ACCESS_TIMEOUT_MS = 30_000;
+const BASEBACKUP_RETRY_MS = 5_000;
+const BASEBACKUP_PAUSE_MS = 100;
 const PORT_ATTEMPTS = 3;
 
 /** Adds to `parts` as it goes; on failure the caller releases them. @throws Refusal */
@@ -70,7 +74,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
     step('clear', () => clear(options)),
   ]);
   const { startLsn, term } = elected;
-  const archive = await step('basebackup', () => basebackup(parts, startLsn));
+  const archive = await step('basebackup', () => untilAborted(signal, basebackup(parts, startLsn)));
   await step('directory', () =>
     prepareDirectory(archive, {
       spec,
@@ -82,30 +86,34 @@ export async function launch(options: LaunchOptions): Promise<Running> {
   );
   parts.agent = await step('pages', () => startAgent(options, startLsn));
   parts.postgres = await step('postgres', () => startOnFreePort(options, distribution));
-  await step('connect', () => connect(parts));
-  await step('access', async () => parts.admin?.converge(spec));
+  await step('connect', () => untilAborted(signal, connect(parts)));
+  await step('access', () => untilAborted(signal, converge(parts, spec)));
   signal.throwIfAborted();
   durations['totalMs'] = rounded(performance.now() - startedAt);
   log.info({ ...durations, term, startLsn: Lsn.format(startLsn) }, 'compute started');
   return { address: { host: environment.host, port: parts.port }, startLsn, term };
 }
 
-/** Ends and deletes what an earlier run left under this name, and connects to the pageserver meanwhile. */
+/** Ends and deletes what an earlier run left under this name; the first page read then finds its connection open. */
 async function clear({ parts, environment }: LaunchOptions): Promise<void> {
-  const connecting = parts.pageService.connect().catch(() => undefined);
+  parts.pageService.connect().catch(() => undefined);
   await killProcessesIn(parts.paths.root);
   await discard(parts.paths);
   makeDirectory(parts.paths.root, environment.postgresUser);
   makeDirectory(parts.paths.sockets, environment.postgresUser);
-  await connecting;
 }
 
+/** Asked again for as long as a pageserver takes to restart. */
 async function basebackup({ pageService }: ComputeParts, startLsn: Lsn): Promise<Buffer> {
-  try {
-    return await fetchBasebackup(pageService, startLsn);
-  } catch (cause) {
-    if (!(cause instanceof Unavailable)) throw cause;
-    throw new Refusal('PageserverUnavailable', `no basebackup at ${Lsn.format(startLsn)}: ${cause.message}`);
+  for (const deadline = Date.now() + BASEBACKUP_RETRY_MS; ;) {
+    try {
+      return await fetchBasebackup(pageService, startLsn);
+    } catch (cause) {
+      if (!(cause instanceof Unavailable)) throw cause;
+      if (Date.now() > deadline)
+        throw new Refusal('PageserverUnavailable', `no basebackup at ${Lsn.format(startLsn)}: ${cause.message}`);
+    }
+    await sleep(BASEBACKUP_PAUSE_MS);
   }
 }
 
@@ -172,6 +180,33 @@ async function connect(parts: ComputeParts): Promise<void> {
     parts.walproposer.follow({ socketDir, port: parts.port, walDir: `${data}/pg_wal` }),
   ]);
   parts.admin = admin;
+}
+
+/** Without a quorum a statement would wait for ever. */
+async function converge({ admin, walproposer }: ComputeParts, spec: ComputeSpec): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(walproposer.quorumUnavailable()), ACCESS_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([admin?.converge(spec), tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What goes on after the abort is ended by releasing the parts; its failure then means nothing. */
+async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (abort !== undefined) signal.removeEventListener('abort', abort);
+  }
 }
 
 const isPortTaken = (error: unknown): boolean =>

@@ -32,13 +32,13 @@ export async function readDonorWal(
       WalsenderStream.open({
         address: { host: address.host, port: address.replicationPort },
         parameters: {
-          user: 'compute',
+          user: 'walproposer',
           replication: 'true',
           application_name: 'walproposer',
-          options: `tenant_id=${spec.tenantId} timeline_id=${spec.timelineId}`,
+          options: `tenant_id=${spec.tenantId} timeline_id=${spec.timelineId} term=${term}`,
         },
         password: spec.token,
-        commands: [`START_REPLICATION PHYSICAL ${Lsn.format(startLsn)} (term '${term}')`],
+        commands: [`START_REPLICATION PHYSICAL ${Lsn.format(startLsn)}`],
         tolerated: [],
         startLsn,
         onWal: (lsn, piece) => {

@@ -134,7 +134,7 @@ export class Walproposer {
     });
   }
 
-  private quorumUnavailable(): Refusal {
+  quorumUnavailable(): Refusal {
     const answering = [...this.state.peers].filter(([, peer]) => peer.kind !== 'disconnected').map(([id]) => id);
     const refused = Object.fromEntries(this.refusals);
     const { length } = this.options.spec.safekeepers;

@@ -77,12 +77,15 @@ export class WalsenderStream {
     });
   }
 
+  /** Without a password to be asked for, the commands need not wait for the answer. */
   private begin(): void {
-    this.socket.cork();
     const parameters = Object.entries(this.options.parameters);
-    this.socket.write(encodeStartupPacket({ kind: 'startup', minor: 0, parameters }));
-    for (const command of this.options.commands) this.socket.write(encodeMessage('Q', Buffer.from(`${command}\0`)));
-    this.socket.uncork();
+    const startup = encodeStartupPacket({ kind: 'startup', minor: 0, parameters });
+    this.socket.write(this.options.password === undefined ? Buffer.concat([startup, this.commands()]) : startup);
+  }
+
+  private commands(): Uint8Array {
+    return Buffer.concat(this.options.commands.map((command) => encodeMessage('Q', Buffer.from(`${command}\0`))));
   }
 
   private receive(chunk: Buffer): void {
@@ -124,7 +127,8 @@ export class WalsenderStream {
     const code = payload[3];
     if (code === AUTHENTICATION_OK) return;
     const { password } = this.options;
-    if (code === AUTHENTICATION_CLEARTEXT && password !== undefined) this.socket.write(encodePasswordMessage(password));
+    if (code === AUTHENTICATION_CLEARTEXT && password !== undefined)
+      this.socket.write(Buffer.concat([encodePasswordMessage(password), this.commands()]));
     else this.fail('the server asks for a password');
   }
 

