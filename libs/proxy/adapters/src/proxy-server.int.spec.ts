@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeStartupPacket } from '@neon/postgres';
+import fc from 'fast-check';
+import { encodeSaslInitialResponse, encodeSaslResponse, encodeStartupPacket } from '@neon/postgres';
 import type { Client } from 'pg';
 import { ENDPOINT_ID, HOST, PASSWORD, ProxiedPostgres } from './fixture/proxied-postgres';
 
@@ -179,6 +180,27 @@ describe('bytes that are no client', () => {
     expect(await overTls(Buffer.from('nonsense nonsense'))).toContain('invalid length of startup packet');
   });
 
+  it('a handshake with any bytes changed ends, and harms nobody else', async () => {
+    const startup = encodeStartupPacket({ kind: 'startup', minor: 0, parameters: [['user', 'alex']] });
+    const response = encodeSaslInitialResponse({ mechanism: 'SCRAM-SHA-256', data: Buffer.from('n,,n=,r=abc') });
+    const whole = Buffer.concat([startup, response, encodeSaslResponse(Buffer.from('c=biws,r=abc,p=AAAA'))]);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length), async (at, byte, length) => {
+        const changed = Buffer.from(whole)
+          .fill(byte, at, at + 1)
+          .subarray(0, length);
+        const socket = connectTls({ ...directly(), ALPNProtocols: ['postgresql'] });
+        socket.on('error', () => undefined);
+        await once(socket, 'secureConnect');
+        socket.resume();
+        socket.end(changed);
+        await once(socket, 'close');
+      }),
+      { numRuns: 200 },
+    );
+    expect(await world.psql('SELECT 1')).toBe('1');
+  });
+
   it('without the protocol name of Postgres: direct TLS is refused, with it a session starts', async () => {
     const startup = encodeStartupPacket({ kind: 'startup', minor: 0, parameters: [['user', 'alex']] });
     expect(await overTls(startup, undefined)).toContain('without the ALPN protocol');
@@ -191,14 +213,13 @@ describe('bytes that are no client', () => {
   });
 });
 
+const directly = () => ({ host: '127.0.0.1', port: world.proxyPort, servername: HOST, rejectUnauthorized: false });
+
 /** Direct TLS: what the proxy says within a moment to `bytes`. */
 async function overTls(bytes: Uint8Array, alpn: string | undefined = 'postgresql'): Promise<string> {
   const usesAlpn = alpn !== undefined && arguments.length < 2;
   const socket = connectTls({
-    host: '127.0.0.1',
-    port: world.proxyPort,
-    servername: HOST,
-    rejectUnauthorized: false,
+    ...directly(),
     ...(usesAlpn ? { ALPNProtocols: [alpn] } : {}),
   });
   socket.on('error', () => undefined);
