@@ -46,7 +46,9 @@ const PASSING_REFUSALS = new Set([
   'QuorumUnavailable',
   'PageserverUnavailable',
   'ComputeFenced',
-  'OperationInProgress',
+  'ComputeStopping',
+  'HostStopping',
+  'EndpointBusy',
 ]);
 
 export const beginWaking = (seed: SessionSeed, client: ProvedClient, ...effects: SessionEffect[]): Step =>
