@@ -178,7 +178,7 @@ static int open_tracked(struct arena_entry *entry, const char *path, int flags, 
 /* The mode argument of open and openat, which is there when a file may be created. */
 #define TAKE_MODE(flags, mode)                                                                                         \
     mode_t mode = 0;                                                                                                   \
-    if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) {                                                                           \
+    if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) {                                                   \
         va_list arguments;                                                                                             \
         va_start(arguments, flags);                                                                                    \
         mode = (mode_t)va_arg(arguments, int);                                                                         \

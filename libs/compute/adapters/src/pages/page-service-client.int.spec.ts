@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +117,7 @@ describe('the page service client', () => {
       log: { warn: (_fields: object, message?: string) => void warnings.push(message ?? '') },
     });
     await agent.start();
+    expect(statSync(join(directory, 'agent.sock')).mode & 0o777).toBe(0o600);
     const garbage = connect(join(directory, 'agent.sock'));
     garbage.write('x'.repeat(28));
     await new Promise((resolve) => garbage.once('close', resolve));
