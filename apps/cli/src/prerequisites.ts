@@ -48,9 +48,9 @@ const PREREQUISITES: readonly Prerequisite[] = [
   {
     what: 'names under localhost',
     debianPackage: 'libnss-myhostname',
-    why: 'lets every program find ep-….localhost',
+    why: 'lets every program find ep-….db.localhost',
     optional: true,
-    isThere: () => spawnSync('getent', ['hosts', 'ep-test.localhost']).status === 0,
+    isThere: () => spawnSync('getent', ['hosts', 'ep-test.db.localhost']).status === 0,
   },
 ];
 

@@ -35,7 +35,7 @@ describe('a connection', () => {
   });
 
   it('to an unknown endpoint is told so', async () => {
-    const nowhere = changed((url) => (url.hostname = 'ep-nowhere-at-all-00000000.localhost'));
+    const nowhere = changed((url) => (url.hostname = 'ep-nowhere-at-all-00000000.db.localhost'));
     await expect(connect(nowhere)).rejects.toThrow(/endpoint/i);
   });
 

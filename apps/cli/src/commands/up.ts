@@ -10,7 +10,7 @@ import { waitHealthy } from '../stack/health';
 import { ensureMetadataCluster, ensureMetadataDatabase } from '../stack/metadata';
 import { pidOf, start, stop } from '../stack/processes';
 import type { Service } from '../stack/service';
-import { COMPUTE_HOSTS, templatesDir } from '../stack/services';
+import { COMPUTE_HOSTS, publishCa, templatesDir } from '../stack/services';
 
 export interface UpOptions {
   readonly apiPort?: number;
@@ -73,6 +73,7 @@ async function startAll({ home, stack, services }: Installation): Promise<void> 
   await step('starting safekeepers, pageserver, compute host, control plane and proxy', async () => {
     services.forEach(ensure);
     await Promise.all(services.map((service) => waitHealthy(home, service)));
+    publishCa(home);
   });
 }
 

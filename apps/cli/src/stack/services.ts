@@ -1,5 +1,5 @@
 /** Every service of the stack with its ports and settings: the one place that knows how they fit together. */
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Distribution } from '@neon/postgres-server';
 import type { Ports } from '../config';
@@ -10,8 +10,11 @@ import type { Service } from './service';
 
 export const SAFEKEEPERS = [1, 2, 3] as const;
 export const COMPUTE_HOSTS = [1, 2, 3] as const;
-/** Clients find an endpoint at `<endpoint>.<domain>`; every name under localhost is this machine. */
-export const PROXY_DOMAIN = 'localhost';
+/**
+ * Clients find an endpoint at `<endpoint>.<domain>`; every name under localhost is this machine. Two labels, because TLS
+ * libraries refuse a certificate for `*.localhost` as they would one for `*.com`.
+ */
+export const PROXY_DOMAIN = 'db.localhost';
 
 export interface Stack {
   readonly home: Home;
@@ -22,7 +25,10 @@ export interface Stack {
   readonly natsServer: string;
 }
 
-export const caFile = (home: Home): string => join(folder(home, 'data/proxy', 0o700), 'ca.crt');
+const tlsDir = (home: Home): string => folder(home, 'data/proxy', 0o700);
+/** Where clients find the certificate authority: a copy, outside the folder of the private keys. */
+export const caFile = (home: Home): string => join(home.directory, 'ca.crt');
+export const publishCa = (home: Home): void => copyFileSync(join(tlsDir(home), 'ca.crt'), caFile(home));
 export const templatesDir = (home: Home): string => folder(home, 'data/templates');
 
 /** In the order they start; they stop in reverse. */
@@ -202,7 +208,7 @@ function proxy(stack: Stack): Service {
     env: {
       NEON_PROXY_PORT: String(ports.proxy),
       NEON_PROXY_DOMAIN: PROXY_DOMAIN,
-      NEON_TLS_DIR: folder(home, 'data/proxy', 0o700),
+      NEON_TLS_DIR: tlsDir(home),
     },
   });
 }
