@@ -1,0 +1,215 @@
+import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Acceptor } from './acceptor';
+import { type AcceptorEffect, type AcceptorInput, AcceptorState } from './acceptor-state';
+import { PROTOCOL_VERSION, type ProposerMessage } from './message';
+import { TermHistory } from './term-history';
+
+const IDENTITY = {
+  tenantId: TenantId.parse('aa'.repeat(16)),
+  timelineId: TimelineId.parse('bb'.repeat(16)),
+  pgMajor: 17,
+  systemId: SystemId.parse('1'),
+  walSegmentSize: 1000,
+};
+const membershipGeneration = 3;
+const LEADER = 1;
+
+const history = (...entries: readonly (readonly [term: number, startLsn: number])[]) =>
+  TermHistory.of(entries.map(([term, startLsn]) => ({ term: Term.of(term), startLsn: Lsn.of(startLsn) })));
+
+/** An acceptor whose log is `[100, end)`, written in `term`. */
+function acceptor(change: Partial<AcceptorState> & { end?: number } = {}): AcceptorState {
+  const created = AcceptorState.create({
+    safekeeperId: SafekeeperId.of(1),
+    identity: IDENTITY,
+    membershipGeneration,
+    startLsn: Lsn.of(100),
+    term: Term.ZERO,
+  });
+  const { end = 100, ...rest } = change;
+  return { ...AcceptorState.recover(created, Lsn.of(end)), ...rest };
+}
+
+const LED = acceptor({ end: 200, term: Term.of(5), termHistory: history([0, 100], [5, 100]), leader: LEADER });
+
+function run(state: AcceptorState, ...inputs: readonly AcceptorInput[]) {
+  const effects: AcceptorEffect[] = [];
+  let current = state;
+  for (const input of inputs) {
+    const step = Acceptor.step(current, input);
+    current = step.state;
+    effects.push(...step.effects);
+  }
+  return { state: current, effects, kinds: effects.map(({ kind }) => kind) };
+}
+
+const received = (message: ProposerMessage, session = LEADER): AcceptorInput => ({
+  kind: 'received',
+  session,
+  message,
+});
+const vote = (term: number, session = 2) =>
+  received({ kind: 'voteRequest', membershipGeneration, term: Term.of(term) }, session);
+const elected = (startLsn: number, termHistory: TermHistory) =>
+  received({
+    kind: 'electedRequest',
+    membershipGeneration,
+    term: TermHistory.last(termHistory).term,
+    startLsn: Lsn.of(startLsn),
+    termHistory,
+  });
+const append = (term: number, startLsn: number, { size = 0, commitLsn = 0 } = {}) =>
+  received({
+    kind: 'appendRequest',
+    membershipGeneration,
+    term: Term.of(term),
+    startLsn: Lsn.of(startLsn),
+    commitLsn: Lsn.of(commitLsn),
+    truncateLsn: Lsn.ZERO,
+    bytes: new Uint8Array(size),
+  });
+const written = (endLsn: number, recordEndLsn = endLsn): AcceptorInput => ({
+  kind: 'written',
+  endLsn: Lsn.of(endLsn),
+  recordEndLsn: Lsn.of(recordEndLsn),
+});
+const flushed = (state: AcceptorState, endLsn: number, recordEndLsn = endLsn): AcceptorInput => ({
+  kind: 'flushed',
+  endLsn: Lsn.of(endLsn),
+  recordEndLsn: Lsn.of(recordEndLsn),
+  truncationCount: state.truncationCount,
+});
+const greeting = (change = {}) =>
+  received({
+    kind: 'greetingRequest',
+    membershipGeneration,
+    protocolVersion: PROTOCOL_VERSION,
+    identity: { ...IDENTITY, ...change },
+    token: '',
+  });
+
+describe('an acceptor', () => {
+  test('greets with its term', () => {
+    expect(run(LED, greeting()).effects).toEqual([
+      expect.objectContaining({ kind: 'send', message: expect.objectContaining({ term: 5 }) }),
+    ]);
+  });
+
+  test.each([
+    ['Postgres major', { pgMajor: 16 }],
+    ['system id', { systemId: SystemId.parse('2') }],
+    ['segment size', { walSegmentSize: 2000 }],
+    ['timeline', { timelineId: TimelineId.parse('cc'.repeat(16)) }],
+  ])('refuses a proposer of another %s', (_what, change) => {
+    expect(run(LED, greeting(change)).effects).toMatchObject([{ kind: 'refuse', code: 'IdentityMismatch' }]);
+  });
+
+  test('persists a vote before it answers (A1)', () => {
+    const { kinds, state, effects } = run(LED, vote(6));
+    expect(kinds).toEqual(['persist', 'send', 'send']);
+    expect(state.term).toBe(6);
+    expect(effects[1]).toMatchObject({ session: 2, message: { granted: true, term: 6, flushLsn: 200 } });
+  });
+
+  test('votes for a term once (A1)', () => {
+    const { effects } = run(LED, vote(6), vote(6, 3));
+    expect(effects.at(-1)).toMatchObject({ kind: 'send', message: { kind: 'voteResponse', granted: false, term: 6 } });
+  });
+
+  test('makes what is written durable before a vote tells of it (A2)', () => {
+    const { kinds, effects } = run(LED, append(5, 200, { size: 50 }), written(250, 240), vote(6));
+    expect(kinds).toEqual(['write', 'flush', 'persist', 'send', 'send']);
+    expect(effects[3]).toMatchObject({ message: { flushLsn: 240 } });
+  });
+
+  test('tells the former leader of a vote at once (A8)', () => {
+    expect(run(LED, vote(6)).effects.at(-1)).toMatchObject({
+      session: LEADER,
+      message: { kind: 'appendResponse', term: 6 },
+    });
+  });
+
+  test('answers an append of a passed term with its own term, and keeps its log (A8)', () => {
+    const { state, effects } = run(LED, vote(6), append(5, 200, { size: 10, commitLsn: 200 }));
+    expect(effects.at(-1)).toMatchObject({ kind: 'send', message: { kind: 'appendResponse', term: 6 } });
+    expect([state.writeLsn, state.commitLsn]).toEqual([200, 100]);
+  });
+
+  test('reports an append when it is durable, up to the last whole record (A2)', () => {
+    const { kinds, state, effects } = run(LED, append(5, 200, { size: 50 }), written(250, 240), flushed(LED, 250, 240));
+    expect(kinds).toEqual(['write', 'send']);
+    expect(effects[1]).toMatchObject({ session: LEADER, message: { flushLsn: 240, durableLsn: 250 } });
+    expect(state.flushLsn).toBe(240);
+  });
+
+  test.each([190, 210])('refuses an append that does not begin at its end, at %i (A6)', (startLsn) => {
+    expect(run(LED, append(5, startLsn, { size: 10 })).effects).toMatchObject([{ kind: 'refuse', code: 'LogGap' }]);
+  });
+
+  test('refuses an append in a term whose leader it has not heard (A6)', () => {
+    expect(run(LED, append(6, 200, { size: 10 })).effects).toMatchObject([{ kind: 'refuse', code: 'NotElected' }]);
+    expect(run(LED, vote(6), append(6, 200, { size: 10 })).effects.at(-1)).toMatchObject({ code: 'NotElected' });
+  });
+
+  test('commits no more than it has flushed, and never less than before (A3)', () => {
+    const ahead = run(LED, append(5, 200, { commitLsn: 900 }));
+    expect(ahead.state.commitLsn).toBe(200);
+    const later = run(
+      ahead.state,
+      append(5, 200, { commitLsn: 150 }),
+      append(5, 200, { size: 50 }),
+      written(250),
+      flushed(LED, 250),
+    );
+    expect(later.state.commitLsn).toBe(250);
+  });
+
+  test('cuts its log before it adopts a history (A5)', () => {
+    const { kinds, state } = run(LED, elected(150, history([0, 100], [5, 100], [7, 150])));
+    expect(kinds).toEqual(['truncate', 'persist', 'send']);
+    expect([state.writeLsn, state.flushLsn, state.term]).toEqual([150, 150, 7]);
+  });
+
+  test('never cuts below what is committed (A4)', () => {
+    const committed = { ...LED, commitLsn: Lsn.of(180) };
+    const { effects, state } = run(committed, elected(150, history([0, 100], [5, 100], [7, 150])));
+    expect(effects).toMatchObject([{ kind: 'refuse', code: 'BelowCommit' }]);
+    expect(state).toEqual(committed);
+  });
+
+  test('refuses an election that names another common point than it finds itself (A4)', () => {
+    const { effects } = run(LED, elected(160, history([0, 100], [5, 100], [7, 150])));
+    expect(effects).toMatchObject([{ kind: 'refuse', code: 'CommonPointMismatch' }]);
+  });
+
+  test('passes over a flush that began before its log was cut', () => {
+    const cut = run(
+      LED,
+      append(5, 200, { size: 50 }),
+      written(250),
+      elected(150, history([0, 100], [5, 100], [7, 150])),
+    );
+    const { state, effects } = run(cut.state, flushed(LED, 250));
+    expect([state.flushLsn, effects.length]).toEqual([150, 0]);
+  });
+
+  test('does not listen to another membership generation (A7)', () => {
+    const message = { kind: 'voteRequest', membershipGeneration: 4, term: Term.of(9) } as const;
+    const { effects, state } = run(LED, received(message));
+    expect(effects).toMatchObject([{ kind: 'refuse', code: 'MembershipMismatch' }]);
+    expect(state).toEqual(LED);
+  });
+
+  test('saves its commit LSN when WAL enters another segment, without making anyone wait', () => {
+    const { effects } = run(
+      LED,
+      append(5, 200, { size: 900 }),
+      written(1100),
+      flushed(LED, 1100),
+      append(5, 1100, { commitLsn: 1100 }),
+    );
+    expect(effects.filter(({ kind }) => kind === 'persist')).toMatchObject([
+      { wait: false, state: { commitLsn: 1100 } },
+    ]);
+  });
+});

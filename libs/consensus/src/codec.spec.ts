@@ -1,0 +1,161 @@
+import fc from 'fast-check';
+import { ByteReadError, FrameDecoder, Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import {
+  FRAME_SIZE_MAX,
+  decodeAcceptorMessage,
+  decodeProposerMessage,
+  encodeAcceptorMessage,
+  encodeProposerMessage,
+} from './codec';
+import { APPEND_SIZE_MAX, type AcceptorMessage, type ProposerMessage, REFUSAL_CODES } from './message';
+import { TermHistory } from './term-history';
+
+const number = fc.nat(Number.MAX_SAFE_INTEGER);
+const lsn = number.map(Lsn.of);
+const term = number.map(Term.of);
+const generation = fc.nat(0xffff_ffff);
+const id = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const termHistory = fc.array(fc.tuple(fc.nat(1000), fc.nat(1e12)), { maxLength: 20 }).map((steps) =>
+  steps.reduce<TermHistory>(
+    (history, [termStep, lsnStep]) => {
+      const last = TermHistory.last(history);
+      return TermHistory.append(history, Term.of(last.term + 1 + termStep), Lsn.advance(last.startLsn, lsnStep));
+    },
+    TermHistory.start(Lsn.of(16)),
+  ),
+);
+
+const proposerMessage: fc.Arbitrary<ProposerMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('greetingRequest' as const),
+    membershipGeneration: generation,
+    protocolVersion: fc.nat(0xffff),
+    identity: fc.record({
+      tenantId: id.map(TenantId.fromBytes),
+      timelineId: id.map(TimelineId.fromBytes),
+      pgMajor: fc.nat(0xffff),
+      systemId: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }).map(SystemId.fromBigInt),
+      walSegmentSize: fc.nat(0xffff_ffff),
+    }),
+    token: fc.string(),
+  }),
+  fc.record({ kind: fc.constant('voteRequest' as const), membershipGeneration: generation, term }),
+  fc.record({
+    kind: fc.constant('electedRequest' as const),
+    membershipGeneration: generation,
+    term,
+    startLsn: lsn,
+    termHistory,
+  }),
+  fc.record({
+    kind: fc.constant('appendRequest' as const),
+    membershipGeneration: generation,
+    term,
+    startLsn: lsn,
+    commitLsn: lsn,
+    truncateLsn: lsn,
+    bytes: fc.uint8Array(),
+  }),
+);
+
+const acceptorMessage: fc.Arbitrary<AcceptorMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('greetingResponse' as const),
+    membershipGeneration: generation,
+    safekeeperId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map(SafekeeperId.of),
+    term,
+  }),
+  fc.record({
+    kind: fc.constant('voteResponse' as const),
+    membershipGeneration: generation,
+    term,
+    granted: fc.boolean(),
+    flushLsn: lsn,
+    truncateLsn: lsn,
+    termHistory,
+  }),
+  fc.record({
+    kind: fc.constant('appendResponse' as const),
+    membershipGeneration: generation,
+    term,
+    flushLsn: lsn,
+    durableLsn: lsn,
+    commitLsn: lsn,
+  }),
+  fc.record({
+    kind: fc.constant('sessionRefused' as const),
+    code: fc.constantFrom(...REFUSAL_CODES),
+    reason: fc.string(),
+  }),
+);
+
+const frameOf = (bytes: Uint8Array) => new FrameDecoder(FRAME_SIZE_MAX).push(bytes)[0]!;
+
+describe('consensus messages', () => {
+  test('decode to what was encoded (C1)', () => {
+    fc.assert(
+      fc.property(proposerMessage, (message) => {
+        expect(decodeProposerMessage(frameOf(encodeProposerMessage(message)))).toEqual(message);
+      }),
+    );
+    fc.assert(
+      fc.property(acceptorMessage, (message) => {
+        expect(decodeAcceptorMessage(frameOf(encodeAcceptorMessage(message)))).toEqual(message);
+      }),
+    );
+  });
+
+  test('any other bytes are refused as such, whatever they are (C2)', () => {
+    const tag = fc.constantFrom(0, 1, 2, 3, 4, 5, 0x81, 0x82, 0x83, 0x84, 0xff);
+    fc.assert(
+      fc.property(tag, fc.uint8Array({ maxLength: 200 }), (tagByte, payload) => {
+        for (const decode of [decodeProposerMessage, decodeAcceptorMessage])
+          try {
+            decode({ tag: tagByte, payload });
+          } catch (error) {
+            expect(error).toBeInstanceOf(ByteReadError);
+          }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('a message that is cut anywhere is refused (C2)', () => {
+    fc.assert(
+      fc.property(acceptorMessage, fc.nat(), (message, cut) => {
+        const { tag, payload } = frameOf(encodeAcceptorMessage(message));
+        expect(() => decodeAcceptorMessage({ tag, payload: payload.subarray(0, cut % payload.length) })).toThrow(
+          ByteReadError,
+        );
+      }),
+    );
+  });
+
+  test('a history of more entries than the message has room for is refused before it is read (C2)', () => {
+    const message = {
+      kind: 'electedRequest' as const,
+      membershipGeneration: 1,
+      term: Term.of(1),
+      startLsn: Lsn.ZERO,
+      termHistory: TermHistory.start(Lsn.ZERO),
+    };
+    const { tag, payload } = frameOf(encodeProposerMessage(message));
+    new DataView(payload.buffer, payload.byteOffset).setUint32(4 + 8 + 8, 0xffff_ffff);
+    expect(() => decodeProposerMessage({ tag, payload })).toThrow(ByteReadError);
+  });
+
+  test('the largest append fits into a frame, a larger one is refused', () => {
+    const append = (size: number) =>
+      encodeProposerMessage({
+        kind: 'appendRequest',
+        membershipGeneration: 1,
+        term: Term.of(1),
+        startLsn: Lsn.ZERO,
+        commitLsn: Lsn.ZERO,
+        truncateLsn: Lsn.ZERO,
+        bytes: new Uint8Array(size),
+      });
+    expect(decodeProposerMessage(frameOf(append(APPEND_SIZE_MAX))).kind).toBe('appendRequest');
+    expect(() => decodeProposerMessage(frameOf(append(APPEND_SIZE_MAX + 1)))).toThrow(ByteReadError);
+  });
+});

@@ -1,0 +1,256 @@
+import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { APPEND_SIZE_MAX, type AcceptorMessage, type AppendRequest } from './message';
+import { Proposer } from './proposer';
+import { DEFAULT_TIMING, type ProposerEffect, type ProposerInput, type ProposerState } from './proposer-state';
+import { IN_FLIGHT_MAX, UNCOMMITTED_MAX } from './stream';
+import { TermHistory } from './term-history';
+
+const IDS = [1, 2, 3].map((id) => SafekeeperId.of(id));
+const [A, B, C] = IDS as [SafekeeperId, SafekeeperId, SafekeeperId];
+const membershipGeneration = 1;
+const START = 1000;
+
+const CREATED = Proposer.create({
+  identity: {
+    tenantId: TenantId.parse('aa'.repeat(16)),
+    timelineId: TimelineId.parse('bb'.repeat(16)),
+    pgMajor: 17,
+    systemId: SystemId.parse('1'),
+    walSegmentSize: 16 << 20,
+  },
+  membershipGeneration,
+  safekeepers: IDS,
+  token: 'token',
+  timing: DEFAULT_TIMING,
+});
+
+const history = (...entries: readonly (readonly [term: number, startLsn: number])[]) =>
+  TermHistory.of(entries.map(([term, startLsn]) => ({ term: Term.of(term), startLsn: Lsn.of(startLsn) })));
+
+const tick: ProposerInput = { kind: 'tick', random: 0 };
+const connected = (safekeeper: SafekeeperId): ProposerInput => ({ kind: 'connected', safekeeper });
+const from = (safekeeper: SafekeeperId, message: AcceptorMessage): ProposerInput => ({
+  kind: 'received',
+  safekeeper,
+  message,
+});
+const greeting = (id: SafekeeperId, term = 4) =>
+  from(id, { kind: 'greetingResponse', membershipGeneration, safekeeperId: id, term: Term.of(term) });
+const vote = (
+  id: SafekeeperId,
+  { term = 5, granted = true, flushLsn = START, termHistory = history([0, 100], [4, 500]) } = {},
+) =>
+  from(id, {
+    kind: 'voteResponse',
+    membershipGeneration,
+    term: Term.of(term),
+    granted,
+    flushLsn: Lsn.of(flushLsn),
+    truncateLsn: Lsn.of(100),
+    termHistory,
+  });
+const progress = (id: SafekeeperId, flushLsn: number, { term = 5, durableLsn = flushLsn } = {}) =>
+  from(id, {
+    kind: 'appendResponse',
+    membershipGeneration,
+    term: Term.of(term),
+    flushLsn: Lsn.of(flushLsn),
+    durableLsn: Lsn.of(durableLsn),
+    commitLsn: Lsn.ZERO,
+  });
+const wal = (startLsn: number, size: number): ProposerInput => ({
+  kind: 'walAvailable',
+  startLsn: Lsn.of(startLsn),
+  bytes: new Uint8Array(size),
+});
+
+function run(state: ProposerState, ...inputs: readonly ProposerInput[]) {
+  const effects: ProposerEffect[] = [];
+  let current = state;
+  for (const input of inputs) {
+    const step = Proposer.step(current, input);
+    current = step.state;
+    effects.push(...step.effects);
+  }
+  return { state: current, effects };
+}
+
+const sent = (effects: readonly ProposerEffect[], id: SafekeeperId) =>
+  effects.flatMap((effect) => (effect.kind === 'send' && effect.safekeeper === id ? [effect.message] : []));
+const appends = (effects: readonly ProposerEffect[], id: SafekeeperId): AppendRequest[] =>
+  sent(effects, id).flatMap((message) => (message.kind === 'appendRequest' ? [message] : []));
+const kinds = (effects: readonly ProposerEffect[]) => effects.map(({ kind }) => kind);
+
+const GREETED = run(CREATED, ...IDS.map(connected), ...IDS.map((id) => greeting(id))).state;
+const ELECTED = run(GREETED, vote(A), vote(B), vote(C)).state;
+const RECOVERED = run(ELECTED, ...IDS.map((id) => progress(id, START))).state;
+
+describe('a proposer that campaigns', () => {
+  test('goes above every term it has heard (P1)', () => {
+    const { effects } = run(CREATED, ...IDS.map(connected), greeting(A, 4), greeting(B, 9), greeting(C, 2));
+    expect(sent(effects, A).at(-1)).toMatchObject({ kind: 'voteRequest', term: 10 });
+  });
+
+  test('waits a little for stragglers when a quorum has greeted, and no longer (P1)', () => {
+    const quorum = run(CREATED, connected(A), connected(B), greeting(A), greeting(B));
+    expect(kinds(quorum.effects)).toEqual(['send', 'send']);
+    const later = run(quorum.state, tick, tick);
+    expect(sent(later.effects, A)).toMatchObject([{ kind: 'voteRequest', term: 5 }]);
+  });
+
+  test('is not elected by a minority', () => {
+    expect(kinds(run(GREETED, vote(A), vote(B, { granted: false, term: 5 })).effects)).toEqual([]);
+  });
+
+  test('starts its term at the end of the log with the highest last term, though another is longer (P2)', () => {
+    const longer = vote(A, { flushLsn: 2000, termHistory: history([0, 100], [3, 500]) });
+    const { effects } = run(GREETED, longer, vote(B, { flushLsn: 1500 }));
+    expect(effects[0]).toEqual({ kind: 'elected', term: 5, startLsn: 1500 });
+    expect(sent(effects, A)).toMatchObject([{ kind: 'electedRequest', startLsn: 500 }]);
+    expect(sent(effects, B)).toMatchObject([{ kind: 'electedRequest', startLsn: 1500 }]);
+  });
+
+  test('campaigns again, higher, when it was refused', () => {
+    const refused = run(GREETED, vote(A), vote(B, { granted: false, term: 8 }), vote(C, { granted: false, term: 8 }));
+    const { effects } = run(refused.state, ...Array.from({ length: DEFAULT_TIMING.campaign }, () => tick));
+    expect(sent(effects, A)).toMatchObject([{ kind: 'voteRequest', term: 9 }]);
+  });
+
+  test('passes over a vote of a campaign that is over', () => {
+    const again = run(GREETED, ...Array.from({ length: DEFAULT_TIMING.campaign }, () => tick)).state;
+    expect(kinds(run(again, vote(A), vote(B), vote(C)).effects)).toEqual([]);
+  });
+
+  test('disconnects a safekeeper that is another than it should be', () => {
+    const { effects } = run(
+      CREATED,
+      connected(A),
+      from(A, { kind: 'greetingResponse', membershipGeneration, safekeeperId: B, term: Term.ZERO }),
+    );
+    expect(effects.at(-1)).toMatchObject({ kind: 'disconnect', safekeeper: A });
+  });
+});
+
+describe('a proposer that leads', () => {
+  test('commits nothing before a quorum has confirmed the start of its term (P5)', () => {
+    expect(kinds(run(ELECTED, progress(A, START)).effects)).toEqual([]);
+    expect(run(ELECTED, progress(A, START), progress(B, START)).effects).toEqual([{ kind: 'committed', lsn: START }]);
+  });
+
+  test('commits what a quorum has flushed, and each LSN once (P5)', () => {
+    const written = run(RECOVERED, wal(START, 100)).state;
+    expect(run(written, progress(A, 1100)).effects).toEqual([]);
+    expect(run(written, progress(A, 1100), progress(B, 1060)).effects).toEqual([{ kind: 'committed', lsn: 1060 }]);
+    expect(run(written, progress(A, 1100), progress(B, 1060), progress(C, 1060)).effects).toHaveLength(1);
+  });
+
+  test('does not count what was confirmed in another term (P5)', () => {
+    expect(kinds(run(ELECTED, progress(A, START, { term: 4 }), progress(B, START, { term: 4 })).effects)).toEqual([]);
+  });
+
+  test('sends WAL at once, in pieces of the size of an append', () => {
+    const { effects } = run(RECOVERED, wal(START, 300_000));
+    const sizes = appends(effects, A).map(({ bytes }) => bytes.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(APPEND_SIZE_MAX);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000);
+  });
+
+  test('tells the commit LSN to idle safekeepers at the next tick, and then is silent', () => {
+    const committed = run(RECOVERED, tick, wal(START, 100), ...IDS.map((id) => progress(id, 1100))).state;
+    const { state, effects } = run(committed, tick);
+    expect(appends(effects, B)).toMatchObject([{ commitLsn: 1100, startLsn: 1100 }]);
+    expect(run(state, tick).effects).toEqual([]);
+  });
+
+  test('keeps what is in flight to one safekeeper bounded (P6)', () => {
+    const { state, effects } = run(
+      RECOVERED,
+      ...Array.from({ length: 10 }, (_, i) => wal(START + i * 1_000_000, 1_000_000)),
+    );
+    const bytesInFlight = appends(effects, A).reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(bytesInFlight).toBeGreaterThanOrEqual(IN_FLIGHT_MAX);
+    expect(bytesInFlight).toBeLessThan(IN_FLIGHT_MAX + APPEND_SIZE_MAX);
+    expect(appends(run(state, progress(A, START + 500_000)).effects, A).length).toBeGreaterThan(0);
+  });
+
+  test('wants no more WAL while too much is uncommitted (P6)', () => {
+    expect(Proposer.wantsWal(ELECTED)).toBe(false);
+    expect(Proposer.wantsWal(RECOVERED)).toBe(true);
+    const full = run(RECOVERED, wal(START, UNCOMMITTED_MAX)).state;
+    expect(Proposer.wantsWal(full)).toBe(false);
+    expect(Proposer.wantsWal(run(full, progress(A, START + 1_000_000), progress(B, START + 1_000_000)).state)).toBe(
+      true,
+    );
+  });
+
+  test('holds no WAL in memory that every safekeeper has (P6)', () => {
+    const { state } = run(RECOVERED, wal(START, 1_000_000), ...IDS.map((id) => progress(id, START + 1_000_000)));
+    expect(state.window.blocks.length).toBeLessThanOrEqual(1);
+  });
+
+  test('fetches from the donor what a lagging safekeeper lacks, and sends it on (P4, P7)', () => {
+    const lagging = vote(C, { flushLsn: 600 });
+    const { state, effects } = run(GREETED, vote(A), vote(B), lagging);
+    expect(effects.at(-1)).toEqual({ kind: 'fetchWal', startLsn: 600, endLsn: START, donor: A, term: 5 });
+    const fetched = run(state, {
+      kind: 'walFetched',
+      term: Term.of(5),
+      startLsn: Lsn.of(600),
+      bytes: new Uint8Array(400),
+    });
+    expect(appends(fetched.effects, C).map(({ startLsn, bytes }) => [startLsn, bytes.length])).toEqual([[600, 400]]);
+  });
+
+  test('asks again when a fetch failed, and takes no answer to a question of another term (P7)', () => {
+    const { state } = run(GREETED, vote(A), vote(B), vote(C, { flushLsn: 600 }));
+    const stale = run(state, {
+      kind: 'walFetched',
+      term: Term.of(4),
+      startLsn: Lsn.of(600),
+      bytes: new Uint8Array(400),
+    });
+    expect(stale.effects).toEqual([]);
+    expect(kinds(run(state, { kind: 'fetchFailed', term: Term.of(5) }, tick).effects)).toContain('fetchWal');
+  });
+
+  test('brings back a safekeeper that reconnects, from where it is (P4)', () => {
+    const written = run(RECOVERED, wal(START, 100), progress(A, 1100), progress(B, 1100)).state;
+    const terms = history([0, 100], [4, 500], [5, START]);
+    const { effects } = run(
+      written,
+      { kind: 'disconnected', safekeeper: C },
+      connected(C),
+      greeting(C, 5),
+      vote(C, { granted: false, flushLsn: 1040, termHistory: terms }),
+    );
+    expect(sent(effects, C).slice(-2)).toMatchObject([
+      { kind: 'electedRequest', startLsn: 1040 },
+      { kind: 'appendRequest', startLsn: 1040, commitLsn: 1100 },
+    ]);
+  });
+
+  test('is deposed by a higher term, for good (P8)', () => {
+    const { state, effects } = run(RECOVERED, progress(A, START, { term: 6 }));
+    expect(effects).toEqual([{ kind: 'deposed', term: 6 }]);
+    expect(run(state, progress(A, START), progress(B, START), tick, wal(START, 10)).effects).toEqual([]);
+  });
+
+  test('campaigns again above a higher term as long as it has committed nothing (P8)', () => {
+    const { state, effects } = run(ELECTED, progress(C, START, { term: 9 }));
+    expect(sent(effects, A)).toMatchObject([{ kind: 'voteRequest', term: 10 }]);
+    expect(run(state, vote(A, { term: 10 }), vote(C, { term: 10 })).effects[0]).toMatchObject({
+      kind: 'elected',
+      term: 10,
+    });
+  });
+
+  test('disconnects a safekeeper that is silent too long', () => {
+    const ticks = Array.from({ length: DEFAULT_TIMING.silence }, () => tick);
+    expect(kinds(run(RECOVERED, ...ticks).effects)).toContain('disconnect');
+  });
+
+  test('disconnects a safekeeper whose log is of another timeline (P4)', () => {
+    const { effects } = run(GREETED, vote(A), vote(B), vote(C, { termHistory: history([0, 200]) }));
+    expect(effects.at(-1)).toMatchObject({ kind: 'disconnect', safekeeper: C });
+  });
+});
