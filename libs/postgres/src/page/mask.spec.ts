@@ -80,7 +80,14 @@ describe('the mask of a heap page', () => {
     expect(isHidden('heap', heapPage, (bytes) => bytes.fill(9, tuple(bytes) + 26, tuple(bytes) + 27))).toBe(false);
   });
 
-  test('shows that a tuple is frozen', () => {
+  test('shows that a tuple is frozen, and of a frozen one all but the status of xmax', () => {
+    const frozen = () => {
+      const bytes = heapPage();
+      setTupleInfomask(bytes, tuple(bytes), 0x0302);
+      return bytes;
+    };
+    expect(isHidden('heap', frozen, (bytes) => setTupleInfomask(bytes, tuple(bytes), 0x0f22))).toBe(true);
+    expect(isHidden('heap', frozen, (bytes) => setTupleInfomask(bytes, tuple(bytes), 0x0382))).toBe(false);
     expect(isHidden('heap', heapPage, (bytes) => setTupleInfomask(bytes, tuple(bytes), 0x0302))).toBe(false);
   });
 

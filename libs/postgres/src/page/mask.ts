@@ -3,8 +3,9 @@
  * of each access method (access/common/bufmask.c, heap_mask, btree_mask, …), which Postgres' own consistency check uses.
  *
  *   M1  Two pages of one kind are equal in all that WAL promises if and only if their masked forms are equal byte for byte.
- *   M2  Postgres' recovery marks a GiST page whose dead tuples are gone, the primary does not (Gist/DELETE), and nothing reads
- *       the mark: it is masked here, though not in Postgres, whose own check fails on it.
+ *   M2  Two bits are masked beyond what Postgres masks, whose own check fails on them: recovery marks a GiST page whose dead
+ *       tuples are gone and the primary does not (Gist/DELETE); recovery clears HEAP_COMBOCID of a tuple that is locked and the
+ *       primary does not, which shows once the tuple's xmin is frozen. Nothing reads the one, nor the other by then.
  *   M3  The visibility map has no mask of its own in Postgres, which checks it as a heap page and so hides all of it; here
  *       its bits are compared.
  */
@@ -116,9 +117,11 @@ function maskHeap(page: Uint8Array, block: number): void {
   }
 }
 
+const HIDDEN_OF_FROZEN = Infomask.XMAX_INVALID | Infomask.XMAX_COMMITTED | Infomask.COMBOCID;
+
 function maskTuple(page: Uint8Array, tuple: number, self: { block: number; offsetNumber: number }): void {
   const infomask = tupleInfomask(page, tuple);
-  const hidden = isXminFrozen(infomask) ? Infomask.XMAX_INVALID | Infomask.XMAX_COMMITTED : Infomask.TRANSACTION;
+  const hidden = isXminFrozen(infomask) ? HIDDEN_OF_FROZEN : Infomask.TRANSACTION;
   setTupleInfomask(page, tuple, infomask & ~hidden);
   setTupleCid(page, tuple, 0);
   if (isTupleSpeculative(page, tuple)) writeItemPointer(page, tupleCtidAt(tuple), self);

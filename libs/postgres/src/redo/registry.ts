@@ -4,8 +4,9 @@
  *   G1  Every built-in resource manager whose records change pages through block references has one entry; the rest
  *       (xact, clog, smgr, …) reach pages only through the deltas of `slru` and visibility-map kind.
  *   G2  A block redo reads the record and the page it is given, and nothing else.
+ *   G3  A record that does not fit the page, or itself, throws `Corrupt`; the page is then of no use.
  */
-import type { Lsn } from '@neon/kernel';
+import { Corrupt, Lsn } from '@neon/kernel';
 import type { BlockReference, WalRecord } from '../wal/record';
 import { brinRedo } from './brin';
 import { genericRedo } from './generic';
@@ -43,4 +44,17 @@ const BLOCK_REDO: Readonly<Record<number, BlockRedo>> = {
   20: genericRedo,
 };
 
-export const redoBlock = (rmid: number): BlockRedo | undefined => BLOCK_REDO[rmid];
+export function redoBlock(rmid: number): BlockRedo | undefined {
+  return BLOCK_REDO[rmid] === undefined ? undefined : redoWithinBounds;
+}
+
+/** G3: redo checks what it can name; copies that would leave the page or the record fail by themselves, as RangeError. */
+const redoWithinBounds: BlockRedo = (context, page) => {
+  try {
+    BLOCK_REDO[context.record.rmid]?.(context, page);
+  } catch (error) {
+    // By name: an engine's own errors may be of another realm.
+    if ((error as Error).name !== 'RangeError') throw error;
+    throw new Corrupt(`record at ${Lsn.format(context.record.lsn)} reaches beyond its bounds`, { cause: error });
+  }
+};

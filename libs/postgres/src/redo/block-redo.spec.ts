@@ -1,0 +1,297 @@
+import { Corrupt, Lsn } from '@neon/kernel';
+import fc from 'fast-check';
+import { addHeapTuple, addItem, pieceOf } from '../page/bufpage';
+import { GistFlag, gistFlags, initGistPage } from '../page/gist-page';
+import { HashFlag, initHashPage, initUnbucketedPage } from '../page/hash-page';
+import { HEAP_TUPLE_HEADER_SIZE, Infomask, setTupleInfomask, tupleInfomask } from '../page/heap-tuple';
+import {
+  ItemState,
+  itemAt,
+  itemState,
+  linePointer,
+  linePointerCount,
+  setLinePointer,
+  DEAD_POINTER,
+} from '../page/line-pointer';
+import { readU32, writeU16, writeU32 } from '../page/little-endian';
+import { PAGE_SIZE, PageFlag, initPage, pageFlags, pageLsn } from '../page/page-header';
+import { setVisibilityBits, visibilityBits } from '../page/visibility-map';
+import { POSTGRES_MAJORS } from '../versions';
+import { encodeRecord, type BlockDraft, type RecordDraft } from '../wal/encoder';
+import { parseRecord } from '../wal/parse-record';
+import { Fork, type PostgresMajor, type RelationId } from '../wal/record';
+import { Rmgr } from '../wal/rmgr';
+import { UnsupportedRecord } from './change';
+import { redoBlock } from './registry';
+
+const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
+const END_LSN = Lsn.of(0x2000100);
+
+const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
+  id,
+  relation: RELATION,
+  block: 7,
+  ...rest,
+});
+
+interface Redone {
+  readonly major?: PostgresMajor;
+  readonly blockId?: number;
+  readonly walLogHints?: boolean;
+}
+
+function redo(
+  draft: RecordDraft,
+  page: Uint8Array,
+  { major = 17, blockId = 0, walLogHints = false }: Redone = {},
+): Uint8Array {
+  const bytes = encodeRecord(draft, { major, prevLsn: Lsn.of(8) });
+  const record = parseRecord(bytes, { major, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
+  const reference = record.blocks.find(({ id }) => id === blockId)!;
+  redoBlock(record.rmid)!({ record, block: reference, endLsn: END_LSN, walLogHints }, page);
+  return page;
+}
+
+const shorts = (...values: readonly number[]): Uint8Array => {
+  const bytes = new Uint8Array(values.length * 2);
+  values.forEach((value, index) => writeU16(bytes, index * 2, value));
+  return bytes;
+};
+const words = (...values: readonly number[]): Uint8Array => {
+  const bytes = new Uint8Array(values.length * 4);
+  values.forEach((value, index) => writeU32(bytes, index * 4, value));
+  return bytes;
+};
+const join = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
+
+function heapPage(tupleCount: number): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE);
+  initPage(page);
+  for (let number = 1; number <= tupleCount; number++) {
+    const tuple = new Uint8Array(HEAP_TUPLE_HEADER_SIZE + 9);
+    tuple[22] = 24;
+    addHeapTuple(page, pieceOf(tuple), number);
+    setTupleInfomask(page, itemAt(page, number), Infomask.XMAX_INVALID);
+  }
+  return page;
+}
+
+const states = (page: Uint8Array): number[] =>
+  Array.from({ length: linePointerCount(page) }, (_, index) => itemState(linePointer(page, index + 1)));
+const { UNUSED, NORMAL, REDIRECT, DEAD } = ItemState;
+
+describe('pruning', () => {
+  test.each([14, 15, 16] as const)(
+    'of Postgres %d takes counts from main data and offset numbers from block data',
+    (major) => {
+      const main = join(words(700), shorts(1, 1), major === 16 ? Uint8Array.of(0) : new Uint8Array(0));
+      const draft = { rmid: Rmgr.HEAP2, info: 0x10, main, blocks: [block(0, { data: shorts(1, 2, 3, 5) })] };
+      const page = redo(draft, heapPage(5), { major });
+      expect(states(page)).toEqual(
+        major === 14 ? [REDIRECT, NORMAL, DEAD, NORMAL, UNUSED] : [REDIRECT, NORMAL, DEAD, NORMAL],
+      );
+      expect(pageLsn(page)).toBe(END_LSN);
+    },
+  );
+
+  test('of Postgres 17 comes in one format with freezing', () => {
+    const plan = join(words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 2));
+    const data = join(shorts(1, 0), plan, shorts(1, 1, 2), shorts(1, 3), shorts(1, 5), shorts(2, 4));
+    const main = join(Uint8Array.of(0, 0xf4 | 8), words(700));
+    const page = redo({ rmid: Rmgr.HEAP2, info: 0x20, main, blocks: [block(0, { data })] }, heapPage(5));
+    expect(states(page)).toEqual([REDIRECT, NORMAL, DEAD, NORMAL]);
+    expect([2, 4].map((number) => tupleInfomask(page, itemAt(page, number)))).toEqual([0x300, 0x300]);
+  });
+
+  test('without a cleanup lock frees line pointers and moves nothing', () => {
+    const page = heapPage(3);
+    setLinePointer(page, 3, DEAD_POINTER);
+    const before = itemAt(page, 2);
+    redo(
+      { rmid: Rmgr.HEAP2, info: 0x30, main: Uint8Array.of(0, 0x80), blocks: [block(0, { data: shorts(1, 3) })] },
+      page,
+    );
+    expect(states(page)).toEqual([NORMAL, NORMAL]);
+    expect(itemAt(page, 2)).toBe(before);
+  });
+
+  test.each([14, 15, 16] as const)('by the second pass of vacuum of Postgres %d is a record of its own', (major) => {
+    const page = heapPage(3);
+    setLinePointer(page, 2, DEAD_POINTER);
+    redo({ rmid: Rmgr.HEAP2, info: 0x20, main: shorts(1), blocks: [block(0, { data: shorts(2) })] }, page, { major });
+    expect(states(page)).toEqual([NORMAL, UNUSED, NORMAL]);
+    expect(pageFlags(page) & PageFlag.HAS_FREE_LINES).not.toBe(0);
+  });
+});
+
+describe('freezing', () => {
+  test.each([14, 15] as const)('of Postgres %d names each tuple with its fields', (major) => {
+    const data = join(words(0), shorts(2, 1, Infomask.XMIN_FROZEN, 0));
+    const draft = { rmid: Rmgr.HEAP2, info: 0x30, main: join(words(700), shorts(1)), blocks: [block(0, { data })] };
+    const page = redo(draft, heapPage(2), { major });
+    expect(tupleInfomask(page, itemAt(page, 2))).toBe(Infomask.XMIN_FROZEN);
+    expect(tupleInfomask(page, itemAt(page, 1))).toBe(Infomask.XMAX_INVALID);
+  });
+
+  test('of Postgres 16 groups tuples by plan', () => {
+    const data = join(words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 2), shorts(1, 2));
+    const main = join(words(700), shorts(1), Uint8Array.of(0));
+    const page = redo({ rmid: Rmgr.HEAP2, info: 0x30, main, blocks: [block(0, { data })] }, heapPage(2), { major: 16 });
+    expect([1, 2].map((number) => tupleInfomask(page, itemAt(page, number)))).toEqual([0x300, 0x300]);
+  });
+});
+
+describe('visibility', () => {
+  const visible = { rmid: Rmgr.HEAP2, info: 0x40, main: join(words(700), Uint8Array.of(3)) };
+  const blocks = [block(0, { fork: Fork.VISIBILITY_MAP, block: 0 }), block(1)];
+
+  test('is set on the heap page without its LSN, unless hint bits are logged', () => {
+    const draft = { ...visible, blocks };
+    expect(pageLsn(redo(draft, heapPage(1), { blockId: 1 }))).toBe(0);
+    expect(pageLsn(redo(draft, heapPage(1), { blockId: 1, walLogHints: true }))).toBe(END_LSN);
+    expect(pageLsn(redo(draft, heapPage(1), { blockId: 1, walLogHints: true, major: 14 }))).toBe(0);
+  });
+
+  test('is set on a map page that did not exist, and leaves one alone that says it already', () => {
+    const map = redo({ ...visible, blocks }, new Uint8Array(PAGE_SIZE));
+    expect(visibilityBits(map, 7)).toBe(3);
+    expect(pageLsn(map)).toBe(END_LSN);
+    const same = new Uint8Array(PAGE_SIZE);
+    initPage(same);
+    setVisibilityBits(same, 7, 3);
+    expect(pageLsn(redo({ ...visible, blocks }, same))).toBe(0);
+  });
+
+  test('is cleared on a map page that a record names, for both blocks of an update', () => {
+    const main = join(words(0), shorts(1), Uint8Array.of(0, 0x03), words(0), shorts(2));
+    const map = block(2, { fork: Fork.VISIBILITY_MAP, block: 0 });
+    const draft = { rmid: Rmgr.HEAP, info: 0x20, main, blocks: [block(0), block(1, { block: 9 }), map] };
+    const page = new Uint8Array(PAGE_SIZE);
+    initPage(page);
+    for (const heapBlock of [7, 8, 9]) setVisibilityBits(page, heapBlock, 3);
+    redo(draft, page, { blockId: 2 });
+    expect([7, 8, 9].map((heapBlock) => visibilityBits(page, heapBlock))).toEqual([0, 3, 0]);
+    expect(pageLsn(page)).toBe(END_LSN);
+  });
+});
+
+describe('offset numbers behind a header that grew in Postgres 16', () => {
+  const before = (major: PostgresMajor): boolean => major < 16;
+
+  test.each(POSTGRES_MAJORS)('Gist/DELETE of %d', (major) => {
+    const page = new Uint8Array(PAGE_SIZE);
+    initGistPage(page, GistFlag.LEAF | GistFlag.HAS_GARBAGE);
+    for (const number of [1, 2, 3]) addItem(page, pieceOf(new Uint8Array(16).fill(number)), number);
+    const main = join(words(700), shorts(1), before(major) ? shorts(2) : shorts(0, 2));
+    redo({ rmid: Rmgr.GIST, info: 0x10, main, blocks: [block(0)] }, page, { major });
+    expect(linePointerCount(page)).toBe(2);
+    expect(page[itemAt(page, 2)]).toBe(3);
+    expect(gistFlags(page)).toBe(GistFlag.LEAF | GistFlag.TUPLES_DELETED);
+  });
+
+  test.each(POSTGRES_MAJORS)('Hash/VACUUM_ONE_PAGE of %d', (major) => {
+    const page = new Uint8Array(PAGE_SIZE);
+    initHashPage(page, { previous: 0, bucket: 0, flags: HashFlag.BUCKET });
+    for (const number of [1, 2]) addItem(page, pieceOf(new Uint8Array(16).fill(number)), number);
+    const main = join(words(700), before(major) ? words(1) : shorts(1, 0), shorts(1));
+    redo({ rmid: Rmgr.HASH, info: 0xc0, main, blocks: [block(0), block(1, { block: 0 })] }, page, { major });
+    expect(page[itemAt(page, 1)]).toBe(2);
+  });
+});
+
+test('Hash/SQUEEZE_PAGE stamps a page it does not change only before 17', () => {
+  const main = join(words(1, 2), shorts(0), Uint8Array.of(1, 0));
+  const draft = { rmid: Rmgr.HASH, info: 0x80, main, blocks: [block(1)] };
+  const make = () => {
+    const page = new Uint8Array(PAGE_SIZE);
+    initUnbucketedPage(page, HashFlag.BUCKET);
+    return page;
+  };
+  expect(pageLsn(redo(draft, make(), { blockId: 1, major: 16 }))).toBe(END_LSN);
+  expect(pageLsn(redo(draft, make(), { blockId: 1, major: 17 }))).toBe(0);
+});
+
+test('a Generic record puts pieces on a page and clears what lies between its bounds', () => {
+  const page = heapPage(1).fill(9, 40, 60);
+  const data = join(shorts(8190, 2), Uint8Array.of(1, 2));
+  redo({ rmid: Rmgr.GENERIC, info: 0, blocks: [block(0, { data })] }, page);
+  expect([page[8190], page[8191], page[50]]).toEqual([1, 2, 0]);
+});
+
+/** A page of noise, the same for the same seed; half of them with a plausible header. */
+function noise(seed: number): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE);
+  let state = seed | 1;
+  for (let at = 0; at < PAGE_SIZE; at++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    page[at] = state;
+  }
+  if (seed % 2 === 0) page.set(shorts(24 + (seed % 40) * 4, 4000, 8176), 12);
+  return page;
+}
+
+describe('a record that makes no sense', () => {
+  test('of an unknown operation is refused by name', () => {
+    for (const [rmid, info] of [
+      [Rmgr.HEAP2, 0x70],
+      [Rmgr.BTREE, 0xf0],
+      [Rmgr.HASH, 0xd0],
+      [Rmgr.GIN, 0xf0],
+      [Rmgr.GIST, 0xf0],
+      [Rmgr.SPGIST, 0x90],
+      [Rmgr.BRIN, 0x60],
+      [Rmgr.SEQUENCE, 0x10],
+    ] as const)
+      expect(() => redo({ rmid, info, blocks: [block(0)] }, heapPage(1))).toThrow(UnsupportedRecord);
+  });
+
+  test('never changes anything but the page, ends, and fails as Corrupt if it fails', () => {
+    const rmids = [
+      Rmgr.HEAP,
+      Rmgr.HEAP2,
+      Rmgr.BTREE,
+      Rmgr.HASH,
+      Rmgr.GIN,
+      Rmgr.GIST,
+      Rmgr.SPGIST,
+      Rmgr.BRIN,
+      Rmgr.SEQUENCE,
+      Rmgr.GENERIC,
+    ];
+    const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
+    const anyPage = fc.oneof(
+      fc.constant(new Uint8Array(PAGE_SIZE)),
+      fc.constant(heapPage(4)),
+      fc.integer({ min: 1 }).map(noise),
+    );
+    fc.assert(
+      fc.property(
+        fc.record({
+          rmid: fc.constantFrom(...rmids),
+          info: fc.integer({ min: 0, max: 15 }),
+          main: bytes(60),
+          data: bytes(80),
+          blockId: fc.integer({ min: 0, max: 4 }),
+          page: anyPage,
+          major: fc.constantFrom(...POSTGRES_MAJORS),
+        }),
+        ({ rmid, info, main, data, blockId, page, major }) => {
+          const blocks = [0, 1, 2, 3, 4].map((id) => block(id, { block: id, ...(id === blockId ? { data } : {}) }));
+          const target = page.slice();
+          try {
+            redo({ rmid, info: info << 4, main, blocks }, target, { major, blockId });
+          } catch (error) {
+            expect(
+              error instanceof Corrupt || error instanceof UnsupportedRecord ? '' : String((error as Error).stack),
+            ).toBe('');
+          }
+          expect(target.length).toBe(PAGE_SIZE);
+          expect(readU32(target, 0)).toBeGreaterThanOrEqual(0);
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+});
