@@ -17,6 +17,7 @@ import type { PostgresUser } from '@neon/postgres-server';
 import { writeArena } from '../pages/arena';
 import type { PageServiceClient } from '../pages/page-service-client';
 import { layOut } from './lay-out';
+import type { SpareDirectories } from './spare-directories';
 import { readTar } from './tar-reader';
 
 export interface PrepareDirectory {
@@ -26,6 +27,7 @@ export interface PrepareDirectory {
   readonly directory: string;
   readonly arena: string;
   readonly owner: PostgresUser | null;
+  readonly spares: SpareDirectories;
 }
 
 const MANIFEST = 'neon/manifest.json';
@@ -34,14 +36,14 @@ const CONTROL_FILE = 'global/pg_control';
 
 /** @throws Corrupt when it is not the basebackup that was asked for */
 export async function prepareDirectory(archive: Buffer, options: PrepareDirectory): Promise<void> {
-  const { spec, startLsn, directory, arena, owner } = options;
+  const { spec, startLsn, directory, arena, owner, spares } = options;
   const files = new Map(readTar(archive).map((file) => [file.path, file]));
   const manifest = parseManifest(take(files, MANIFEST));
   const relations = decodeRelations(take(files, RELATIONS).content);
   const startPoint = planStartPoint(manifest, take(files, CONTROL_FILE).content, { ...spec, startLsn });
   files.set(CONTROL_FILE, { path: CONTROL_FILE, content: startPoint.controlFile });
   const plan: DirectoryPlan = planDirectory({ relations, files: [...files.values()] });
-  layOut({ directory, plan, walFiles: startPoint.walFiles, owner });
+  layOut({ directory, spares, plan, walFiles: startPoint.walFiles, owner });
   await writeArena(arena, plan.placeholders, owner ?? undefined);
 }
 

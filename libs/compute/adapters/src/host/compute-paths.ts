@@ -23,6 +23,8 @@ const LONGEST_SOCKET = '/.s.PGSQL.65535.lock';
 
 export const computesDir = (dataDir: string): string => join(resolve(dataDir), 'computes');
 
+export const sparesDir = (dataDir: string): string => join(resolve(dataDir), 'spares');
+
 /** @throws Refusal `SpecRejected` when the id cannot be a directory's name */
 export function computePaths(dataDir: string, runDir: string | undefined, computeId: string): ComputePaths {
   if (!/^[a-z0-9][a-z0-9_-]{0,99}$/i.test(computeId))

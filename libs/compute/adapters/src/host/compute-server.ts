@@ -47,6 +47,7 @@ export class ComputeServer {
     this.log = environment.log.child({ computeId, tenantId, timelineId });
     this.parts = {
       paths: computePaths(environment.dataDir, environment.runDir, computeId),
+      spares: environment.spares,
       walproposer: new Walproposer({ spec, log: this.log, onDeposed: (term) => this.fence(term) }),
       pageService: new PageServiceClient({
         address: {

@@ -20,6 +20,7 @@ import {
 } from '@neon/postgres-server';
 import { type Logger, withSpan } from '@neon/telemetry';
 import { AdminConnection } from '../access/admin-connection';
+import type { SpareDirectories } from '../directory/spare-directories';
 import { makeDirectory, writeOwned } from '../directory/lay-out';
 import { fetchBasebackup, prepareDirectory } from '../directory/prepare-directory';
 import { PageAgent } from '../pages/page-agent';
@@ -38,6 +39,7 @@ export interface HostEnvironment {
   readonly postgresUser: PostgresUser | null;
   /** Path of libneonpages.so. */
   readonly pageShim: string;
+  readonly spares: SpareDirectories;
   readonly log: Logger;
 }
 
@@ -82,6 +84,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
       directory: parts.paths.data,
       arena: parts.paths.arena,
       owner: environment.postgresUser,
+      spares: parts.spares,
     }),
   );
   parts.agent = await step('pages', () => startAgent(options, startLsn));
@@ -98,7 +101,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
 async function clear({ parts, environment }: LaunchOptions): Promise<void> {
   parts.pageService.connect().catch(() => undefined);
   await killProcessesIn(parts.paths.root);
-  await discard(parts.paths);
+  await discard(parts);
   makeDirectory(parts.paths.root, environment.postgresUser);
   makeDirectory(parts.paths.sockets, environment.postgresUser);
 }
