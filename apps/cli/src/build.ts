@@ -10,6 +10,12 @@ const run = promisify(execFile);
 
 export const APPS = ['safekeeper', 'pageserver', 'compute', 'control-plane', 'proxy'] as const;
 
+/**
+ * Generating the client needs no schema engine, yet the command downloads one unless it is told where one is; any
+ * program will do. Migrations are plain SQL that the control plane applies itself.
+ */
+const OFFLINE_PRISMA = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: '1' };
+
 /** What each part is built from, and how. */
 function partsOf(
   checkout: string,
@@ -48,7 +54,7 @@ export async function build(checkout: string): Promise<void> {
       const [program, ...args] = part.command;
       await run(program, args, {
         cwd: checkout,
-        env: { ...process.env, CHECKPOINT_DISABLE: '1' },
+        env: { ...process.env, ...OFFLINE_PRISMA },
         maxBuffer: 16 * 1024 * 1024,
       }).catch((error: unknown) => {
         const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
