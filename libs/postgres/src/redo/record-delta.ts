@@ -2,12 +2,13 @@
  * The delta of a page that a record names: the record itself, without what only its other pages need.
  *
  *   Y1  Redo of one block reads the record's main data, its own block data, and the tags of the other blocks. Their data and
- *       images are left out of the delta, and so is the block's own image unless redo starts from it.
+ *       images are left out of the delta when that saves enough, and so is the block's own image unless redo starts from it.
  *   Y2  A record in a delta that left something out has no checksum; the store's own checksums stand for it.
  */
 import { Lsn } from '@neon/kernel';
 import { readU32, writeU32 } from '../page/little-endian';
 import { pageIsNew, setPageLsn } from '../page/page-header';
+import { ByteSlab } from '../wal/byte-slab';
 import { describeRecord } from '../wal/describe';
 import { assembleRecord, type BlockDraft } from '../wal/encoder';
 import { restoreImage, type ImageCodecs } from '../wal/image';
@@ -20,10 +21,14 @@ import { redoBlock } from './registry';
 const HEADER_SIZE = 7;
 const AT = { flags: 1, blockId: 2, distance: 3 } as const;
 const WAL_LOG_HINTS = 1;
+/** Taking a record apart and together again costs as much as keeping this many bytes of it. */
+const STRIP_MIN = 256;
+
+const slab = new ByteSlab();
 
 export function encodeRecordDelta(record: WalRecord, block: BlockReference, walLogHints: boolean): Uint8Array {
   const body = strip(record, block);
-  const delta = new Uint8Array(HEADER_SIZE + body.length);
+  const delta = slab.allocate(HEADER_SIZE + body.length);
   delta[0] = DeltaKind.RECORD;
   delta[AT.flags] = walLogHints ? WAL_LOG_HINTS : 0;
   delta[AT.blockId] = block.id;
@@ -35,9 +40,12 @@ export function encodeRecordDelta(record: WalRecord, block: BlockReference, walL
 const startsFromImage = (block: BlockReference): boolean => block.image !== null && block.image.apply;
 
 function strip(record: WalRecord, own: BlockReference): Uint8Array {
-  const superfluous = (block: BlockReference): boolean =>
-    block === own ? block.image !== null && !block.image.apply : block.image !== null || block.dataLength > 0;
-  if (!record.blocks.some(superfluous)) return record.bytes;
+  let superfluous = 0;
+  for (const block of record.blocks) {
+    if (block !== own) superfluous += block.dataLength;
+    if (block.image !== null && !(block === own && block.image.apply)) superfluous += block.image.length;
+  }
+  if (superfluous < STRIP_MIN) return record.bytes;
   const { major, prevLsn, rmid, info, xid, mainOffset, mainLength } = record;
   const main = record.bytes.subarray(mainOffset, mainOffset + mainLength);
   const blocks = record.blocks.map((block) => (block === own ? wholeBlock(record, block) : blockTag(block)));

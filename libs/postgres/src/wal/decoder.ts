@@ -13,15 +13,13 @@
  * for (let record = decoder.next(); record !== null; record = decoder.next()) ingest(record);
  */
 import type { Lsn } from '@neon/kernel';
+import { ByteSlab } from './byte-slab';
 import { RECORD_HEADER_SIZE } from './layout';
 import { parseRecord } from './parse-record';
 import type { PostgresMajor, WalRecord } from './record';
 import { recordHasChecksum } from './record-checksum';
 import { RecordFramer, type RecordSink, type WalStreamOptions } from './record-framer';
 import { WalError } from './wal-error';
-
-/** Stitched records are cut from slabs of this size, unless they are a good part of one. */
-const SLAB_SIZE = 256 * 1024;
 
 export class WalDecoder {
   private readonly stitcher = new RecordStitcher();
@@ -65,13 +63,12 @@ export class WalDecoder {
 }
 
 class RecordStitcher implements RecordSink {
-  private slab = new Uint8Array(SLAB_SIZE);
-  private slabUsed = 0;
-  private record: Uint8Array = this.slab;
+  private readonly slab = new ByteSlab();
+  private record: Uint8Array = new Uint8Array(0);
   private have = 0;
 
   begin(header: Uint8Array, size: number): void {
-    this.record = this.allocate(size);
+    this.record = this.slab.allocate(size);
     this.record.set(header);
     this.have = RECORD_HEADER_SIZE;
   }
@@ -83,16 +80,5 @@ class RecordStitcher implements RecordSink {
 
   take(): Uint8Array {
     return this.record;
-  }
-
-  private allocate(size: number): Uint8Array {
-    if (size > SLAB_SIZE / 8) return new Uint8Array(size);
-    if (this.slabUsed + size > SLAB_SIZE) {
-      this.slab = new Uint8Array(SLAB_SIZE);
-      this.slabUsed = 0;
-    }
-    const record = this.slab.subarray(this.slabUsed, this.slabUsed + size);
-    this.slabUsed += size;
-    return record;
   }
 }
