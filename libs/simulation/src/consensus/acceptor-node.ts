@@ -15,7 +15,7 @@ import { ForgetfulFile } from '../disk';
 import type { Connection } from '../network';
 import type { Scheduler } from '../scheduler';
 import type { SeededRandom } from '../seeded-random';
-import { type CertainState, Checker } from './checker';
+import { Checker, type DiskState } from './checker';
 import type { AcceptorStepFunction } from './mutant';
 import { scanRecords } from './record';
 
@@ -74,8 +74,8 @@ export class AcceptorNode {
     return this.log.content;
   }
 
-  get certain(): CertainState & { cached: Uint8Array } {
-    return { control: this.control[0], log: this.log.certain, cached: this.log.content };
+  get disk(): DiskState {
+    return { control: this.control[0], certainLog: this.log.certain, log: this.log.content };
   }
 
   accept(connection: Connection): void {
@@ -149,13 +149,13 @@ export class AcceptorNode {
     this.current = state;
     this.work.unshift(...effects.map((effect): Work => ({ kind: 'effect', effect })));
     for (const effect of effects)
-      if (effect.kind === 'truncate') this.world.checker.onAcceptorEffect(before, effect, this.certain);
+      if (effect.kind === 'truncate') this.world.checker.onAcceptorEffect(before, effect, this.disk);
     this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
   private perform(effect: AcceptorEffect): void {
     const { checker } = this.world;
-    if (effect.kind === 'send') checker.onAcceptorEffect(this.current, effect, this.certain);
+    if (effect.kind === 'send') checker.onAcceptorEffect(this.current, effect, this.disk);
     switch (effect.kind) {
       case 'write':
         return this.write(effect);

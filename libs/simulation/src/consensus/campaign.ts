@@ -66,10 +66,10 @@ export function runConsensusSimulation(options: ConsensusSimulationOptions): Con
   return { ok, ...totals, failed, planted };
 }
 
-/** The first run in which the planted bug shows. */
-export function catchMutant(mutant: Mutant, seed: number): RunReport | undefined {
+/** The first run in which the planted bug breaks one of the watched promises; all are watched by default. */
+export function catchMutant(mutant: Mutant, seed: number, watched?: readonly string[]): RunReport | undefined {
   for (let i = 0; i < MUTANT_SEEDS_MAX; i++) {
-    const run = runConsensusSeed(seed + i, mutant);
+    const run = runConsensusSeed(seed + i, { mutant, watched });
     if (run.violation !== undefined) return run;
   }
   return undefined;

@@ -23,13 +23,13 @@ export class Violation extends Error {
   }
 }
 
-export function check(condition: boolean, promise: string, detail: () => string): void {
-  if (!condition) throw new Violation(promise, detail());
-}
+/** Promises about what users see; the others are about how it comes about, and catch the same bugs sooner. */
+export const OUTCOMES: readonly string[] = ['V1', 'V2', 'R2'];
 
-/** What an acceptor has on its disk for certain. */
-export interface CertainState {
+/** An acceptor's disk: what a crash would leave at worst, and the log as it reads now. */
+export interface DiskState {
   readonly control: DurableAcceptorState;
+  readonly certainLog: Uint8Array;
   readonly log: Uint8Array;
 }
 
@@ -39,11 +39,17 @@ export class Checker {
   private endLsn: Lsn;
   private readonly winners = new Map<Term, string>();
 
+  /** @param watched the promises that are checked; all by default */
   constructor(
     private readonly startLsn: Lsn,
     private readonly quorum: number,
+    private readonly watched?: readonly string[],
   ) {
     this.endLsn = startLsn;
+  }
+
+  check(condition: boolean, promise: string, detail: () => string): void {
+    if (!condition && (this.watched?.includes(promise) ?? true)) throw new Violation(promise, detail());
   }
 
   get acknowledgedLsn(): Lsn {
@@ -55,9 +61,9 @@ export class Checker {
   }
 
   onElected(leader: string, term: Term, termStartLsn: Lsn, log: Uint8Array): void {
-    check(!this.winners.has(term), 'V7', () => `term ${term} won by ${this.winners.get(term)} and ${leader}`);
+    this.check(!this.winners.has(term), 'V7', () => `term ${term} won by ${this.winners.get(term)} and ${leader}`);
     this.winners.set(term, leader);
-    check(
+    this.check(
       termStartLsn >= this.endLsn,
       'V2',
       () => `term ${term} starts at ${termStartLsn}, acknowledged ${this.endLsn}`,
@@ -68,13 +74,13 @@ export class Checker {
   onCommitted(
     leader: { readonly termStartLsn: Lsn; readonly previousLsn: Lsn; readonly log: Uint8Array },
     lsn: Lsn,
-    certain: readonly CertainState[],
+    disks: readonly DiskState[],
   ): void {
     const { termStartLsn, previousLsn, log } = leader;
-    check(lsn >= termStartLsn, 'V4', () => `committed ${lsn} below the term's start ${termStartLsn}`);
-    check(lsn > previousLsn, 'V3', () => `commit LSN went from ${previousLsn} to ${lsn}`);
-    const holders = certain.filter((acceptor) => isEqual(acceptor.log, log, this.startLsn, lsn));
-    check(holders.length >= this.quorum, 'V8', () => `${lsn} is durable on ${holders.length} acceptors`);
+    this.check(lsn >= termStartLsn, 'V4', () => `committed ${lsn} below the term's start ${termStartLsn}`);
+    this.check(lsn > previousLsn, 'V3', () => `commit LSN went from ${previousLsn} to ${lsn}`);
+    const holders = disks.filter((disk) => isEqual(disk.certainLog, log, this.startLsn, lsn));
+    this.check(holders.length >= this.quorum, 'V8', () => `${lsn} is durable on ${holders.length} acceptors`);
     this.checkEqual('V1', log, { startLsn: this.startLsn, endLsn: Lsn.min(lsn, this.endLsn) });
     if (lsn <= this.endLsn) return;
     this.acknowledged = log.slice(0, lsn);
@@ -83,37 +89,38 @@ export class Checker {
 
   /** After each step of an acceptor, and after its recovery (`before` undefined). */
   onAcceptor(before: AcceptorState | undefined, after: AcceptorState, log: Uint8Array, endOfRecords: Lsn): void {
-    check(after.commitLsn <= after.flushLsn, 'V3', () => `commit ${after.commitLsn} beyond flush ${after.flushLsn}`);
-    check(after.flushLsn <= endOfRecords, 'V3', () => `flush ${after.flushLsn}, records end at ${endOfRecords}`);
+    this.check(
+      after.commitLsn <= after.flushLsn,
+      'V3',
+      () => `commit ${after.commitLsn} beyond flush ${after.flushLsn}`,
+    );
+    this.check(after.flushLsn <= endOfRecords, 'V3', () => `flush ${after.flushLsn}, records end at ${endOfRecords}`);
     if (before !== undefined && before.commitLsn === after.commitLsn) return;
     const previous = before?.commitLsn ?? this.startLsn;
-    check(after.commitLsn >= previous, 'V3', () => `acceptor's commit LSN fell to ${after.commitLsn}`);
-    check(after.commitLsn <= this.endLsn, 'V1', () => `${after.commitLsn} was never acknowledged`);
+    this.check(after.commitLsn >= previous, 'V3', () => `acceptor's commit LSN fell to ${after.commitLsn}`);
+    this.check(after.commitLsn <= this.endLsn, 'V1', () => `${after.commitLsn} was never acknowledged`);
     this.checkEqual('V1', log, { startLsn: previous, endLsn: after.commitLsn });
   }
 
-  onAcceptorEffect(state: AcceptorState, effect: AcceptorEffect, certain: CertainState): void {
+  onAcceptorEffect(state: AcceptorState, effect: AcceptorEffect, disk: DiskState): void {
     if (effect.kind === 'truncate')
-      check(effect.endLsn >= state.commitLsn, 'V5', () => `cut at ${effect.endLsn}, committed ${state.commitLsn}`);
+      this.check(effect.endLsn >= state.commitLsn, 'V5', () => `cut at ${effect.endLsn}, committed ${state.commitLsn}`);
     if (effect.kind !== 'send' || effect.message.kind === 'sessionRefused') return;
     const { message } = effect;
-    const { control } = certain;
-    check(control.term >= message.term, 'V6', () => `told term ${message.term}, durable ${control.term}`);
+    const { control } = disk;
+    this.check(control.term >= message.term, 'V6', () => `told term ${message.term}, durable ${control.term}`);
     if (message.kind === 'greetingResponse') return;
     const { flushLsn } = message;
-    const isCertain = isEqual(certain.log, this.cached(certain), this.startLsn, flushLsn);
-    check(isCertain, 'V6', () => `told flush ${flushLsn}, which a crash may lose`);
+    const isCertain = isEqual(disk.certainLog, disk.log, this.startLsn, flushLsn);
+    this.check(isCertain, 'V6', () => `told flush ${flushLsn}, which a crash may lose`);
     if (message.kind !== 'appendResponse' || message.term !== state.term) return;
     const told = TermHistory.upTo(state.termHistory, flushLsn);
     const durable = TermHistory.upTo(control.termHistory, flushLsn);
-    check(TermHistory.equal(told, durable), 'V6', () => `told a position in a history that is not durable`);
+    this.check(TermHistory.equal(told, durable), 'V6', () => `told a position in a history that is not durable`);
   }
 
-  private cached = (certain: CertainState): Uint8Array =>
-    (certain as CertainState & { cached?: Uint8Array }).cached ?? certain.log;
-
   private checkEqual(promise: string, log: Uint8Array, range: { startLsn: Lsn; endLsn: Lsn }): void {
-    check(isEqual(log, this.acknowledged, range.startLsn, range.endLsn), promise, () => {
+    this.check(isEqual(log, this.acknowledged, range.startLsn, range.endLsn), promise, () => {
       let at: number = range.startLsn;
       while (log[at] === this.acknowledged[at]) at++;
       return `bytes differ from what was acknowledged at ${at}, acknowledged up to ${this.endLsn}`;

@@ -1,4 +1,5 @@
 import { catchMutant } from './campaign';
+import { OUTCOMES } from './checker';
 import { MUTANTS } from './mutant';
 import { runConsensusSeed } from './run';
 import { SEEDS } from './seeds';
@@ -32,5 +33,10 @@ describe('consensus under simulated faults', () => {
 
   test.each(MUTANTS)('a planted bug is caught: $name', (mutant) => {
     expect(catchMutant(mutant, FIRST_SEED)).toBeDefined();
+  });
+
+  /** Without looking at how it comes about: bytes that differ, or acknowledged WAL that is missing. */
+  test.each(MUTANTS.filter(({ breaksOutcome }) => breaksOutcome))('its damage is seen too: $name', (mutant) => {
+    expect(catchMutant(mutant, FIRST_SEED, OUTCOMES)).toBeDefined();
   });
 });

@@ -157,8 +157,8 @@ export class ProposerNode {
     const { phase } = this.state;
     if (phase.kind !== 'leading') return;
     const leader = { termStartLsn: phase.termStartLsn, previousLsn: this.committedLsn, log: this.log };
-    const certain = this.world.acceptors.map((acceptor) => acceptor.certain);
-    this.world.checker.onCommitted(leader, lsn, certain);
+    const disks = this.world.acceptors.map((acceptor) => acceptor.disk);
+    this.world.checker.onCommitted(leader, lsn, disks);
     if (this.committedLsn === Lsn.ZERO) this.writeSoon();
     this.committedLsn = lsn;
   }

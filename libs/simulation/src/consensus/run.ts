@@ -11,7 +11,7 @@ import { Connection, type NetworkProfile, Partitions } from '../network';
 import { Scheduler } from '../scheduler';
 import { SeededRandom } from '../seeded-random';
 import { AcceptorNode } from './acceptor-node';
-import { Checker, Violation, check } from './checker';
+import { Checker, Violation } from './checker';
 import type { Mutant } from './mutant';
 import { ProposerNode } from './proposer-node';
 
@@ -38,19 +38,29 @@ export interface RunReport {
   readonly acknowledgedBytes: number;
 }
 
-export function runConsensusSeed(seed: number, mutant?: Mutant): RunReport {
-  const run = new ConsensusRun(seed, mutant);
+export interface RunOptions {
+  readonly mutant?: Mutant | undefined;
+  /** The promises that are checked; all by default. */
+  readonly watched?: readonly string[] | undefined;
+}
+
+export function runConsensusSeed(seed: number, options: RunOptions = {}): RunReport {
+  const run = new ConsensusRun(seed, options);
   let violation: Violation | undefined;
   try {
     run.perform();
   } catch (error) {
-    // A broken assertion of the state machines is as much a finding as a broken promise that the checker sees.
-    violation =
-      error instanceof Violation
-        ? error
-        : new Violation('assert', error instanceof Error ? error.message : String(error));
+    violation = asViolation(error);
   }
   return { seed, violation, ...run.summary() };
+}
+
+/** A broken assertion of the state machines is as much a finding as a broken promise that the checker sees. */
+function asViolation(error: unknown): Violation {
+  if (error instanceof Violation) return error;
+  if (error instanceof Error && error.message.startsWith('broken promise'))
+    return new Violation('assert', error.message);
+  throw error;
 }
 
 class ConsensusRun {
@@ -63,13 +73,12 @@ class ConsensusRun {
   private proposers: ProposerNode[] = [];
   private born = 0;
   private crashRate: number;
+  private readonly mutant: Mutant | undefined;
 
-  constructor(
-    seed: number,
-    private readonly mutant: Mutant | undefined,
-  ) {
+  constructor(seed: number, { mutant, watched }: RunOptions) {
+    this.mutant = mutant;
     this.random = new SeededRandom(seed);
-    this.checker = new Checker(START_LSN, 2);
+    this.checker = new Checker(START_LSN, 2, watched);
     this.crashRate = this.random.pick([0, 0.0005, 0.003]);
     this.profile = { current: this.badNetwork() };
     this.acceptors = [this.makeAcceptor(1), this.makeAcceptor(2), this.makeAcceptor(3)];
@@ -82,7 +91,7 @@ class ConsensusRun {
     this.makePeace();
     const last = this.startProposer();
     this.scheduler.runUntil(TROUBLE_MS + PEACE_MAX_MS, () => last.recoveredLsn !== undefined);
-    check(last.recoveredLsn !== undefined, 'R2', () => 'no recovery in peace: the timeline is stuck');
+    this.checker.check(last.recoveredLsn !== undefined, 'R2', () => 'no recovery in peace: the timeline is stuck');
   }
 
   summary = () => ({
