@@ -28,6 +28,8 @@ export interface ProposerConnectionContext {
 }
 
 const GREETING_TIMEOUT_MS = 10_000;
+/** A greeting with a token fits easily; until it is verified, a stranger may make us hold no more. */
+const GREETING_BYTES_MAX = 16 * 1024;
 /** Answers are small; this many bytes unread mean that the peer has stopped reading. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
 
@@ -44,6 +46,7 @@ class ProposerConnection {
   private readonly received: ProposerMessage[] = [];
   private timeline: Timeline | undefined;
   private session: SessionId | undefined;
+  private receivedBytes = 0;
   private isBusy = false;
   private isOver = false;
   private logger: Logger;
@@ -57,6 +60,9 @@ class ProposerConnection {
 
   onData(chunk: Uint8Array): void {
     if (this.isOver) return;
+    this.receivedBytes += chunk.length;
+    if (this.timeline === undefined && this.receivedBytes > GREETING_BYTES_MAX)
+      return this.refuse('MalformedMessage', `more than ${GREETING_BYTES_MAX} bytes before the greeting`);
     try {
       for (const frame of this.decoder.push(chunk)) this.received.push(decodeProposerMessage(frame));
     } catch (error) {

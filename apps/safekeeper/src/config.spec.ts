@@ -1,0 +1,23 @@
+import { parseConfig } from './config';
+
+const COMPLETE = {
+  NEON_SAFEKEEPER_ID: '2',
+  NEON_DATA_DIR: '/data',
+  NEON_PROPOSER_PORT: '5454',
+  NEON_REPLICATION_PORT: '5455',
+  NEON_HTTP_PORT: '7676',
+  NEON_NATS_URL: 'nats://127.0.0.1:4222',
+  NEON_TOKEN_PUBLIC_KEY_FILE: '/key.pem',
+};
+
+describe('the configuration', () => {
+  test('is read with its defaults', () => {
+    expect(parseConfig(COMPLETE)).toMatchObject({ safekeeperId: 2, host: '127.0.0.1', proposerPort: 5454 });
+  });
+
+  test('names every problem at once', () => {
+    const parse = () =>
+      parseConfig({ ...COMPLETE, NEON_SAFEKEEPER_ID: '0', NEON_HTTP_PORT: 'x', NEON_DATA_DIR: undefined });
+    for (const name of ['NEON_SAFEKEEPER_ID', 'NEON_HTTP_PORT', 'NEON_DATA_DIR']) expect(parse).toThrow(name);
+  });
+});
