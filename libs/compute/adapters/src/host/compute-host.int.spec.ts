@@ -21,6 +21,7 @@ import { TestSafekeeper } from './test-safekeeper';
 const REPOSITORY = join(__dirname, '../../../../..');
 const TENANT = '1'.repeat(32);
 const TIMELINE = '2'.repeat(32);
+const MEBIBYTE = 1024 * 1024;
 const PASSWORD = 'correct horse';
 const ALICE: ComputeRole = { name: 'alice', verifier: scramVerifier(PASSWORD) };
 
@@ -154,6 +155,36 @@ describe('a compute', () => {
     await commit;
     await safekeepers[0]?.start();
     await until('the third catches up', () => safekeepers[0]?.state.flushLsn === safekeepers[2]?.state.flushLsn);
+    expect(safekeepers[0]?.wal.equals(safekeepers[2]?.wal ?? Buffer.alloc(0))).toBe(true);
+    await client.end();
+  });
+
+  it('reads no more WAL than its bound while no quorum keeps up, and goes on from there', async () => {
+    const { address } = await host.start(withAlice());
+    const client = await connect(address.port);
+    await client.query('CREATE TABLE t (filler text)');
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.stop()));
+    const before = safekeepers[2]?.size ?? 0;
+    const grown = () => (safekeepers[2]?.size ?? 0) - before;
+    const load = client.query("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 40000)");
+    await until('the bound is reached', () => grown() >= 16 * MEBIBYTE);
+    await sleep(500);
+    expect(grown()).toBeLessThan(17 * MEBIBYTE);
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.start()));
+    await load;
+    await client.end();
+    expect(grown()).toBeGreaterThan(40 * MEBIBYTE);
+    await until('all hold the same', () => new Set(safekeepers.map(({ state }) => state.flushLsn)).size === 1);
+    expect(safekeepers[0]?.wal.equals(safekeepers[2]?.wal ?? Buffer.alloc(0))).toBe(true);
+  });
+
+  it('brings a safekeeper up that missed more than memory holds', async () => {
+    const { address } = await host.start(withAlice());
+    const client = await connect(address.port);
+    await safekeepers[0]?.stop();
+    await client.query("CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 40000)");
+    await safekeepers[0]?.start();
+    await until('it has all', () => safekeepers[0]?.state.flushLsn === safekeepers[2]?.state.flushLsn);
     expect(safekeepers[0]?.wal.equals(safekeepers[2]?.wal ?? Buffer.alloc(0))).toBe(true);
     await client.end();
   });

@@ -16,7 +16,9 @@ import { type AddressInfo, type Server, type Socket, createServer } from 'node:n
 
 export class TestSafekeeper {
   state: AcceptorState;
-  private log = Buffer.alloc(0);
+  private pieces: Uint8Array[] = [];
+  /** Bytes appended since the timeline's start. */
+  size = 0;
   private readonly logStartLsn: Lsn;
   private tracker: WalBoundaryTracker;
   private server: Server | undefined;
@@ -60,7 +62,7 @@ export class TestSafekeeper {
 
   /** What was appended, from the timeline's start on. */
   get wal(): Buffer {
-    return this.log;
+    return Buffer.concat(this.pieces);
   }
 
   get lastRecordLsn(): Lsn {
@@ -91,14 +93,16 @@ export class TestSafekeeper {
   private perform(effect: AcceptorEffect): void {
     switch (effect.kind) {
       case 'write': {
-        this.log = Buffer.concat([this.log, effect.bytes]);
+        this.pieces.push(effect.bytes);
+        this.size += effect.bytes.length;
         const recordEndLsn = this.tracker.push(Buffer.from(effect.bytes));
         this.take({ kind: 'written', endLsn: this.tracker.receivedLsn, recordEndLsn });
         this.flushSoon();
         break;
       }
       case 'truncate':
-        this.log = this.log.subarray(0, effect.endLsn - this.logStartLsn);
+        this.size = effect.endLsn - this.logStartLsn;
+        this.pieces = [this.wal.subarray(0, this.size)];
         this.tracker = this.trackerFrom(effect.endLsn);
         break;
       case 'send':
