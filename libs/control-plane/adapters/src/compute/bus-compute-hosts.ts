@@ -2,6 +2,7 @@
 import { ComputeHosts, type ComputeOrder } from '@neon/control-plane-core';
 import { type ComputeSpec, applySpec, startCompute, stopCompute } from '@neon/compute-contract';
 import { MEMBERSHIP_GENERATION_FIRST } from '@neon/safekeeper-contract';
+import { Corrupt, Refusal, Unavailable } from '@neon/kernel';
 import type { Bus } from '@neon/messaging';
 import type { TokenIssuer } from '@neon/service-token';
 import { tenantOf, timelineOf } from '../storage/storage-ids';
@@ -18,16 +19,17 @@ export class BusComputeHosts extends ComputeHosts {
 
   override async start(hostId: string, order: ComputeOrder): Promise<{ host: string; port: number }> {
     const spec = await this.specOf(order);
-    const { address } = await this.bus.request(startCompute, { spec }, { target: hostId });
+    const { address } = await reached(this.bus.request(startCompute, { spec }, { target: hostId }));
     return address;
   }
 
   override async apply(hostId: string, order: ComputeOrder): Promise<void> {
-    await this.bus.request(applySpec, { spec: await this.specOf(order) }, { target: hostId });
+    const spec = await this.specOf(order);
+    await reached(this.bus.request(applySpec, { spec }, { target: hostId }));
   }
 
   override async stop(hostId: string, endpointId: string): Promise<void> {
-    await this.bus.request(stopCompute, { computeId: endpointId, mode: 'fast' }, { target: hostId });
+    await reached(this.bus.request(stopCompute, { computeId: endpointId, mode: 'fast' }, { target: hostId }));
   }
 
   private async specOf(order: ComputeOrder): Promise<ComputeSpec> {
@@ -54,5 +56,15 @@ export class BusComputeHosts extends ComputeHosts {
       dropped: catalog.drops,
       settings: { ...pgSettings },
     };
+  }
+}
+
+/** A connection that closes in the middle of a request leaves its outcome unknown, which is as good as no answer. */
+async function reached<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof Corrupt || error instanceof Unavailable) throw error;
+    throw new Unavailable('the compute host could not be asked', { cause: error });
   }
 }

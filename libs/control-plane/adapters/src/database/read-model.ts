@@ -122,6 +122,11 @@ export class ReadModel {
     return rows.map(({ projectId }) => projectId);
   }
 
+  async readyBranches(): Promise<{ readonly id: string; readonly projectId: string }[]> {
+    const query = { where: { state: 'ready' }, select: { id: true, projectId: true } };
+    return unavailable(this.database.branchRow.findMany(query));
+  }
+
   async activeEndpointIds(): Promise<string[]> {
     const rows = await unavailable(
       this.database.endpointRow.findMany({ where: { state: 'active' }, select: { id: true } }),

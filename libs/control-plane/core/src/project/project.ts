@@ -271,7 +271,7 @@ function evolve(project: Project | null, event: ProjectEvent): Project | null {
     case 'ProjectDeletionRequested':
       return { ...project, status: 'deleting' };
     case 'ProjectDeleted':
-      return { ...project, status: 'deleted', branches: [], endpoints: [] };
+      return { ...project, status: 'deleted', branches: [], endpoints: [], chains: [] };
     default:
       return unreachable(event);
   }

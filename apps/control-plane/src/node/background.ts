@@ -1,0 +1,105 @@
+/** What the control plane does without being asked, from `start` to `stop`. */
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract';
+import { computeStopped, hostAlive } from '@neon/compute-contract';
+import { pageserverAlive } from '@neon/pageserver-contract';
+import { safekeeperAlive } from '@neon/safekeeper-contract';
+import { ControlPlaneNode } from './control-plane-node';
+
+/** Hosts report every second; looking more often sees nothing more. */
+const LOOK_EVERY_MS = 1_000;
+
+@Injectable()
+export class Background implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> = Promise.resolve();
+
+  constructor(private readonly node: ControlPlaneNode) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { node } = this;
+    node.get('handler').onCommit(() => this.project());
+    await node.get('tables').catchUp();
+    await this.listen();
+    for (const projectId of await node.get('readModel').busyProjects()) node.get('runner').nudge(projectId);
+    this.project();
+    this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
+  }
+
+  /** Doors first, then what runs, then what it runs on. */
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.node.get('bus').close();
+    await this.node.get('runner').stop();
+    await this.looking;
+    await this.node.get('database').$disconnect();
+  }
+
+  private async listen(): Promise<void> {
+    const bus = this.node.get('bus');
+    const frontDoor = this.node.get('frontDoor');
+    const nodes = this.node.get('nodes');
+    const care = this.node.get('care');
+    bus.respond(authenticateEndpoint, async ({ endpointId, role }) => {
+      const admission = await frontDoor.admit(endpointId, role);
+      return { ...admission, allowedIps: [...admission.allowedIps] };
+    });
+    bus.respond(wakeEndpoint, async ({ endpointId }) => ({
+      computeId: endpointId,
+      ...(await frontDoor.wake(endpointId)),
+    }));
+    bus.onSignal(hostAlive, ({ hostId, computes }) =>
+      this.node.get('registry').report(
+        hostId,
+        computes.map(({ computeId, status, address, lastActiveAt }) => ({
+          endpointId: computeId,
+          status,
+          address,
+          lastActiveAt,
+        })),
+      ),
+    );
+    bus.onSignal(pageserverAlive, (alive) =>
+      this.attempt(
+        nodes.pageserverAlive(alive).then((moved) => {
+          if (moved) care.incomplete();
+        }),
+      ),
+    );
+    bus.onSignal(safekeeperAlive, (alive) =>
+      this.attempt(nodes.safekeeperAlive(alive).then((moved) => care.safekeeperSeen(alive.safekeeperId, { moved }))),
+    );
+    await bus.consume(computeStopped, {
+      durable: 'control-plane',
+      handler: async ({ computeId, hostId, reason }) => {
+        // What was asked for is recorded by whoever asked.
+        if (reason !== 'requested') await this.node.get('caretaker').ended({ hostId, endpointId: computeId, reason });
+      },
+    });
+  }
+
+  private project(): void {
+    this.attempt(this.node.get('tables').catchUp());
+    this.attempt(this.node.get('announcements').catchUp());
+  }
+
+  private look(): void {
+    this.looking = this.looking.then(async () => {
+      try {
+        await this.node.get('caretaker').look(await this.node.get('readModel').activeEndpointIds());
+        await this.node.get('care').look();
+      } catch (error) {
+        this.complain(error);
+      }
+    });
+    this.project();
+  }
+
+  private attempt(work: Promise<void>): void {
+    void work.catch((error: unknown) => this.complain(error));
+  }
+
+  private complain(error: unknown): void {
+    this.node.get('logger').warn({ err: error }, 'background work failed and is tried again');
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The control plane as it runs: its database, its bus, what it listens to and what it does by itself. Made once per process by
+ * `open`, which leaves nothing behind when it fails.
+ */
+import {
+  Announcer,
+  ApiKeys,
+  BusComputeHosts,
+  type Database,
+  HttpBranchStorage,
+  ManagementClient,
+  OperationRunner,
+  PrismaCheckpointStore,
+  PrismaEventStore,
+  ReadModel,
+  ReadTables,
+  SealedPasswords,
+  SecretBox,
+  StorageCare,
+  StorageNodes,
+  type StoredBranch,
+  SystemClock,
+  SystemRandom,
+  migrate,
+  openDatabase,
+  readMigrations,
+} from '@neon/control-plane-adapters';
+import {
+  Branches,
+  Caretaker,
+  Catalogs,
+  Endpoints,
+  FrontDoor,
+  HostRegistry,
+  Operations,
+  Projects,
+  type Workshop,
+  projectDecider,
+} from '@neon/control-plane-core';
+import { CommandHandler, ProjectionRunner } from '@neon/event-sourcing';
+import { Bus } from '@neon/messaging';
+import { TokenIssuer } from '@neon/service-token';
+import type { Logger } from '@neon/telemetry';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config';
+
+/** A service token is used at once; this bounds what a stolen one is worth. */
+const MANAGEMENT_TOKEN_SECONDS = 300;
+
+export class ControlPlaneNode {
+  private constructor(private readonly parts: Parts) {}
+
+  static async open(config: Config, logger: Logger): Promise<ControlPlaneNode> {
+    const applied = await migrate(config.databaseUrl, readMigrations(__dirname));
+    if (applied.length > 0) logger.info({ migrations: applied }, 'the database was migrated');
+    const database = openDatabase(config.databaseUrl);
+    try {
+      const bus = await Bus.connect({
+        ...config.nats,
+        name: 'control-plane',
+        onError: (error, where) => logger.error({ err: error, where }, 'a message could not be handled'),
+      });
+      return new ControlPlaneNode(await assemble(config, { logger, database, bus }));
+    } catch (error) {
+      await database.$disconnect();
+      throw error;
+    }
+  }
+
+  get<K extends keyof Parts>(name: K): Parts[K] {
+    return this.parts[name];
+  }
+
+  /** Resolves when everything up to `position` shows in the read tables. */
+  see(position: number): Promise<void> {
+    return this.parts.tables.waitFor(position);
+  }
+
+  /** @throws when the database or the bus cannot be used */
+  async check(): Promise<void> {
+    await this.parts.database.$queryRaw`SELECT 1`;
+    if (!this.parts.bus.isConnected) throw new Error('the bus is not connected');
+  }
+}
+
+export type Parts = Awaited<ReturnType<typeof assemble>>;
+
+interface Basis {
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly bus: Bus;
+}
+
+async function assemble(config: Config, { logger, database, bus }: Basis) {
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const ambient = { clock, random };
+  const store = new PrismaEventStore(database);
+  const checkpoints = new PrismaCheckpointStore(database);
+  const handler = new CommandHandler(store, ambient);
+  const readModel = new ReadModel(database);
+  const tables = new ProjectionRunner(new ReadTables(), store, checkpoints);
+  const announcements = new ProjectionRunner(new Announcer(bus, handler), store, checkpoints);
+
+  const tokens = await TokenIssuer.fromPem(readFileSync(config.tokenPrivateKeyFile, 'utf8'));
+  const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
+  const nodes = new StorageNodes(database);
+  await nodes.load();
+  const storage = new HttpBranchStorage(nodes, client, {
+    safekeeperCount: config.safekeeperCount,
+    onIncomplete: (address, safekeeperIds) => {
+      logger.warn({ ...address, safekeeperIds }, 'safekeepers were away when a branch was made: they get it later');
+      care.incomplete();
+    },
+  });
+  const care = new StorageCare(
+    storage,
+    clock,
+    () => storedBranches(readModel, handler),
+    (error, address) => logger.warn({ err: error, ...address }, 'a branch could not be brought to its safekeepers'),
+  );
+
+  const registry = new HostRegistry(clock);
+  const hosts = new BusComputeHosts(bus, nodes, tokens);
+  const runner = new OperationRunner(
+    () => operations,
+    (error, projectId) => logger.error({ err: error, projectId }, 'operations of a project cannot be carried out'),
+  );
+  const operations = new Operations(handler, { storage, hosts, registry }, ambient);
+  const workshop: Workshop = { handler, queue: runner, ...ambient };
+  const passwords = new SealedPasswords(database, new SecretBox(readFileSync(config.secretKeyFile, 'utf8')));
+  const apiKeys = new ApiKeys(database, ambient);
+  await apiKeys.ensure(readFileSync(config.bootstrapApiKeyFile, 'utf8').trim(), 'bootstrap');
+
+  return {
+    config,
+    logger,
+    database,
+    bus,
+    clock,
+    handler,
+    readModel,
+    tables,
+    announcements,
+    nodes,
+    care,
+    registry,
+    runner,
+    apiKeys,
+    projects: new Projects(workshop, passwords),
+    branches: new Branches(workshop, store, storage),
+    catalogs: new Catalogs(workshop, passwords),
+    endpoints: new Endpoints(workshop),
+    frontDoor: new FrontDoor(workshop, registry),
+    caretaker: new Caretaker(workshop, registry, hosts),
+  };
+}
+
+async function storedBranches(readModel: ReadModel, handler: CommandHandler): Promise<readonly StoredBranch[]> {
+  const stored: StoredBranch[] = [];
+  for (const { id: branchId, projectId } of await readModel.readyBranches()) {
+    const project = await handler.state(projectDecider, projectId);
+    if (project?.placement != null) stored.push({ address: { projectId, branchId }, placement: project.placement });
+  }
+  return stored;
+}
