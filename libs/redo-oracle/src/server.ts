@@ -47,7 +47,11 @@ const settings = (port: number): Record<string, string> => ({
   log_min_messages: 'panic',
 });
 
-export async function startOracleServer(distribution: Distribution, workDir: string): Promise<OracleServer> {
+export async function startOracleServer(
+  distribution: Distribution,
+  workDir: string,
+  extraSettings: Readonly<Record<string, string>>,
+): Promise<OracleServer> {
   const user = postgresUser();
   const dataDir = join(workDir, 'data');
   const baseDir = join(workDir, 'base');
@@ -62,7 +66,7 @@ export async function startOracleServer(distribution: Distribution, workDir: str
     distribution,
     dataDir,
     user,
-    settings: settings(port),
+    settings: { ...settings(port), ...extraSettings },
     logFile: join(workDir, 'postgres.log'),
     timeoutMs: START_TIMEOUT_MS,
   });

@@ -24,6 +24,8 @@ export interface VerifyRedoOptions {
   /** Fewer random transactions: a run for every build. */
   readonly quick: boolean;
   readonly seed: number;
+  /** Further server parameters, such as wal_compression or wal_log_hints. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Told what happens, line by line. */
   readonly report: (line: string) => void;
   /** An empty or missing directory for the cluster; the caller removes it. */
@@ -34,9 +36,9 @@ const QUICK: WorkloadSize = { clients: 3, transactionsPerClient: 120 };
 const FULL: WorkloadSize = { clients: 6, transactionsPerClient: 4000 };
 
 export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport> {
-  const { distributionDir, quick, seed, report, workDir, major = 17 } = options;
+  const { distributionDir, quick, seed, report, workDir, major = 17, settings = {} } = options;
   const distribution = distributionOf(findDistributions([distributionDir]), major);
-  const server = await startOracleServer(distribution, workDir);
+  const server = await startOracleServer(distribution, workDir, settings);
   try {
     await runWorkload(server, { seed, size: quick ? QUICK : FULL, log: report });
   } finally {
