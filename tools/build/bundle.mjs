@@ -11,6 +11,16 @@ const OPTIONAL_PEERS =
   /^(@nestjs\/(websockets|microservices|platform-fastify)|@fastify\/.+|cache-manager|pg-native|@as-integrations\/.+|class-validator|class-transformer)(\/|$)/;
 const READS_OWN_FILES = new Set(['swagger-ui-dist']);
 
+const making = (folder) => path.join(root, 'dist', folder, `.making-${process.pid}`);
+
+/** Puts what was made in place file by file, each at once: a program that starts meanwhile finds the old one or the new one. */
+function install(folder) {
+  for (const file of fs.readdirSync(making(folder))) {
+    fs.renameSync(path.join(making(folder), file), path.join(root, 'dist', folder, file));
+  }
+  fs.rmdirSync(making(folder));
+}
+
 const configuration = (folder) => ({
   context: root,
   mode: 'production',
@@ -22,7 +32,7 @@ const configuration = (folder) => ({
       .filter((file) => /^(main|.*\.worker)\.ts$/.test(file))
       .map((file) => [file.replace(/\.ts$/, ''), path.join(root, folder, 'src', file)]),
   ),
-  output: { path: path.join(root, 'dist', folder), filename: '[name].cjs', clean: true },
+  output: { path: making(folder), filename: '[name].cjs' },
   resolve: {
     extensions: ['.ts', '.js', '.mjs', '.json'],
     extensionAlias: { '.js': ['.ts', '.js'] },
@@ -65,7 +75,10 @@ function bundle(folder) {
     compiler.run((error, stats) => {
       compiler.close(() => undefined);
       if (error || stats?.hasErrors()) reject(error ?? new Error(stats.toString({ all: false, errors: true })));
-      else resolve(console.log(`${folder}: bundled in ${Math.round(performance.now() - started)} ms`));
+      else {
+        install(folder);
+        resolve(console.log(`${folder}: bundled in ${Math.round(performance.now() - started)} ms`));
+      }
     });
   });
 }

@@ -47,11 +47,11 @@ it('one safekeeper dead: writes go on; two: none is acknowledged; one back: writ
   bank.start(4);
   await until('transfers run', () => bank.acknowledged.length > 20);
 
-  await signal('safekeeper-1', 'SIGKILL');
+  await signal('SIGKILL', 'safekeeper-1');
   const withTwo = bank.acknowledged.length;
   await until('transfers go on with two safekeepers', () => bank.acknowledged.length > withTwo + 50);
 
-  await signal('safekeeper-2', 'SIGKILL');
+  await signal('SIGKILL', 'safekeeper-2');
   await sleep(1_000);
   const withOne = bank.acknowledged.length;
   await sleep(3_000);
@@ -70,7 +70,7 @@ it('the pageserver killed under load loses nothing', async () => {
   for (let round = 0; round < 3; round++) {
     const before = bank.acknowledged.length;
     await until('transfers run', () => bank.acknowledged.length > before + 50);
-    await signal('pageserver', 'SIGKILL');
+    await signal('SIGKILL', 'pageserver');
     await sleep(300);
     await neon('up');
   }
@@ -109,7 +109,7 @@ it('everything killed at once during transfers and brought up again loses nothin
       'metadata',
     ];
     process.kill(postmasterOf(project.endpointId), 'SIGKILL');
-    await Promise.all(victims.map((victim) => signal(victim, 'SIGKILL')));
+    await signal('SIGKILL', ...victims);
     await neon('up');
     await stopped;
     expect(await bank.audit()).toEqual([]);

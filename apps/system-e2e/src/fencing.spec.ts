@@ -15,7 +15,7 @@ it('a host that froze and comes back cannot commit after another compute took ov
   const oldPostmaster = postmasterOf(project.endpointId);
 
   // The agent freezes with its Postgres alive; a second host takes over when the first is not heard of.
-  await signal('compute-1', 'SIGSTOP');
+  await signal('SIGSTOP', 'compute-1');
   const frozenWrite = old.query("INSERT INTO entry VALUES (2, 'old, in doubt')").then(
     () => 'acknowledged',
     () => 'refused',
@@ -33,7 +33,7 @@ it('a host that froze and comes back cannot commit after another compute took ov
     );
     await withClient(project.uri, (client) => client.query("INSERT INTO entry VALUES (3, 'new')"));
 
-    await signal('compute-1', 'SIGCONT');
+    await signal('SIGCONT', 'compute-1');
     expect(await frozenWrite).toBe('refused');
     await until('the old Postgres is gone', () => postmasterOf(project.endpointId) !== oldPostmaster, 30_000);
     const rows = await query<{ id: number }>(project.uri, 'SELECT id FROM entry ORDER BY id');

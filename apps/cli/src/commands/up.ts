@@ -1,4 +1,5 @@
 /** `./neon up`: everything from a clone to a working psql line. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureTemplate } from '@neon/postgres-server';
 import { build } from '../build';
 import { DEFAULT_PORTS, type PortName, type Settings, freePort, isFree, readSettings, writeSettings } from '../config';
@@ -11,6 +12,9 @@ import { ensureMetadataCluster, ensureMetadataDatabase } from '../stack/metadata
 import { pidOf, start, stop } from '../stack/processes';
 import type { Service } from '../stack/service';
 import { COMPUTE_HOSTS, publishCa, templatesDir } from '../stack/services';
+
+const START_ATTEMPTS = 20;
+const RETRY_MS = 500;
 
 export interface UpOptions {
   readonly apiPort?: number;
@@ -65,9 +69,11 @@ async function startAll({ home, stack, services }: Installation): Promise<void> 
     await ensureMetadataCluster(home, stack.distribution, stack.secrets.metadataPassword);
   });
   await step('starting the message bus and the metadata database', async () => {
-    const bases = [...named('nats'), ...named('metadata')];
-    bases.forEach(ensure);
-    await Promise.all(bases.map((service) => waitHealthy(home, service)));
+    named('nats').forEach(ensure);
+    await Promise.all([
+      ...named('nats').map((service) => waitHealthy(home, service)),
+      ...named('metadata').map((service) => startPersistently(home, service)),
+    ]);
     await ensureMetadataDatabase(stack.ports.metadata, stack.secrets.metadataPassword);
   });
   await step('starting safekeepers, pageserver, compute host, control plane and proxy', async () => {
@@ -75,6 +81,19 @@ async function startAll({ home, stack, services }: Installation): Promise<void> 
     await Promise.all(services.map((service) => waitHealthy(home, service)));
     publishCa(home);
   });
+}
+
+/** A Postgres whose postmaster was killed leaves backends that end a moment later; until then a new one refuses to start. */
+async function startPersistently(home: Home, service: Service): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    if (pidOf(home, service.name) === null) start(home, service);
+    try {
+      return await waitHealthy(home, service);
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
 }
 
 async function ensureFirstProject({ api }: Installation): Promise<void> {

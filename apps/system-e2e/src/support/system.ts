@@ -73,12 +73,15 @@ export async function withClient<T>(
 export const query = <R extends QueryResultRow>(uri: string, sql: string, values: unknown[] = []): Promise<R[]> =>
   withClient(uri, async (client) => (await client.query<R>(sql, values)).rows);
 
-/** Sends `signal` to a service. A killed one is gone when this returns. */
-export async function signal(service: string, name: NodeJS.Signals): Promise<void> {
-  const pid = (await status()).services.find((each) => each.name === service)?.pid;
-  if (pid === undefined || pid === null) throw new Error(`${service} does not run`);
-  process.kill(pid, name);
-  if (name === 'SIGKILL') await until(`${service} is gone`, () => !alive(pid));
+/** Sends a signal to services. Killed ones are gone when this returns. */
+export async function signal(name: NodeJS.Signals, ...services: string[]): Promise<void> {
+  const running = new Map((await status()).services.map((each) => [each.name, each.pid]));
+  for (const service of services) {
+    const pid = running.get(service);
+    if (pid === undefined || pid === null) throw new Error(`${service} does not run`);
+    process.kill(pid, name);
+    if (name === 'SIGKILL') await until(`${service} is gone`, () => !alive(pid));
+  }
 }
 
 export function alive(pid: number): boolean {
