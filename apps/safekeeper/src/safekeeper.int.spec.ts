@@ -48,14 +48,14 @@ describe('three safekeepers', () => {
     storageToken = await issuer.issue({ scope: 'storage' });
     wal = await makeRealWal([
       'CREATE TABLE t (id bigserial PRIMARY KEY, filler text)',
-      'INSERT INTO t (filler) SELECT repeat(md5(i::text), 8) FROM generate_series(1, 50000) i',
+      'INSERT INTO t (filler) SELECT repeat(md5(i::text), 8) FROM generate_series(1, 20000) i',
       'UPDATE t SET filler = filler || id WHERE id % 3 = 0',
       'SELECT pg_switch_wal()',
       'INSERT INTO t (filler) SELECT i::text FROM generate_series(1, 1000) i',
       'VACUUM FULL t',
     ]);
-    // More than two segments, so that every path crosses their borders.
-    expect(wal.bytes.length).toBeGreaterThan(2 * SEGMENT_SIZE);
+    // More than one segment, so that every path crosses a border.
+    expect(wal.bytes.length).toBeGreaterThan(SEGMENT_SIZE);
     for (const id of IDS) await start(id);
   }, 120_000);
 
