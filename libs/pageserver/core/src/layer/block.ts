@@ -21,9 +21,12 @@ export function encodeBlock(values: readonly KeyedValue[]): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint32(0, values.length);
   let end = 0;
+  let prefix: Prefix | null = null;
   values.forEach((value, i) => {
     const at = 4 + i * ENTRY_SIZE;
-    writePrefix(value.key.prefix, bytes, at);
+    // Neighbours nearly always share their prefix.
+    if (prefix === value.key.prefix) bytes.copyWithin(at, at - ENTRY_SIZE, at - ENTRY_SIZE + PREFIX_SIZE);
+    else writePrefix((prefix = value.key.prefix), bytes, at);
     view.setUint32(at + PREFIX_SIZE, value.key.index);
     view.setUint32(at + KEY_SIZE, Math.floor(value.lsn / WORD));
     view.setUint32(at + KEY_SIZE + 4, value.lsn % WORD);

@@ -1,5 +1,5 @@
 /**
- * Which keys a layer certainly does not hold: a Bloom filter over key hashes (10 bits a key, 6 probes: under 1 % false).
+ * Which keys a block certainly does not hold: a Bloom filter over key hashes (10 bits a key, 6 probes: under 1 % false).
  *
  * Stored inside layer files: neither the hash nor the probing ever changes.
  */

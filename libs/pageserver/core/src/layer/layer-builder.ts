@@ -12,8 +12,8 @@ import { type KeyHash, buildBloom, keyHash } from './bloom';
 import { type Layer, layerName } from './layer';
 import {
   BLOCK_SIZE_TARGET,
-  type BlockPlace,
   type Compression,
+  type IndexedBlock,
   LAYER_FOOTER_SIZE,
   encodeLayerFooter,
   encodeLayerHeader,
@@ -28,12 +28,18 @@ interface PackedBlock {
   readonly rawSize: number;
 }
 
+interface ClosedBlock {
+  readonly first: KeyedValue;
+  readonly packed: Promise<PackedBlock>;
+  readonly filter: Uint8Array;
+}
+
 export class LayerBuilder {
   private block: KeyedValue[] = [];
   private blockSize = 0;
-  private readonly packing: { readonly first: KeyedValue; readonly packed: Promise<PackedBlock> }[] = [];
-  private readonly places: BlockPlace[] = [];
-  private readonly hashes: KeyHash[] = [];
+  private hashes: KeyHash[] = [];
+  private readonly packing: ClosedBlock[] = [];
+  private readonly blocks: IndexedBlock[] = [];
   private firstKey: Key | null = null;
   private last: KeyedValue | null = null;
   private offset = 0;
@@ -62,7 +68,7 @@ export class LayerBuilder {
         isNewKey ? compareKeys(last.key, value.key) < 0 : last.lsn <= value.lsn,
         'W1: versions come in the order of key, then LSN',
       );
-    if (isNewKey) this.hashes.push(keyHash(value.key.prefix, value.key.index));
+    if (isNewKey || this.block.length === 0) this.hashes.push(keyHash(value.key.prefix, value.key.index));
     this.firstKey ??= value.key;
     this.last = value;
     this.block.push(value);
@@ -82,7 +88,10 @@ export class LayerBuilder {
       if (next === undefined) return;
       const { stored, rawSize } = await next.packed;
       const place = { offset: this.offset, storedSize: stored.length, rawSize, checksum: crc32c(stored) };
-      this.places.push({ firstKey: next.first.key, firstLsn: next.first.lsn, ...place });
+      this.blocks.push({
+        place: { firstKey: next.first.key, firstLsn: next.first.lsn, ...place },
+        filter: next.filter,
+      });
       await this.write(stored);
     }
   }
@@ -95,7 +104,7 @@ export class LayerBuilder {
     }
     if (this.block.length > 0) this.closeBlock();
     await this.drain(0);
-    const index = await this.pack(encodeLayerIndex(buildBloom(this.hashes), this.places));
+    const index = await this.pack(encodeLayerIndex(this.blocks));
     const offset = this.offset;
     await this.write(index.stored);
     await this.write(
@@ -125,8 +134,9 @@ export class LayerBuilder {
     const packed = this.pack(encodeBlock(this.block));
     // Observed when drained; a failure meanwhile must not count as unhandled.
     packed.catch(() => undefined);
-    this.packing.push({ first, packed });
+    this.packing.push({ first, packed, filter: buildBloom(this.hashes) });
     this.block = [];
+    this.hashes = [];
     this.blockSize = 0;
   }
 

@@ -3,8 +3,8 @@
  *
  *   header  16 bytes: magic "NEONLAYR" | u16 version | u16 0 | u32 crc32c of the 12 before
  *   blocks  each stored as compressed by the `Compression` port, or as it is when that is not smaller
- *   index   u32 filter size | Bloom filter | u32 block count | count × (first key 18 | u64 first lsn | u64 offset |
- *           u32 stored size | u32 raw size | u32 crc32c of the stored bytes); stored like a block
+ *   index   u32 block count | count × (first key 18 | u64 first lsn | u64 offset | u32 stored size | u32 raw size |
+ *           u32 crc32c of the stored bytes | u32 end of its filter) | Bloom filters of the blocks' keys; stored like a block
  *   footer  40 bytes: u64 index offset | u32 stored size | u32 raw size | u32 crc32c of the stored index |
  *           u64 version count | magic "NLYRFOOT" | u32 crc32c of the 36 before
  *
@@ -25,7 +25,7 @@ export const BLOCK_SIZE_TARGET = 32 * 1024;
 
 const MAGIC = 'NEONLAYR';
 const FOOTER_MAGIC = 'NLYRFOOT';
-const INDEX_ENTRY_SIZE = KEY_SIZE + 28;
+const INDEX_ENTRY_SIZE = KEY_SIZE + 32;
 const WORD = 0x1_0000_0000;
 
 export abstract class Compression {
@@ -111,21 +111,29 @@ export function decodeLayerFooter(bytes: Uint8Array, fileSize: number): IndexPla
   return place;
 }
 
-export function encodeLayerIndex(bloom: Uint8Array, blocks: readonly BlockPlace[]): Uint8Array {
-  const bytes = new Uint8Array(8 + bloom.length + blocks.length * INDEX_ENTRY_SIZE);
+export interface IndexedBlock {
+  readonly place: BlockPlace;
+  readonly filter: Uint8Array;
+}
+
+export function encodeLayerIndex(blocks: readonly IndexedBlock[]): Uint8Array {
+  const filtersAt = 4 + blocks.length * INDEX_ENTRY_SIZE;
+  const bytes = new Uint8Array(blocks.reduce((size, { filter }) => size + filter.length, filtersAt));
   const view = viewOf(bytes);
-  view.setUint32(0, bloom.length);
-  bytes.set(bloom, 4);
-  view.setUint32(4 + bloom.length, blocks.length);
-  blocks.forEach((block, i) => {
-    const at = 8 + bloom.length + i * INDEX_ENTRY_SIZE;
-    writePrefix(block.firstKey.prefix, bytes, at);
-    view.setUint32(at + PREFIX_SIZE, block.firstKey.index);
-    writeU64(view, at + KEY_SIZE, block.firstLsn);
-    writeU64(view, at + KEY_SIZE + 8, block.offset);
-    view.setUint32(at + KEY_SIZE + 16, block.storedSize);
-    view.setUint32(at + KEY_SIZE + 20, block.rawSize);
-    view.setUint32(at + KEY_SIZE + 24, block.checksum);
+  view.setUint32(0, blocks.length);
+  let filterEnd = 0;
+  blocks.forEach(({ place, filter }, i) => {
+    const at = 4 + i * INDEX_ENTRY_SIZE;
+    writePrefix(place.firstKey.prefix, bytes, at);
+    view.setUint32(at + PREFIX_SIZE, place.firstKey.index);
+    writeU64(view, at + KEY_SIZE, place.firstLsn);
+    writeU64(view, at + KEY_SIZE + 8, place.offset);
+    view.setUint32(at + KEY_SIZE + 16, place.storedSize);
+    view.setUint32(at + KEY_SIZE + 20, place.rawSize);
+    view.setUint32(at + KEY_SIZE + 24, place.checksum);
+    bytes.set(filter, filtersAt + filterEnd);
+    filterEnd += filter.length;
+    view.setUint32(at + KEY_SIZE + 28, filterEnd);
   });
   return bytes;
 }
@@ -133,26 +141,32 @@ export function encodeLayerIndex(bloom: Uint8Array, blocks: readonly BlockPlace[
 /** The index of a layer file, searched where it lies. */
 export class LayerIndex {
   private readonly view: DataView;
-  private readonly bloom: Uint8Array;
-  private readonly entriesAt: number;
+  private readonly filtersAt: number;
   readonly blockCount: number;
 
   /** @throws Corrupt */
   constructor(readonly bytes: Uint8Array) {
     this.view = viewOf(bytes);
-    const bloomSize = bytes.length < 8 ? 0 : this.view.getUint32(0);
-    this.entriesAt = 8 + bloomSize;
-    if (bloomSize === 0 || this.entriesAt > bytes.length) throw new Corrupt('layer index is cut short');
-    this.bloom = bytes.subarray(4, 4 + bloomSize);
-    this.blockCount = this.view.getUint32(4 + bloomSize);
-    if (this.entriesAt + this.blockCount * INDEX_ENTRY_SIZE !== bytes.length)
-      throw new Corrupt('layer index size differs from its block count');
+    this.blockCount = bytes.length < 4 ? 0 : this.view.getUint32(0);
+    this.filtersAt = 4 + this.blockCount * INDEX_ENTRY_SIZE;
+    if (this.blockCount === 0 || this.filtersAt > bytes.length) throw new Corrupt('layer index is cut short');
+    for (let i = 0; i < this.blockCount; i++)
+      if (this.filterEnd(i) <= this.filterEnd(i - 1)) throw new Corrupt('layer index is not well formed');
+    if (this.filtersAt + this.filterEnd(this.blockCount - 1) !== bytes.length)
+      throw new Corrupt('layer index size differs from its filters');
   }
 
-  mayHold = (hash: KeyHash): boolean => mayHold(this.bloom, hash);
+  /** False: the block has no version of the key. */
+  mayHold(block: number, hash: KeyHash): boolean {
+    const [start, end] = [this.filterEnd(block - 1), this.filterEnd(block)];
+    return mayHold(this.bytes.subarray(this.filtersAt + start, this.filtersAt + end), hash);
+  }
+
+  private filterEnd = (i: number): number =>
+    i < 0 ? 0 : this.view.getUint32(4 + i * INDEX_ENTRY_SIZE + KEY_SIZE + 28);
 
   place(i: number): BlockPlace {
-    const at = this.entriesAt + i * INDEX_ENTRY_SIZE;
+    const at = 4 + i * INDEX_ENTRY_SIZE;
     return {
       firstKey: { prefix: readPrefix(this.bytes, at), index: this.view.getUint32(at + PREFIX_SIZE) },
       firstLsn: readU64(this.view, at + KEY_SIZE) as Lsn,
@@ -163,7 +177,10 @@ export class LayerIndex {
     };
   }
 
-  /** The last block that begins at or before (key, lsn), or -1. */
+  /**
+   * The last block that begins at or before (key, lsn), or -1. When the layer has a version of the key at or below the LSN,
+   * the newest such is in this block.
+   */
   findBlock(prefix: Prefix, index: number, lsn: Lsn): number {
     let low = 0;
     let high = this.blockCount;
@@ -176,10 +193,10 @@ export class LayerIndex {
     return low - 1;
   }
 
-  private firstLsn = (i: number): number => readU64(this.view, this.entriesAt + i * INDEX_ENTRY_SIZE + KEY_SIZE);
+  private firstLsn = (i: number): number => readU64(this.view, 4 + i * INDEX_ENTRY_SIZE + KEY_SIZE);
 
   private compareFirst(i: number, prefix: Prefix, index: number): number {
-    const at = this.entriesAt + i * INDEX_ENTRY_SIZE;
+    const at = 4 + i * INDEX_ENTRY_SIZE;
     for (let c = 0; c < PREFIX_SIZE; c++) {
       const difference = (this.bytes[at + c] as number) - prefix.charCodeAt(c);
       if (difference !== 0) return difference;

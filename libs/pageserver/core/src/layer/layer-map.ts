@@ -5,7 +5,7 @@
  *   M2  `search(map, key, at)` names the newest layer that may hold a version of `key` at or below `at`, and a floor: only
  *       the versions above it are to be read there; at the floor and below, another layer has the word.
  *   M3  A map is a value: a reader keeps the one it began with.
- *   M4  For each key, the LSN ranges of delta layers do not overlap.
+ *   M4  For each key, the LSN ranges of delta layers do not overlap, and image layers stand at different LSNs.
  *
  * A search takes O(log n): for each LSN at which a layer begins there is a `Coverage` of what lies on top there, sharing
  * structure with its neighbours. A layer inserted below the newest one rebuilds the coverages above it.
@@ -82,9 +82,9 @@ function countUpTo(layers: readonly Layer[], startLsn: number): number {
 }
 
 function inserted(history: History, added: readonly Layer[]): History {
-  const first = Math.min(...added.map((layer) => layer.startLsn));
   if (added.length === 0) return history;
-  const kept = countUpTo(history.layers, first);
+  const first = added.reduce((least, layer) => Math.min(least, layer.startLsn), Infinity);
+  const kept = countUpTo(history.layers, first - 1);
   const above = [...history.layers.slice(kept), ...added].sort(
     (a, b) => a.startLsn - b.startLsn || a.sequence - b.sequence,
   );

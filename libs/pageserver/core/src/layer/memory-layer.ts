@@ -9,13 +9,13 @@
  */
 import type { Lsn } from '@neon/kernel';
 import { type Key, type KeyRange, type Prefix, compareKeys } from '../key/key';
-import type { KeyedValue, Value, ValueKind } from './value';
+import { type KeyedValue, type Value, type ValueKind, isBase } from './value';
 
 /** Chunks grow from the first to the second size, so that a timeline with few changes holds little. */
 const CHUNK_SIZE_FIRST = 1 << 13;
 const CHUNK_SIZE_MAX = 1 << 20;
-/** lsn, chunk, offset, length and kind, previous, and the share of the maps that find the chain. */
-const INDEX_BYTES_PER_VALUE = 40;
+/** lsn, chunk, offset, length and kind, previous, depth, and the share of the maps that find the chain. */
+const INDEX_BYTES_PER_VALUE = 44;
 const NONE = -1;
 
 export class MemoryLayer {
@@ -29,6 +29,7 @@ export class MemoryLayer {
   /** Length in the low 30 bits, kind in the high two. */
   private lengths = new Uint32Array(64);
   private previous = new Int32Array(64);
+  private depths = new Uint32Array(64);
   private bytes = 0;
   /** Everything in (startLsn, endLsn] is here once `endLsn` is set by the freezer. */
   endLsn: Lsn;
@@ -44,7 +45,8 @@ export class MemoryLayer {
     return this.count;
   }
 
-  put(prefix: Prefix, index: number, lsn: Lsn, kind: ValueKind, value: Uint8Array): void {
+  /** @returns how many deltas of this layer now lie on the key's newest version that stands on its own */
+  put(prefix: Prefix, index: number, lsn: Lsn, kind: ValueKind, value: Uint8Array): number {
     let chain = this.chains.get(prefix);
     if (chain === undefined) this.chains.set(prefix, (chain = new Map()));
     const entry = this.count;
@@ -54,10 +56,14 @@ export class MemoryLayer {
     this.positions[2 * entry] = this.chunks.length - 1;
     this.positions[2 * entry + 1] = offset;
     this.lengths[entry] = (kind * 0x4000_0000 + value.length) >>> 0;
-    this.previous[entry] = chain.get(index) ?? NONE;
+    const previous = chain.get(index) ?? NONE;
+    this.previous[entry] = previous;
+    const depth = isBase(kind) ? 0 : previous === NONE ? 1 : (this.depths[previous] as number) + 1;
+    this.depths[entry] = depth;
     chain.set(index, entry);
     this.count = entry + 1;
     this.bytes += value.length;
+    return depth;
   }
 
   /** Calls `visit` with the versions of the key at or below `at`, newest first, until it answers false. */
@@ -88,11 +94,15 @@ export class MemoryLayer {
       const chain = this.chains.get(prefix) ?? new Map<number, number>();
       const indexes = Float64Array.from(chain.keys()).sort();
       for (const index of indexes) {
-        const entries: number[] = [];
-        for (let entry = chain.get(index) ?? NONE; entry !== NONE; entry = this.previous[entry] as number)
+        const key = { prefix, index };
+        const newest = chain.get(index) ?? NONE;
+        const entries: number[] = [newest];
+        for (let entry = this.previous[newest] as number; entry !== NONE; entry = this.previous[entry] as number)
           entries.push(entry);
-        for (let i = entries.length - 1; i >= 0; i--)
-          yield { key: { prefix, index }, ...this.valueAt(entries[i] as number) };
+        for (let i = entries.length - 1; i >= 0; i--) {
+          const { lsn, kind, bytes } = this.valueAt(entries[i] as number);
+          yield { key, lsn, kind, bytes };
+        }
       }
     }
   }
@@ -134,6 +144,7 @@ export class MemoryLayer {
     };
     this.positions = widen(this.positions, 2);
     this.lengths = widen(this.lengths, 1);
+    this.depths = widen(this.depths, 1);
     const previous = new Int32Array(capacity);
     previous.set(this.previous);
     this.previous = previous;

@@ -3,14 +3,14 @@
  *
  *   R1  Versions are collected newest first: open and frozen memory, then layers as the map names them, then the ancestor
  *       at the ancestor LSN. The first image, or delta that needs nothing below, ends the search.
- *   R2  A page of a copied database that has no such version is looked up in the database it was copied from, at the LSN
- *       of the copy.
+ *   R2  A page of a copied database that has no such version since the copy is looked up in the database it was copied
+ *       from, at the LSN of the copy. What a database of the same id held before is not seen.
  *   R3  `planRead` never waits: it goes as far as the loaded pieces reach and names the piece that it needs next.
  */
 import { type Lsn, Lsn as LsnOf } from '@neon/kernel';
 import { type DatabaseId, type Key, Kind, type Prefix, databaseOf, inDatabase, kindOf } from '../key/key';
 import { Block } from '../layer/block';
-import { keyHash } from '../layer/bloom';
+import { type KeyHash, keyHash } from '../layer/bloom';
 import { LayerIndex } from '../layer/layer-file';
 import { LayerMap, type LayerToRead } from '../layer/layer-map';
 import type { MemoryLayer } from '../layer/memory-layer';
@@ -43,9 +43,10 @@ export interface KeyRead {
   /** The last of `values` stands on its own. */
   complete: boolean;
   /** From which of `values` on they were made for a page of another database: R2. */
-  readonly borrowed: { readonly from: number; readonly prefix: Prefix; readonly below: Lsn }[];
+  readonly borrowed: { readonly from: number; readonly prefix: Prefix }[];
   view: TimelineView;
   prefix: Prefix;
+  hash: KeyHash;
   /** Versions above it are collected. */
   at: Lsn;
   /** Images above it were looked into. */
@@ -53,6 +54,8 @@ export interface KeyRead {
   /** Where the search of `view` began. */
   startAt: Lsn;
   memorySearched: boolean;
+  /** The copy that made the database being looked in: nothing at or below its LSN counts there. */
+  copy: DatabaseCopy | null;
   readonly root: TimelineView;
 }
 
@@ -66,10 +69,12 @@ export const beginRead = (key: Key, lsn: Lsn, view: TimelineView): KeyRead => ({
   borrowed: [],
   view,
   prefix: key.prefix,
+  hash: keyHash(key.prefix, key.index),
   at: lsn,
   imagesTo: lsn,
   startAt: lsn,
   memorySearched: false,
+  copy: copyBeneath(view, key.prefix, lsn),
   root: view,
 });
 
@@ -81,7 +86,8 @@ export function planRead(read: KeyRead, find: FindPiece): PieceAddress | null {
       if (read.complete) return null;
     }
     const key = { prefix: read.prefix, index: read.key.index };
-    const next = LayerMap.search(read.view.map, key, read.at, read.imagesTo);
+    const isAtCopy = read.copy !== null && read.at <= read.copy.lsn;
+    const next = isAtCopy ? null : LayerMap.search(read.view.map, key, read.at, read.imagesTo);
     if (next === null) {
       if (!descend(read)) return null;
       continue;
@@ -98,8 +104,10 @@ export function planRead(read: KeyRead, find: FindPiece): PieceAddress | null {
 
 function searchMemory(read: KeyRead): void {
   read.memorySearched = true;
+  const copyLsn = read.copy?.lsn ?? -1;
   for (const layer of read.view.memory) {
     layer.visit(read.prefix, read.key.index, read.at, (value) => {
+      if (value.lsn <= copyLsn) return false;
       read.values.push(value);
       read.complete = isBase(value.kind);
       return !read.complete;
@@ -116,9 +124,11 @@ function searchLayer(
   find: (block: number) => Piece | undefined,
 ): number | null {
   const { prefix, at } = read;
-  if (!index.mayHold(keyHash(prefix, read.key.index))) return null;
+  const newest = index.findBlock(prefix, read.key.index, at);
+  if (newest < 0 || !index.mayHold(newest, read.hash)) return null;
+  const copyLsn = read.copy?.lsn ?? -1;
   const before = read.values.length;
-  for (let number = index.findBlock(prefix, read.key.index, at); number >= 0; number--) {
+  for (let number = newest; number >= 0; number--) {
     const block = find(number);
     if (!(block instanceof Block)) {
       read.values.length = before;
@@ -127,7 +137,7 @@ function searchLayer(
     for (let i = block.findLast(prefix, read.key.index, at); i >= 0; i--) {
       if (!block.isKey(i, prefix, read.key.index)) return null;
       const value = block.valueAt(i);
-      if (value.lsn <= floor) return null;
+      if (value.lsn <= floor || value.lsn <= copyLsn) return null;
       read.values.push(value);
       if (isBase(value.kind)) {
         read.complete = true;
@@ -147,14 +157,18 @@ function goBelow(read: KeyRead, { layer, floor }: LayerToRead): void {
 /** Moves to what lies beneath the timeline in view; false at the bottom. */
 function descend(read: KeyRead): boolean {
   const { ancestor } = read.view;
-  if (ancestor !== null) {
+  const isCopiedHere = ancestor !== null && read.copy !== null && read.copy.lsn > ancestor.lsn;
+  if (ancestor !== null && !isCopiedHere) {
     enter(read, ancestor.view, LsnOf.min(read.startAt, ancestor.lsn));
     return true;
   }
-  const copy = copyBeneath(read);
+  const { copy } = read;
   if (copy === null) return false;
   read.prefix = inDatabase(read.prefix, copy.source);
-  read.borrowed.push({ from: read.values.length, prefix: read.prefix, below: (copy.lsn - 1) as Lsn });
+  read.hash = keyHash(read.prefix, read.key.index);
+  read.borrowed.push({ from: read.values.length, prefix: read.prefix });
+  // Each step goes to an earlier copy, so that a chain of copies ends.
+  read.copy = copyBeneath(read.root, read.prefix, (copy.lsn - 1) as Lsn);
   enter(read, read.root, copy.lsn);
   return true;
 }
@@ -167,17 +181,16 @@ function enter(read: KeyRead, view: TimelineView, at: Lsn): void {
   read.memorySearched = false;
 }
 
-function copyBeneath(read: KeyRead): DatabaseCopy | null {
-  if (read.root.copies.length === 0 || kindOf(read.prefix) !== Kind.RELATION_PAGE) return null;
-  const { tablespaceOid, databaseOid } = databaseOf(read.prefix);
-  // Each step goes to an earlier copy, so that a chain of copies ends.
-  const limit = read.borrowed.at(-1)?.below ?? read.lsn;
+/** The newest copy at or below an LSN that made the database of a page. */
+function copyBeneath({ copies }: TimelineView, prefix: Prefix, lsn: Lsn): DatabaseCopy | null {
+  if (copies.length === 0 || kindOf(prefix) !== Kind.RELATION_PAGE) return null;
+  const { tablespaceOid, databaseOid } = databaseOf(prefix);
   let found: DatabaseCopy | null = null;
-  for (const copy of read.root.copies)
+  for (const copy of copies)
     if (
       copy.target.databaseOid === databaseOid &&
       copy.target.tablespaceOid === tablespaceOid &&
-      copy.lsn <= limit &&
+      copy.lsn <= lsn &&
       (found === null || copy.lsn > found.lsn)
     )
       found = copy;

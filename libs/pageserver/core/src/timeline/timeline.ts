@@ -7,6 +7,7 @@
  *   T3  Every record boundary at which a compute or branch may start has a known previous record: the timeline's start,
  *       each commit, the last few hundred records, the end of ingest.
  *   T4  The index on disk changes in one step at a time, each after the files it names are durable.
+ *   T5  A page that is changed again and again gets an image every few hundred changes.
  */
 import { Corrupt, type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
 import type { PostgresMajor } from '@neon/postgres';
@@ -24,7 +25,8 @@ import type { Background } from './background';
 import { ChangeWriter, type IngestedRecord } from './change-writer';
 import { CommitColumns } from './commit-index';
 import { CommitHistory } from './commit-history';
-import { ForkSizes } from './fork-sizes';
+import { ForkSizes, NO_CONTENT } from './fork-sizes';
+import { IMAGE } from '../layer/value';
 import { LsnWaiters } from './lsn-waiters';
 import { RecentRecords } from './recent-records';
 import type { TimelineFiles } from './timeline-files';
@@ -38,6 +40,8 @@ export interface TimelineLimits {
 }
 export const DEFAULT_LIMITS: TimelineLimits = { memorySizeBytes: 64 * 1024 * 1024, memoryAgeMs: 5 * 60_000 };
 
+/** Deltas after which a page gets an image: reading it never replays many more. */
+const DELTAS_PER_IMAGE = 256;
 /** Frozen layers that may wait to be written; ingest pauses beyond, so that memory stays bounded. */
 const FROZEN_MAX = 2;
 
@@ -69,6 +73,7 @@ export class Timeline {
   private readonly writer: ChangeWriter;
   private readonly waiters = new LsnWaiters();
   private readonly recent = new RecentRecords();
+  private readonly hot: Key[] = [];
   private stopReason: string | null = null;
   private indexStep: Promise<void> = Promise.resolve();
   private flushing: Promise<void> | null = null;
@@ -90,7 +95,10 @@ export class Timeline {
     this.commits = new CommitHistory(current, parts.files, ancestor?.commits ?? null);
     this.writer = new ChangeWriter(
       {
-        put: (key, lsn, kind, bytes) => this.openMemory().put(key.prefix, key.index, lsn, kind, bytes),
+        put: (key, lsn, kind, bytes) => {
+          const depth = this.openMemory().put(key.prefix, key.index, lsn, kind, bytes);
+          if (depth >= DELTAS_PER_IMAGE && depth % DELTAS_PER_IMAGE === 0) this.hot.push(key);
+        },
         commit: (boundary) => this.commits.push(boundary),
         copied: (copy) => (this.copies = [...this.copies, copy]),
         contents: (keys) => this.contentsAt(keys, this.lastRecordLsn),
@@ -147,10 +155,24 @@ export class Timeline {
   /** To be called after a run of `apply`: releases waiting readers, and pauses ingest while too much waits to be written. */
   async ingested(): Promise<void> {
     this.waiters.reached(this.lastRecordLsn);
+    if (this.hot.length > 0) await this.materializeHot();
     if (this.memory === null || this.memory.sizeBytes < this.parts.limits.memorySizeBytes) return;
     this.freeze();
     this.parts.background.run('flush', () => this.flush());
     if (this.frozen.length > FROZEN_MAX) await this.flush();
+  }
+
+  /** T5 */
+  private async materializeHot(): Promise<void> {
+    const keys = this.hot.splice(0);
+    const lsn = this.lastRecordLsn;
+    try {
+      const pages = await this.pagesAt(keys, lsn);
+      for (const [i, { prefix, index }] of keys.entries())
+        this.openMemory().put(prefix, index, lsn, IMAGE, pages[i] ?? NO_CONTENT);
+    } catch (error) {
+      if (this.stopReason === null) throw error;
+    }
   }
 
   stop(reason: string): void {

@@ -1,0 +1,396 @@
+/** Timelines against a model that keeps every version of everything in a map. */
+import { Corrupt, Lsn, Refusal, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { type Change, Fork, type RelationId } from '@neon/postgres';
+import fc from 'fast-check';
+import { compact } from '../compaction/compact';
+import { DEFAULT_COMPACTION, planCompaction } from '../compaction/plan-compaction';
+import { CHECKPOINT, relationPagePrefix } from '../key/key';
+import { writeLayer } from '../layer/layer-builder';
+import { MemoryTimelineFiles, RunLengthCompression } from '../memory-files';
+import { BlockCache } from '../read/block-cache';
+import { type ApplyDelta, PAGE_SIZE } from '../read/page-content';
+import { ReadGate } from '../read/read-gate';
+import { Reader } from '../read/reader';
+import { Pageserver, TemplateStore, type TimelineName, TimelineStore } from '../tenant/pageserver';
+import type { Template } from '../import/template';
+import { Background } from './background';
+import { readPages, relationSize } from './page-request';
+import { DEFAULT_LIMITS, type Timeline } from './timeline';
+import type { TimelineFiles } from './timeline-files';
+
+const never = new AbortController().signal;
+const START = Lsn.of(1000);
+const COMPACTION = { ...DEFAULT_COMPACTION, level0Count: 1, deltasPerKey: 2, layerSizeTarget: 2000 };
+
+class MemoryStore extends TimelineStore {
+  readonly timelines = new Map<string, { name: TimelineName; files: MemoryTimelineFiles }>();
+  async list(): Promise<TimelineName[]> {
+    return [...this.timelines.values()].map(({ name }) => name);
+  }
+  async open(name: TimelineName): Promise<TimelineFiles> {
+    const found = this.timelines.get(name.timelineId) ?? { name, files: new MemoryTimelineFiles() };
+    this.timelines.set(name.timelineId, found);
+    return found.files;
+  }
+  async remove(name: TimelineName): Promise<void> {
+    this.timelines.delete(name.timelineId);
+  }
+}
+
+class EmptyTemplates extends TemplateStore {
+  constructor(private readonly store: MemoryStore) {
+    super();
+  }
+  private readonly files = new MemoryTimelineFiles();
+  async get(): Promise<Template> {
+    const layer = await writeLayer(
+      [{ key: CHECKPOINT, lsn: START, kind: 0, bytes: new Uint8Array(88) }],
+      { kind: 'image', level: 1, startLsn: START, endLsn: START, sequence: 0 },
+      { writer: await this.files.create(), compression: new RunLengthCompression() },
+    );
+    const systemId = SystemId.parse('1');
+    const common = { lsn: START, prevRecordLsn: Lsn.of(900), logicalSizeBytes: 0, layer: layer! };
+    return { ...common, major: 17, systemId, walSegmentSize: 16 << 20 };
+  }
+  async install(_template: Template, name: TimelineName): Promise<void> {
+    for (const [file, content] of this.files.contents)
+      this.store.timelines.get(name.timelineId)!.files.contents.set(file, content);
+  }
+}
+
+class NoBackground extends Background {
+  run(_name: string, task: () => Promise<void>): void {
+    task().catch(() => undefined);
+  }
+}
+
+/** Each delta appends its byte: any wrong order, loss or repetition shows. */
+function appendByte(page: Uint8Array, delta: Uint8Array): void {
+  page[0] = (page[0] ?? 0) + 1;
+  page[page[0] ?? 0] = delta[0] ?? 0;
+}
+
+const name = (digit: number): TimelineName => ({
+  tenantId: TenantId.parse('a'.repeat(32)),
+  timelineId: TimelineId.parse(digit.toString(16).padStart(32, '0')),
+});
+
+async function open(store: MemoryStore, applyDelta: ApplyDelta): Promise<Pageserver> {
+  const compression = new RunLengthCompression();
+  const pageserver = new Pageserver(store, new EmptyTemplates(store), {
+    compression,
+    reader: new Reader(new BlockCache(compression, 20_000)),
+    gate: new ReadGate(),
+    background: new NoBackground(),
+    applyDelta,
+    limits: { ...DEFAULT_LIMITS, memorySizeBytes: 1 << 30 },
+  });
+  await pageserver.open();
+  return pageserver;
+}
+
+const DATABASES = [5, 6, 7];
+const relationOf = (number: number, databaseOid = 5): RelationId => ({
+  tablespaceOid: 1663,
+  databaseOid,
+  relationNumber: 100 + number,
+});
+
+// ------------------------------------------------------------------ the model
+
+type Pages = ReadonlyMap<number, readonly number[]>;
+interface ModelRelation {
+  readonly size: number;
+  /** Bytes appended to each page since it was zeros; an absent page is zeros. */
+  readonly pages: Pages;
+}
+type Model = ReadonlyMap<string, ModelRelation>;
+const nameOf = (id: RelationId): string => `${id.databaseOid}/${id.relationNumber}`;
+
+function evolve(model: Model, change: Change): Model {
+  const next = new Map(model);
+  const edit = (id: RelationId, relation: ModelRelation | null): Model => {
+    if (relation === null) next.delete(nameOf(id));
+    else next.set(nameOf(id), relation);
+    return next;
+  };
+  switch (change.kind) {
+    case 'page-delta': {
+      if (change.page.kind !== 'relation') return model;
+      const { relation: id, block } = change.page;
+      const old = model.get(nameOf(id)) ?? { size: 0, pages: new Map() };
+      const before = change.willInit ? [] : (old.pages.get(block) ?? []);
+      const pages = new Map(old.pages).set(block, [...before, change.delta[0] ?? 0]);
+      return edit(id, { size: Math.max(old.size, block + 1), pages });
+    }
+    case 'page-image': {
+      if (change.page.kind !== 'relation') return model;
+      const { relation: id, block } = change.page;
+      const old = model.get(nameOf(id)) ?? { size: 0, pages: new Map() };
+      const pages = new Map(old.pages).set(block, [...change.image.subarray(1, 1 + (change.image[0] ?? 0))]);
+      return edit(id, { size: Math.max(old.size, block + 1), pages });
+    }
+    case 'relation-create':
+      return model.has(nameOf(change.relation)) ? model : edit(change.relation, { size: 0, pages: new Map() });
+    case 'relation-truncate': {
+      const old = model.get(nameOf(change.relation));
+      if (old === undefined || old.size <= change.blockCount) return model;
+      const pages = new Map([...old.pages].filter(([block]) => block < change.blockCount));
+      return edit(change.relation, { size: change.blockCount, pages });
+    }
+    case 'relation-drop':
+      return edit(change.relation, null);
+    case 'database-drop':
+      return new Map([...model].filter(([key]) => !key.startsWith(`${change.databaseOid}/`)));
+    case 'database-create': {
+      const { copyOf, databaseOid } = change;
+      for (const [key, relation] of model)
+        if (copyOf !== null && key.startsWith(`${copyOf.databaseOid}/`))
+          next.set(key.replace(/^\d+/, String(databaseOid)), relation);
+      return next;
+    }
+    default:
+      return model;
+  }
+}
+
+// ------------------------------------------------------------------ random histories
+
+const relation = fc
+  .tuple(fc.integer({ min: 0, max: 2 }), fc.constantFrom(...DATABASES))
+  .map(([n, d]) => relationOf(n, d));
+const page = fc
+  .tuple(relation, fc.integer({ min: 0, max: 6 }))
+  .map(([id, block]) => ({ kind: 'relation' as const, relation: id, fork: Fork.MAIN, block }));
+const byte = fc.integer({ min: 1, max: 255 });
+const change: fc.Arbitrary<Change> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('page-delta' as const),
+      page,
+      willInit: fc.boolean(),
+      delta: byte.map((b) => Uint8Array.of(b)),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('page-image' as const), page, image: byte.map((b) => imageOf([b])) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('relation-create' as const), relation, fork: fc.constant(Fork.MAIN) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('relation-truncate' as const),
+      relation,
+      fork: fc.constant(Fork.MAIN),
+      blockCount: fc.integer({ min: 0, max: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('relation-drop' as const), relation }) },
+);
+type Step =
+  | 'flush'
+  | 'compact'
+  | 'reopen'
+  | 'branch'
+  | { readonly changes: readonly Change[] }
+  | { readonly drop: number }
+  | { readonly copyTo: number; readonly from: number };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 14, arbitrary: fc.record({ changes: fc.array(change, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 1, arbitrary: fc.constant<Step>('flush') },
+  { weight: 1, arbitrary: fc.constant<Step>('compact') },
+  { weight: 1, arbitrary: fc.constant<Step>('reopen') },
+  { weight: 1, arbitrary: fc.constant<Step>('branch') },
+  { weight: 1, arbitrary: fc.record({ drop: fc.constantFrom(6, 7) }) },
+  { weight: 1, arbitrary: fc.record({ copyTo: fc.constantFrom(6, 7), from: fc.constantFrom(5, 6) }) },
+);
+
+function imageOf(bytes: readonly number[]): Uint8Array {
+  const image = new Uint8Array(PAGE_SIZE);
+  image[0] = bytes.length;
+  image.set(bytes, 1);
+  return image;
+}
+
+interface Moment {
+  readonly timelineId: number;
+  readonly lsn: Lsn;
+  readonly model: Model;
+}
+
+/** A history under way: which timeline is written, and every moment of the past with what it must show. */
+class History {
+  private pageserver!: Pageserver;
+  private current = 1;
+  private model: Model = new Map();
+  private record = 0;
+  /** What safekeepers would hold: all records of each timeline. */
+  private readonly wal = new Map<number, { lsn: Lsn; endLsn: Lsn; changes: readonly Change[] }[]>();
+  readonly moments: Moment[] = [];
+  readonly store = new MemoryStore();
+
+  constructor(private readonly applyDelta: ApplyDelta = appendByte) {}
+
+  async begin(): Promise<void> {
+    this.pageserver = await open(this.store, this.applyDelta);
+    await this.pageserver.create(name(1), { mode: 'bootstrap', pgMajor: 17 });
+  }
+
+  get timeline(): Timeline {
+    return this.pageserver.get(name(this.current));
+  }
+
+  async run(one: Step): Promise<void> {
+    if (one === 'flush') {
+      this.timeline.freeze();
+      await this.timeline.flush();
+    } else if (one === 'compact') {
+      for (const job of planCompaction(this.timeline.layerMap, COMPACTION, { force: true }))
+        await compact(this.timeline, job, COMPACTION);
+    } else if (one === 'reopen') await this.reopen();
+    else if (one === 'branch') await this.branch();
+    else if ('changes' in one) await this.write(one.changes);
+    else if ('drop' in one) await this.write([{ kind: 'database-drop', tablespaceOid: 1663, databaseOid: one.drop }]);
+    else if (one.copyTo !== one.from) {
+      const target = { tablespaceOid: 1663, databaseOid: one.copyTo };
+      await this.write([{ kind: 'database-drop', ...target }]);
+      await this.write([
+        { kind: 'database-create', ...target, copyOf: { tablespaceOid: 1663, databaseOid: one.from } },
+      ]);
+    }
+  }
+
+  private async write(changes: readonly Change[]): Promise<void> {
+    const { timeline } = this;
+    const lsn = timeline.lastRecordLsn;
+    const endLsn = Lsn.advance(lsn, 8);
+    const all: Change[] = [...changes, { kind: 'commit', xid: 3, timestampMs: ++this.record }];
+    this.wal.set(this.current, [...(this.wal.get(this.current) ?? []), { lsn, endLsn, changes: all }]);
+    for (const one of changes) this.model = evolve(this.model, one);
+    await timeline.apply({ lsn, endLsn, changes: all, tracked: [] });
+    await timeline.ingested();
+    this.moments.push({ timelineId: this.current, lsn: endLsn, model: this.model });
+  }
+
+  /** A crash: memory is gone, files stay; ingest goes on from what is on disk. */
+  private async reopen(): Promise<void> {
+    this.pageserver = await open(this.store, this.applyDelta);
+    for (const [id, records] of [...this.wal].sort(([a], [b]) => a - b)) {
+      const timeline = this.pageserver.get(name(id));
+      for (const record of records)
+        if (record.endLsn > timeline.lastRecordLsn) await timeline.apply({ ...record, tracked: [] });
+      await timeline.ingested();
+    }
+  }
+
+  /** A branch of a random earlier moment, which is written from then on. */
+  private async branch(): Promise<void> {
+    const moment = this.moments[(this.record * 7) % Math.max(1, this.moments.length)];
+    if (moment === undefined) return;
+    const id = this.store.timelines.size + 1;
+    await this.pageserver.create(name(id), {
+      mode: 'branch',
+      ancestorTimelineId: name(moment.timelineId).timelineId,
+      at: { kind: 'lsn', lsn: moment.lsn },
+    });
+    this.current = id;
+    this.model = moment.model;
+    expect(this.timeline.lastRecordLsn).toBe(moment.lsn);
+  }
+
+  async check(moment: Moment): Promise<void> {
+    const timeline = this.pageserver.get(name(moment.timelineId));
+    for (const databaseOid of DATABASES)
+      for (const number of [0, 1, 2]) {
+        const id = relationOf(number, databaseOid);
+        const expected = moment.model.get(nameOf(id));
+        const size = await relationSize(timeline, { relation: id, fork: Fork.MAIN }, moment.lsn);
+        expect(size).toBe(expected?.size ?? null);
+        if (expected === undefined) continue;
+        const blocks = Array.from({ length: expected.size }, (_, block) => block);
+        const wanted = { relation: id, fork: Fork.MAIN, blocks, lsn: moment.lsn };
+        const pages = blocks.length === 0 ? [] : await readPages(timeline, wanted, never);
+        pages.forEach((found, block) =>
+          expect([block, ...found.subarray(0, 20)]).toEqual([
+            block,
+            ...imageOf(expected.pages.get(block) ?? []).subarray(0, 20),
+          ]),
+        );
+        await expect(readPages(timeline, { ...wanted, blocks: [expected.size] }, never)).rejects.toThrow(Refusal);
+      }
+    const blocks = [...moment.model.values()].reduce((sum, { size }) => sum + size, 0);
+    const boundary = await timeline.commits.boundaryAt(moment.lsn);
+    expect(boundary).toMatchObject({ lsn: moment.lsn, logicalSizeBytes: blocks * PAGE_SIZE });
+  }
+}
+
+it('every page and size at every moment of every timeline is what the model says', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+      const history = new History();
+      await history.begin();
+      for (const one of steps) {
+        await history.run(one);
+        const latest = history.moments.at(-1);
+        if (latest !== undefined) await history.check(latest);
+      }
+      for (const moment of history.moments) await history.check(moment);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+describe('a timeline', () => {
+  it('T2: that stopped refuses what is not there yet and still answers what is', async () => {
+    const history = new History();
+    await history.begin();
+    await history.run({ changes: [{ kind: 'relation-create', relation: relationOf(0), fork: Fork.MAIN }] });
+    const { timeline } = history;
+    const waiting = timeline.waitFor(Lsn.advance(timeline.lastRecordLsn, 8), never);
+    timeline.stop('cannot apply Gin/SPLIT at 0/2000');
+    await expect(waiting).rejects.toMatchObject({ code: 'TimelineStopped' });
+    await expect(timeline.waitFor(Lsn.advance(timeline.lastRecordLsn, 8), never)).rejects.toThrow('Gin/SPLIT');
+    await history.check(history.moments[0]!);
+  });
+
+  it('T5: has an image of a page that is changed again and again', async () => {
+    const history = new History();
+    await history.begin();
+    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+    for (let i = 0; i < 600; i++)
+      await history.timeline.apply({
+        lsn: history.timeline.lastRecordLsn,
+        endLsn: Lsn.advance(history.timeline.lastRecordLsn, 8),
+        changes: [{ kind: 'page-delta', page, willInit: i === 0, delta: Uint8Array.of(1) }],
+        tracked: [],
+      });
+    await history.timeline.ingested();
+    let deltas = 0;
+    const prefix = relationPagePrefix(page.relation, page.fork);
+    history.timeline.memoryLayers[0]!.visit(
+      prefix,
+      0,
+      history.timeline.lastRecordLsn,
+      ({ kind }) => kind !== 0 && ++deltas > 0,
+    );
+    expect(deltas).toBe(0);
+  });
+
+  it('whose record cannot be applied to a page stops, and says which', async () => {
+    const history = new History(() => {
+      throw new Error('no such item');
+    });
+    await history.begin();
+    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+    await history.run({ changes: [{ kind: 'page-delta', page, willInit: false, delta: Uint8Array.of(1) }] });
+    const { timeline } = history;
+    const wanted = { relation: page.relation, fork: Fork.MAIN, blocks: [0], lsn: timeline.lastRecordLsn };
+    await expect(readPages(timeline, wanted, never)).rejects.toThrow(Corrupt);
+    expect(timeline.stopped).toMatch(/record ending at 0\/3F0, relation 1663\/5\/100 fork 0 block 0: no such item/);
+  });
+});
