@@ -6,7 +6,9 @@
  *
  * Refusal codes: `ComputeFenced` (a newer compute owns the timeline), `QuorumUnavailable` (fewer than a majority of
  * safekeepers answered), `PageserverUnavailable`, `TimelineStopped` (ingest met a record it cannot apply), `StartFailed`
- * (Postgres did not come up; details.log holds its last lines), `SpecRejected` (SQL of roles or databases failed).
+ * (Postgres did not come up; details.log holds its last lines), `SpecRejected` (SQL of roles or databases failed),
+ * `NoDistribution` (this host has no such Postgres), `ComputeStopping` (a stop won over this start), `HostStopping` (ask
+ * another host).
  */
 import { defineEvent, defineRequest } from '@neon/kernel';
 import { z } from 'zod';

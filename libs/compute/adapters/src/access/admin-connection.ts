@@ -2,6 +2,7 @@
  * The agent's own session in its compute's Postgres: as the platform's superuser, over the private socket.
  *
  *   C1  `converge` runs only what differs between the cluster and the spec; against a converged cluster it is one query.
+ *   C2  A session that broke is replaced at its next use; settings of the spec that would end or bind it do not apply to it.
  */
 import type { ComputeSpec } from '@neon/compute-contract';
 import {
@@ -23,12 +24,26 @@ export interface AdminAddress {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const UNBOUND = [
+  'idle_session_timeout=0',
+  'idle_in_transaction_session_timeout=0',
+  'statement_timeout=0',
+  'lock_timeout=0',
+  'default_transaction_read_only=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
 
 export class AdminConnection {
+  private isBroken = false;
+  private isClosed = false;
+
   private constructor(
-    private readonly client: Client,
+    private client: Client,
     private readonly address: AdminAddress,
-  ) {}
+  ) {
+    this.watch(client);
+  }
 
   /** @throws Unavailable */
   static async open(address: AdminAddress): Promise<AdminConnection> {
@@ -38,7 +53,7 @@ export class AdminConnection {
   /** Makes roles and databases as the spec wants; how many statements that took. @throws Refusal `SpecRejected` */
   async converge(spec: ComputeSpec): Promise<number> {
     const steps = planAccess(await this.accessState(), spec);
-    const clients = new Map([[MAINTENANCE_DATABASE, this.client]]);
+    const clients = new Map([[MAINTENANCE_DATABASE, await this.session()]]);
     try {
       for (const step of steps) await this.run(step, clients);
     } finally {
@@ -49,7 +64,7 @@ export class AdminConnection {
   }
 
   private async accessState(): Promise<AccessState> {
-    const { rows } = await this.client.query<{ access: AccessState }>(ACCESS_QUERY);
+    const { rows } = await (await this.session()).query<{ access: AccessState }>(ACCESS_QUERY);
     const [row] = rows;
     if (row === undefined) throw new Unavailable('no answer about roles and databases');
     return row.access;
@@ -72,11 +87,30 @@ export class AdminConnection {
   }
 
   async activity(): Promise<ActivityRow> {
-    const { rows } = await this.client.query<ActivityRow>(ACTIVITY_QUERY);
+    const { rows } = await (await this.session()).query<ActivityRow>(ACTIVITY_QUERY);
     return rows[0] ?? { sessions: 0, busy: 0, lastChangeAt: null };
   }
 
+  /** C2. @throws Unavailable */
+  private async session(): Promise<Client> {
+    if (this.isClosed) throw new Unavailable('the compute is being stopped');
+    if (this.isBroken) {
+      const client = await openClient(this.address, MAINTENANCE_DATABASE);
+      this.client = client;
+      this.isBroken = false;
+      this.watch(client);
+    }
+    return this.client;
+  }
+
+  private watch(client: Client): void {
+    client.once('end', () => {
+      if (this.client === client) this.isBroken = true;
+    });
+  }
+
   async close(): Promise<void> {
+    this.isClosed = true;
     await this.client.end().catch(() => undefined);
   }
 }
@@ -88,6 +122,7 @@ async function openClient({ socketDir, port }: AdminAddress, database: string): 
     user: PLATFORM_SUPERUSER,
     database,
     application_name: 'neon-agent',
+    options: UNBOUND,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
   // The server may end at any time; whoever uses the connection next sees it.

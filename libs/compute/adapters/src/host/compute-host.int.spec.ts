@@ -239,6 +239,18 @@ describe('a compute', () => {
     expect(host.states()).toMatchObject([{ status: 'running' }]);
   });
 
+  it('keeps its own session through settings that end or bind sessions', async () => {
+    const settings = {
+      shared_buffers: '16MB',
+      idle_session_timeout: '50ms',
+      statement_timeout: '1ms',
+      default_transaction_read_only: 'on',
+    };
+    await host.start(withAlice({ settings }));
+    await sleep(200);
+    expect(await host.apply(withAlice({ settings, databases: [{ name: 'second', owner: 'alice' }] }))).toBe(true);
+  });
+
   it('lets nobody in without a password, and the platform only by its socket', async () => {
     const { address } = await host.start(withAlice());
     await expect(connect(address.port, { password: 'wrong' })).rejects.toThrow('password authentication failed');
