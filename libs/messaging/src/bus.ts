@@ -84,6 +84,8 @@ export class Bus {
         servers: options.servers,
         name: options.name,
         maxReconnectAttempts: -1,
+        // Another server may hold the address for a while: its refusal is no reason to give up ours.
+        ignoreAuthErrorAbort: true,
         reconnectTimeWait: 250,
         timeout: CONNECT_TIMEOUT_MS,
         ...(options.token === undefined ? {} : { token: options.token }),
