@@ -2,7 +2,8 @@
  * The omniscient observer: it sees every disk and every effect, and knows what was ever acknowledged.
  *
  *   V1  Log safety: what two leaders call committed at one LSN is the same bytes; an acceptor's committed log is part of it.
- *   V2  Survival: a leader's log holds everything that was acknowledged before it was elected.
+ *   V2  Survival: a leader's log holds everything that is ever acknowledged in an earlier term. (One that wins so late
+ *       that a later term has committed already need not hold that; it will find no quorum.)
  *   V3  Monotony: commit LSNs never fall, and an acceptor's never pass its `flushLsn`; both are ends of records.
  *   V4  Nothing before the start of a leader's term is committed by that leader.
  *   V5  No acceptor cuts its log below its own commit LSN.
@@ -33,11 +34,19 @@ export interface DiskState {
   readonly log: Uint8Array;
 }
 
+interface Winner {
+  readonly name: string;
+  readonly termStartLsn: Lsn;
+  readonly log: Uint8Array;
+  /** What this leader has acknowledged. */
+  committedLsn: Lsn;
+}
+
 export class Checker {
   /** Everything ever acknowledged, by LSN. */
   private acknowledged = new Uint8Array(0);
   private endLsn: Lsn;
-  private readonly winners = new Map<Term, string>();
+  private readonly winners = new Map<Term, Winner>();
 
   /** @param watched the promises that are checked; all by default */
   constructor(
@@ -60,31 +69,35 @@ export class Checker {
     return this.winners.size;
   }
 
-  onElected(leader: string, term: Term, termStartLsn: Lsn, log: Uint8Array): void {
-    this.check(!this.winners.has(term), 'V7', () => `term ${term} won by ${this.winners.get(term)} and ${leader}`);
-    this.winners.set(term, leader);
-    this.check(
-      termStartLsn >= this.endLsn,
-      'V2',
-      () => `term ${term} starts at ${termStartLsn}, acknowledged ${this.endLsn}`,
-    );
-    this.checkEqual('V2', log, { startLsn: this.startLsn, endLsn: this.endLsn });
+  onElected(name: string, term: Term, termStartLsn: Lsn, log: Uint8Array): void {
+    this.check(!this.winners.has(term), 'V7', () => `term ${term} won by ${this.winners.get(term)?.name} and ${name}`);
+    const winner = { name, termStartLsn, log: log.slice(0, termStartLsn), committedLsn: this.startLsn };
+    for (const [earlier, { committedLsn }] of this.winners)
+      if (earlier < term) this.checkSurvival(winner, term, committedLsn);
+    this.winners.set(term, winner);
   }
 
-  onCommitted(
-    leader: { readonly termStartLsn: Lsn; readonly previousLsn: Lsn; readonly log: Uint8Array },
-    lsn: Lsn,
-    disks: readonly DiskState[],
-  ): void {
-    const { termStartLsn, previousLsn, log } = leader;
+  onCommitted(term: Term, lsn: Lsn, log: Uint8Array, disks: readonly DiskState[]): void {
+    const leader = this.winners.get(term);
+    if (leader === undefined) throw new Violation('V7', `term ${term} commits without an election`);
+    const { termStartLsn, committedLsn } = leader;
     this.check(lsn >= termStartLsn, 'V4', () => `committed ${lsn} below the term's start ${termStartLsn}`);
-    this.check(lsn > previousLsn, 'V3', () => `commit LSN went from ${previousLsn} to ${lsn}`);
+    const isFirst = committedLsn === this.startLsn;
+    this.check(lsn > committedLsn || isFirst, 'V3', () => `commit LSN went from ${committedLsn} to ${lsn}`);
     const holders = disks.filter((disk) => isEqual(disk.certainLog, log, this.startLsn, lsn));
     this.check(holders.length >= this.quorum, 'V8', () => `${lsn} is durable on ${holders.length} acceptors`);
     this.checkEqual('V1', log, { startLsn: this.startLsn, endLsn: Lsn.min(lsn, this.endLsn) });
-    if (lsn <= this.endLsn) return;
-    this.acknowledged = log.slice(0, lsn);
-    this.endLsn = lsn;
+    leader.committedLsn = lsn;
+    if (lsn > this.endLsn) {
+      this.acknowledged = log.slice(0, lsn);
+      this.endLsn = lsn;
+    }
+    for (const [later, winner] of this.winners) if (later > term) this.checkSurvival(winner, later, lsn);
+  }
+
+  private checkSurvival({ termStartLsn, log }: Winner, term: Term, lsn: Lsn): void {
+    this.check(termStartLsn >= lsn, 'V2', () => `term ${term} starts at ${termStartLsn}, acknowledged ${lsn}`);
+    this.checkEqual('V2', log, { startLsn: this.startLsn, endLsn: lsn });
   }
 
   /** After each step of an acceptor, and after its recovery (`before` undefined). */

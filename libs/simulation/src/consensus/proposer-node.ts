@@ -156,9 +156,8 @@ export class ProposerNode {
   private onCommitted(lsn: Lsn): void {
     const { phase } = this.state;
     if (phase.kind !== 'leading') return;
-    const leader = { termStartLsn: phase.termStartLsn, previousLsn: this.committedLsn, log: this.log };
     const disks = this.world.acceptors.map((acceptor) => acceptor.disk);
-    this.world.checker.onCommitted(leader, lsn, disks);
+    this.world.checker.onCommitted(this.state.term, lsn, this.log, disks);
     if (this.committedLsn === Lsn.ZERO) this.writeSoon();
     this.committedLsn = lsn;
   }
