@@ -7,6 +7,7 @@ import {
   Kind,
   LayerMap,
   type Timeline,
+  type TimelineLimits,
   WalIngest,
   compact,
   planCompaction,
@@ -16,7 +17,7 @@ import { WalError } from '@neon/postgres';
 import { IMAGE_CODECS } from './files/zstd-compression';
 import { OracleCluster } from './oracle/cluster';
 import { compareCluster } from './oracle/compare';
-import { named, openPageserver } from './oracle/pageserver';
+import { type OpenedPageserver, named, openPageserver } from './oracle/pageserver';
 import { SECOND_DATABASE, WORKLOAD } from './oracle/workload';
 
 let cluster: OracleCluster;
@@ -64,13 +65,22 @@ async function logicalSize(timeline: Timeline): Promise<number> {
 
 describe('the pageserver', () => {
   const directory = (): string => join(cluster.directory, 'pageserver');
-  afterEach(() => rmSync(directory(), { recursive: true, force: true }));
+  const opened: OpenedPageserver[] = [];
+  const open = async (limits: Partial<TimelineLimits> = {}): Promise<OpenedPageserver> => {
+    const one = await openPageserver(directory(), cluster.templates, limits);
+    opened.push(one);
+    return one;
+  };
+  afterEach(async () => {
+    for (const { openFiles } of opened.splice(0)) await openFiles.closeAll();
+    rmSync(directory(), { recursive: true, force: true });
+  });
 
   it('has every page that Postgres has, from memory and from layers, before and after compaction', async () => {
-    const opened = await openPageserver(directory(), cluster.templates, { memorySizeBytes: 4 * 1024 * 1024 });
-    const timeline = await opened.pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
+    const { pageserver, background } = await open({ memorySizeBytes: 4 * 1024 * 1024 });
+    const timeline = await pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
     await ingest(timeline);
-    await opened.background.settled();
+    await background.settled();
     expect(timeline.stopped).toBeNull();
     expect(timeline.prevRecordLsn).toBe(endLsn);
     const comparison = await compareCluster(timeline, {
@@ -101,15 +111,17 @@ describe('the pageserver', () => {
   });
 
   it('goes on after a crash without flush where its layers end, and has every page then', async () => {
-    const limits = { memorySizeBytes: 4 * 1024 * 1024 };
-    const first = await openPageserver(directory(), cluster.templates, limits);
+    const first = await open();
     const before = await first.pageserver.create(named('1'), { mode: 'bootstrap', pgMajor: 17 });
-    const half = Lsn.of(Math.floor((before.lastRecordLsn + endLsn) / 2));
-    await ingest(before, half);
-    await first.background.settled();
+    const partOfWal = (share: number): Lsn =>
+      Lsn.of(Math.floor(before.index.startLsn + share * (endLsn - before.index.startLsn)));
+    await ingest(before, partOfWal(0.4));
+    before.freeze();
+    await before.flush();
+    await ingest(before, partOfWal(0.6));
     expect(before.diskConsistentLsn).toBeLessThan(before.lastRecordLsn);
 
-    const second = await openPageserver(directory(), cluster.templates, limits);
+    const second = await open();
     const after = second.pageserver.get(named('1'));
     expect(after.lastRecordLsn).toBe(before.diskConsistentLsn);
     await ingest(after);

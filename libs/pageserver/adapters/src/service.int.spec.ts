@@ -76,6 +76,7 @@ afterAll(async () => {
   await feeds.stop();
   await server.close();
   await source.close();
+  await opened.openFiles.closeAll();
   await cluster.destroy();
 });
 
@@ -224,6 +225,7 @@ it('opens again with all timelines, and deleted ones stay deleted', async () => 
   expect(await again.pageserver.get(named('1')).commits.lsnAt(marks[1]!.at.getTime())).toEqual(
     await timeline.commits.lsnAt(marks[1]!.at.getTime()),
   );
+  await again.openFiles.closeAll();
 });
 
 async function untar(archive: Buffer): Promise<Map<string, Buffer>> {

@@ -33,6 +33,7 @@ export class AwaitedBackground extends Background {
 export interface OpenedPageserver {
   readonly pageserver: Pageserver;
   readonly cache: BlockCache;
+  readonly openFiles: OpenFiles;
   readonly background: AwaitedBackground;
   readonly templates: DirectoryTemplateStore;
 }
@@ -57,7 +58,7 @@ export async function openPageserver(
     limits: { ...DEFAULT_LIMITS, ...limits },
   });
   await pageserver.open();
-  return { pageserver, cache, background, templates };
+  return { pageserver, cache, openFiles, background, templates };
 }
 
 const id = (digit: string): string => digit.repeat(32);
