@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DirectoryPlan } from '@neon/compute-core';
 import { layOut } from './lay-out';
 import { SpareDirectories } from './spare-directories';
@@ -44,9 +45,9 @@ const tree = (directory: string): string[] => (readdirSync(directory, { recursiv
 const EXPECTED = ['PG_VERSION', 'base', 'base/5', 'base/5/1', 'base/5/2', 'pg_wal', 'pg_wal/000000010000000000000001'];
 
 describe('laying out', () => {
-  it('makes files of the planned length and content, for their owner alone', () => {
+  it('makes files of the planned length and content, for their owner alone', async () => {
     const directory = join(root, 'fresh');
-    layOut({ directory, spares: new SpareDirectories(join(root, 'none')), plan: PLAN, walFiles, owner: null });
+    await layOut({ directory, spares: new SpareDirectories(join(root, 'none')), plan: PLAN, walFiles, owner: null });
     expect(tree(directory)).toEqual(EXPECTED);
     expect(statSync(join(directory, 'base/5/1'))).toMatchObject({ size: 3 * 8192, blocks: 0 });
     expect(statSync(join(directory, 'PG_VERSION')).mode & 0o777).toBe(0o600);
@@ -64,7 +65,7 @@ describe('laying out', () => {
       directories: [...PLAN.directories, 'base/6'],
       placeholders: [...PLAN.placeholders, placeholder('base/6/9', 1)],
     };
-    layOut({ directory: old, spares, plan: other, walFiles, owner: null });
+    await layOut({ directory: old, spares, plan: other, walFiles, owner: null });
     writeFileSync(join(old, 'base/5/1'), 'secret'.repeat(10_000));
     writeFileSync(join(old, 'base/5/77'), 'more');
     const elsewhere = join(root, 'elsewhere');
@@ -75,7 +76,7 @@ describe('laying out', () => {
     expect(existsSync(old)).toBe(false);
 
     const directory = join(root, 'reused');
-    layOut({ directory, spares, plan: PLAN, walFiles, owner: null });
+    await layOut({ directory, spares, plan: PLAN, walFiles, owner: null });
     expect(tree(directory)).toEqual(EXPECTED);
     expect(readFileSync(join(directory, 'base/5/1')).equals(Buffer.alloc(3 * 8192))).toBe(true);
     expect(readFileSync(join(directory, 'PG_VERSION'), 'utf8')).toBe('17\n');
@@ -83,10 +84,33 @@ describe('laying out', () => {
     expect(readFileSync(join(elsewhere, 'kept'), 'utf8')).toBe('kept');
   });
 
+  it('from a spare that is taken while it is being emptied is whole', async () => {
+    const spares = new SpareDirectories(join(root, 'hurried'));
+    const placeholders = Array.from({ length: 400 }, (_, i) => placeholder(`base/5/${i}`, 1 + (i % 7)));
+    const directory = join(root, 'hurried-data');
+    for (let round = 0; round < 40; round++) {
+      await layOut({ directory, spares, plan: { ...PLAN, placeholders }, walFiles, owner: null });
+      await sleep(round % 4);
+      const wrong = placeholders.filter(
+        ({ path, blockCount }) => statSync(join(directory, path)).size !== blockCount * 8192,
+      );
+      expect(wrong).toEqual([]);
+      await spares.keep(directory);
+      await sleep(round % 3);
+    }
+    await spares.settled();
+  });
+
   it('empties what it keeps', async () => {
     const spares = new SpareDirectories(join(root, 'emptied'));
     const old = join(root, 'full');
-    layOut({ directory: old, spares: new SpareDirectories(join(root, 'none')), plan: PLAN, walFiles, owner: null });
+    await layOut({
+      directory: old,
+      spares: new SpareDirectories(join(root, 'none')),
+      plan: PLAN,
+      walFiles,
+      owner: null,
+    });
     writeFileSync(join(old, 'base/5/1'), 'secret');
     await spares.keep(old);
     await spares.settled();
@@ -98,7 +122,7 @@ describe('laying out', () => {
     const none = new SpareDirectories(join(root, 'none'));
     for (let i = 0; i < 6; i++) {
       const directory = join(root, `ended-${i}`);
-      layOut({ directory, spares: none, plan: PLAN, walFiles, owner: null });
+      await layOut({ directory, spares: none, plan: PLAN, walFiles, owner: null });
       await spares.keep(directory);
     }
     await spares.settled();

@@ -42,7 +42,7 @@ interface WantedFile {
   readonly pieces: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
 }
 
-export function layOut({ directory, spares, plan, walFiles, owner }: LayOut): void {
+export async function layOut({ directory, spares, plan, walFiles, owner }: LayOut): Promise<void> {
   const wanted: WantedFile[] = [
     ...plan.files.map(({ path, content }) => ({
       path,
@@ -52,7 +52,7 @@ export function layOut({ directory, spares, plan, walFiles, owner }: LayOut): vo
     ...plan.placeholders.map(({ path, blockCount }) => ({ path, sizeBytes: blockCount * PAGE_SIZE, pieces: [] })),
     ...walFiles.map(({ fileName, sizeBytes, pieces }) => ({ path: `pg_wal/${fileName}`, sizeBytes, pieces })),
   ];
-  const spare = spares.take(directory);
+  const spare = await spares.take(directory);
   if (spare === null) makeDirectory(directory, owner);
   for (const path of plan.directories)
     if (spare?.directories.has(path) !== true) makeDirectory(`${directory}/${path}`, owner);

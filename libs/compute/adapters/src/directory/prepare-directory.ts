@@ -43,7 +43,7 @@ export async function prepareDirectory(archive: Buffer, options: PrepareDirector
   const startPoint = planStartPoint(manifest, take(files, CONTROL_FILE).content, { ...spec, startLsn });
   files.set(CONTROL_FILE, { path: CONTROL_FILE, content: startPoint.controlFile });
   const plan: DirectoryPlan = planDirectory({ relations, files: [...files.values()] });
-  layOut({ directory, spares, plan, walFiles: startPoint.walFiles, owner });
+  await layOut({ directory, spares, plan, walFiles: startPoint.walFiles, owner });
   await writeArena(arena, plan.placeholders, owner ?? undefined);
 }
 

@@ -4,8 +4,10 @@
  *
  *   R1  Whoever takes a spare must empty every file it reuses: a spare is emptied in the background, to give its room
  *       back, and may be taken before that is done.
- *   R2  At most SPARES_MAX are kept, of at most SPARE_FILES_MAX files each; anything else is deleted.
- *   R3  Nothing waits for a spare: without one, directories and files are made.
+ *   R2  Nothing of ours touches the files of a spare once it is taken: a truncation on its way has found its file already,
+ *       whatever the file is called by then, so taking waits for those.
+ *   R3  At most SPARES_MAX are kept, of at most SPARE_FILES_MAX files each; anything else is deleted.
+ *   R4  Nothing waits for a spare to come: without one, directories and files are made.
  */
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, truncate } from 'node:fs/promises';
@@ -20,6 +22,8 @@ export class SpareDirectories {
   private spares: string[] = [];
   private count = 0;
   private work: Promise<void> = Promise.resolve();
+  /** The truncations under way. */
+  private batch: Promise<unknown> = Promise.resolve();
 
   /** @param directory of our own, on the file system of the computes' directories */
   constructor(private readonly directory: string) {}
@@ -38,9 +42,10 @@ export class SpareDirectories {
   }
 
   /** Moves a spare to `target`, and tells what is in it: files and directories alone. */
-  take(target: string): ExistingTree | null {
+  async take(target: string): Promise<ExistingTree | null> {
     const spare = this.spares.pop();
     if (spare === undefined) return null;
+    await this.batch;
     renameSync(spare, target);
     const tree = walk(target);
     for (const path of tree.odd) rmSync(join(target, path));
@@ -61,7 +66,12 @@ export class SpareDirectories {
       await rm(place, { recursive: true, force: true }).catch(() => undefined);
       return;
     }
-    await inBatches([...files], (file) => truncate(join(place, file), 0).catch(() => undefined));
+    const all = [...files];
+    for (let at = 0; at < all.length && this.spares.includes(place); at += BATCH_SIZE) {
+      const some = all.slice(at, at + BATCH_SIZE);
+      this.batch = Promise.allSettled(some.map((file) => truncate(join(place, file), 0)));
+      await this.batch;
+    }
   }
 }
 
@@ -86,8 +96,4 @@ function walk(root: string): ExistingTree {
       (entry.isDirectory() ? directories : entry.isFile() ? files : odd).add(path);
     }
   return { directories, files, odd };
-}
-
-async function inBatches<T>(values: readonly T[], run: (value: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < values.length; at += BATCH_SIZE) await Promise.all(values.slice(at, at + BATCH_SIZE).map(run));
 }

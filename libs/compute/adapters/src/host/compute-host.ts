@@ -87,7 +87,7 @@ export class ComputeHost {
     const directory = computesDir(dataDir);
     mkdirSync(directory, { recursive: true });
     await rm(sparesDir(dataDir), { recursive: true, force: true });
-    const killed = await killProcessesIn(directory);
+    const { count: killed } = await killProcessesIn(directory);
     const left = readdirSync(directory);
     for (const name of left) await rm(join(directory, name), { recursive: true, force: true });
     if (left.length > 0) log.warn({ killed, directories: left.length }, 'removed what an earlier run left');

@@ -31,13 +31,13 @@ export async function release(parts: ComputeParts): Promise<void> {
   await parts.admin?.close();
   await parts.agent?.stop();
   await parts.pageService.close();
-  await killProcessesIn(parts.paths.root);
   await discard(parts);
 }
 
-/** Frees the names of a compute's files. No process may be using them. */
+/** Ends what works there and frees the names of a compute's files, which are kept when nobody can write to them any more. */
 export async function discard({ paths, spares }: Pick<ComputeParts, 'paths' | 'spares'>): Promise<void> {
-  await spares.keep(paths.data);
+  const { areGone } = await killProcessesIn(paths.root);
+  if (areGone) await spares.keep(paths.data);
   await rm(paths.sockets, { recursive: true, force: true });
   await rm(paths.root, { recursive: true, force: true });
 }

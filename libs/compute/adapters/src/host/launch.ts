@@ -27,7 +27,6 @@ import { PageAgent } from '../pages/page-agent';
 import type { ComputeParts } from './compute-parts';
 import { discard } from './compute-parts';
 import { freePort } from './free-port';
-import { killProcessesIn } from './stray-processes';
 
 export interface HostEnvironment {
   readonly dataDir: string;
@@ -100,7 +99,6 @@ export async function launch(options: LaunchOptions): Promise<Running> {
 /** Ends and deletes what an earlier run left under this name; the first page read then finds its connection open. */
 async function clear({ parts, environment }: LaunchOptions): Promise<void> {
   parts.pageService.connect().catch(() => undefined);
-  await killProcessesIn(parts.paths.root);
   await discard(parts);
   makeDirectory(parts.paths.root, environment.postgresUser);
   makeDirectory(parts.paths.sockets, environment.postgresUser);

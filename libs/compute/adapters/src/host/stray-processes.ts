@@ -10,13 +10,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const WAIT_MS = 2_000;
 const POLL_MS = 5;
 
-/** Ends every process that works below `directory`, and waits until they are gone. How many there were. */
-export async function killProcessesIn(directory: string): Promise<number> {
+export interface Killed {
+  readonly count: number;
+  /** False when some did not end in time: they may still write to the files they have open. */
+  readonly areGone: boolean;
+}
+
+/** Ends every process that works below `directory`, and waits until they are gone. */
+export async function killProcessesIn(directory: string): Promise<Killed> {
   const found = processesIn(directory);
   for (const pid of found) kill(pid);
-  for (const deadline = Date.now() + WAIT_MS; Date.now() < deadline; await sleep(POLL_MS))
-    if (processesIn(directory).length === 0) break;
-  return found.length;
+  for (const deadline = Date.now() + WAIT_MS; ; await sleep(POLL_MS)) {
+    const areGone = processesIn(directory).length === 0;
+    if (areGone || Date.now() > deadline) return { count: found.length, areGone };
+  }
 }
 
 function processesIn(directory: string): number[] {
