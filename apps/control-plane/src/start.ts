@@ -8,6 +8,7 @@ import type { Server } from 'node:http';
 import { AppModule } from './app.module';
 import type { Config } from './config';
 import { ErrorFilter } from './http/error.filter';
+import { observe } from './http/observe';
 import { identify } from './http/request';
 
 export interface RunningControlPlane {
@@ -24,6 +25,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     bodyParser: false,
   });
   app.use(identify);
+  app.use(observe);
   app.useBodyParser('json', { limit: BODY_SIZE_MAX });
   app.useGlobalFilters(new ErrorFilter(logger));
   app.disable('x-powered-by');

@@ -3,8 +3,9 @@
  *
  *   H1  All events of one `execute` are appended together or not at all, at the versions that were decided upon.
  *   H2  A conflict decides again on fresh state, a bounded number of times; then it is `Unavailable`.
- *   H3  States are remembered between commands. A remembered state may be stale, so a refusal based on one is never final:
- *       it is decided again on fresh state. An acceptance needs no such care: the append itself checks the version.
+ *   H3  States are remembered between commands. A remembered state may be stale, so a refusal based on one, or nothing to do,
+ *       is never final: it is decided again on fresh state. Events need no such care: the append itself checks the version.
+ *   H4  An append whose outcome is unknown is never repeated: it may have been written.
  *
  * @example
  *   await handler.execute({ actor: 'api-key/7' }, async (unit) => {
@@ -12,7 +13,7 @@
  *     await unit.decide(branchDecider, branchId, { type: 'CreateBranch', … });
  *   });
  */
-import { type Clock, Corrupt, type Random, Unavailable } from '@neon/kernel';
+import { type Clock, Corrupt, type Random, Refusal, Unavailable } from '@neon/kernel';
 import { type Decider, type DomainEvent, streamOf } from './decider';
 import { type EventStore, type NewEvent, type RecordedEvent, type StreamAppend, VersionConflict } from './event-store';
 import { uuid } from './uuid';
@@ -57,13 +58,14 @@ export class CommandHandler {
       try {
         const value = await work(unit);
         const position = await unit.commit();
+        if (position === null && attempt === 1 && unit.usedRemembered) continue;
         this.remember(unit);
         if (position !== null) for (const listener of this.listeners) listener(position);
         return { value, position };
       } catch (error) {
         if (error instanceof VersionConflict) {
           if (attempt === ATTEMPTS_MAX) throw new Unavailable('too many changes at once, try again', { cause: error });
-        } else if (!(attempt === 1 && unit.usedRemembered)) throw error;
+        } else if (!(error instanceof Refusal && attempt === 1 && unit.usedRemembered)) throw error;
       }
     }
   }

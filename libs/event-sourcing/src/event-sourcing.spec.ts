@@ -116,6 +116,23 @@ describe('the command handler', () => {
     await expect(handlerOf(new Contended()).execute(origin, open('a'))).rejects.toThrow(Unavailable);
   });
 
+  it('H4: does not append again when it cannot know whether it did', async () => {
+    class Forgetful extends MemoryEventStore {
+      override async append(appends: Parameters<MemoryEventStore['append']>[0]): Promise<number> {
+        await super.append(appends);
+        throw new Unavailable('the connection was lost');
+      }
+    }
+    const store = new Forgetful();
+    const handler = handlerOf(store);
+    await expect(handler.execute(origin, open('a'))).rejects.toThrow('lost');
+    await handler.state(purse, 'a');
+    await expect(
+      handler.execute(origin, (unit) => unit.decide(purse, 'a', { type: 'Deposit', amount: 1 })),
+    ).rejects.toThrow('lost');
+    expect(await handler.state(purse, 'a')).toEqual({ limit: 10, sum: 1 });
+  });
+
   it('refuses to guess at an event it does not know', async () => {
     const store = new MemoryEventStore();
     const metadata = { at: 0, actor: 'test' };

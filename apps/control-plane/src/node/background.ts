@@ -4,7 +4,13 @@ import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract
 import { computeStopped, hostAlive } from '@neon/compute-contract';
 import { pageserverAlive } from '@neon/pageserver-contract';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
+import { meter } from '@neon/telemetry';
 import { ControlPlaneNode } from './control-plane-node';
+
+const wakes = meter('control-plane').createHistogram('neon_control_plane_wake_seconds', {
+  description: 'How long wakes take, by whether a compute had to be started',
+  unit: 's',
+});
 
 /** Hosts report every second; looking more often sees nothing more. */
 const LOOK_EVERY_MS = 1_000;
@@ -44,10 +50,12 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
       const admission = await frontDoor.admit(endpointId, role);
       return { ...admission, allowedIps: [...admission.allowedIps] };
     });
-    bus.respond(wakeEndpoint, async ({ endpointId }) => ({
-      computeId: endpointId,
-      ...(await frontDoor.wake(endpointId)),
-    }));
+    bus.respond(wakeEndpoint, async ({ endpointId }) => {
+      const startedAt = performance.now();
+      const awake = await frontDoor.wake(endpointId);
+      wakes.record((performance.now() - startedAt) / 1000, { cold: awake.coldStart });
+      return { computeId: endpointId, ...awake };
+    });
     bus.onSignal(hostAlive, ({ hostId, computes }) =>
       this.node.get('registry').report(
         hostId,

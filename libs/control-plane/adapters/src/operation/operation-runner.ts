@@ -6,12 +6,18 @@
  *   Q3  What goes wrong outside an operation (the database is away) is reported and tried again.
  */
 import { type Operation, OperationQueue, type Operations } from '@neon/control-plane-core';
+import { meter, withSpan } from '@neon/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Pause after a fault that is not an operation's own. */
 const FAULT_PAUSE_MS = 1_000;
 /** Between looks at an operation that may end elsewhere. */
 const CHECK_MS = 500;
+
+const attempts = meter('control-plane').createHistogram('neon_control_plane_operation_attempt_seconds', {
+  description: 'How long attempts at operations take, by action and outcome',
+  unit: 's',
+});
 
 export class OperationRunner extends OperationQueue {
   private readonly waiting = new Map<string, (() => void)[]>();
@@ -64,9 +70,16 @@ export class OperationRunner extends OperationQueue {
   }
 
   private async attempt(operation: Operation): Promise<void> {
-    const { operationId, projectId } = operation;
+    const { operationId, projectId, action } = operation;
+    const startedAt = performance.now();
     try {
-      const retryInMs = await this.operations().attempt(operation);
+      const retryInMs = await withSpan(`operation ${action}`, { operationId, projectId }, () =>
+        this.operations().attempt(operation),
+      );
+      attempts.record((performance.now() - startedAt) / 1000, {
+        action,
+        outcome: retryInMs === null ? 'ended' : 'retry',
+      });
       if (retryInMs !== null) return this.later(projectId, retryInMs);
       this.release(operationId);
       // Its end may have let others of the project go.

@@ -1,5 +1,6 @@
 /** JSON over HTTP to the management API of one pageserver or safekeeper. */
 import { Refusal, type Schema, Unavailable } from '@neon/kernel';
+import { context, propagation } from '@opentelemetry/api';
 import { z } from 'zod';
 
 const ErrorBody = z.object({ code: z.string(), message: z.string() });
@@ -37,6 +38,7 @@ export class ManagementClient {
     const { method, path, body, timeoutMs = TIMEOUT_MS } = request;
     const headers: Record<string, string> = { authorization: `Bearer ${await this.token()}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
+    propagation.inject(context.active(), headers);
     const url = `http://${node.host}:${node.httpPort}${path}`;
     let response: Response;
     let text: string;
