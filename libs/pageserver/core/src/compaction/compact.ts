@@ -5,7 +5,7 @@
  *   C2  Nothing is named by the index before it is durable; a crash in between leaves the inputs in charge.
  *   C3  Work is cut into blocks; other requests run in between.
  */
-import { type Lsn, Refusal } from '@neon/kernel';
+import type { Lsn } from '@neon/kernel';
 import { type Key, Kind, compareKeys, kindOf, sameKey } from '../key/key';
 import { LayerBuilder } from '../layer/layer-builder';
 import type { Layer } from '../layer/layer';
@@ -145,12 +145,9 @@ class LayerSequence {
 
   private async close(): Promise<void> {
     if (this.builder === null) return;
-    const sequence = await this.timeline.takeSequences(1);
+    const sequence = this.timeline.takeSequence();
     const layer = await this.builder.finish({ ...this.description, level: 1, sequence });
     this.builder = null;
     if (layer !== null) this.finished.push(layer);
   }
 }
-
-export const compactionRunning = (): Refusal =>
-  new Refusal('CompactionRunning', 'a compaction of this timeline is under way');

@@ -88,11 +88,10 @@ export class ChangeWriter {
 
   /** Writes at once when everything needed is known; otherwise answers a promise of having written. */
   write(record: IngestedRecord): Promise<void> | undefined {
-    if (record.changes.every((change) => this.isPrepared(change))) {
-      this.putAll(record, NOTHING_AROUND);
-      return undefined;
-    }
-    return this.prepare(record.changes).then((around) => this.putAll(record, around));
+    for (const change of record.changes)
+      if (!this.isPrepared(change)) return this.prepare(record.changes).then((around) => this.putAll(record, around));
+    this.putAll(record, NOTHING_AROUND);
+    return undefined;
   }
 
   private isPrepared(change: Change): boolean {

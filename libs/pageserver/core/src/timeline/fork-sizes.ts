@@ -4,7 +4,7 @@
  *   Z1  A size that is not known here is asked for, never assumed.
  *   Z2  Sizes of relation forks and of SLRU segments obey one rule: writing beyond the end extends.
  */
-import { ByteReader, ByteWriter } from '@neon/kernel';
+import { ByteReader } from '@neon/kernel';
 import { type Fork, type PageId, type RelationId, SLRU_PAGES_PER_SEGMENT, type Slru } from '@neon/postgres';
 import {
   type Key,
@@ -31,7 +31,7 @@ export interface PageRun {
 
 export const NO_CONTENT = new Uint8Array(0);
 export const encodeSize = (size: number | null): Uint8Array =>
-  size === null ? NO_CONTENT : new ByteWriter(4).u32(size).finish();
+  size === null ? NO_CONTENT : Uint8Array.of(size >>> 24, (size >>> 16) & 255, (size >>> 8) & 255, size & 255);
 export const decodeSize = (content: Uint8Array | null): number | null =>
   content === null || content.length === 0 ? null : new ByteReader(content).u32();
 
@@ -43,7 +43,7 @@ interface KnownFork {
 
 export class ForkSizes {
   private readonly forks = new Map<number, KnownFork[]>();
-  private readonly segments = new Map<string, PageRun>();
+  private readonly segments = new Map<Slru, Map<number, PageRun>>();
   private count = 0;
 
   findFork(relation: RelationId, fork: Fork): PageRun | undefined {
@@ -59,7 +59,7 @@ export class ForkSizes {
     return undefined;
   }
 
-  findSegment = (slru: Slru, segment: number): PageRun | undefined => this.segments.get(`${slru} ${segment}`);
+  findSegment = (slru: Slru, segment: number): PageRun | undefined => this.segments.get(slru)?.get(segment);
 
   find(page: PageId): PageRun | undefined {
     return page.kind === 'relation'
@@ -83,7 +83,9 @@ export class ForkSizes {
 
   rememberSegment(slru: Slru, segment: number, size: number | null): PageRun {
     const run = segmentRun(slru, segment, size);
-    this.segments.set(`${slru} ${segment}`, run);
+    const known = this.segments.get(slru);
+    if (known === undefined) this.segments.set(slru, new Map([[segment, run]]));
+    else known.set(segment, run);
     return run;
   }
 

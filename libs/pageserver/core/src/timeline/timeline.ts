@@ -302,7 +302,7 @@ export class Timeline {
 
   private async flushOne({ memory, commits, ...after }: Frozen): Promise<void> {
     const { files, compression } = this.parts;
-    const sequence = await this.takeSequences(1);
+    const sequence = this.takeSequence();
     const written = await writeLayer(
       memory.sorted(),
       { kind: 'delta', level: 0, startLsn: memory.startLsn, endLsn: memory.endLsn, sequence },
@@ -350,11 +350,11 @@ export class Timeline {
     return this.parts;
   }
 
-  /** Sequence numbers for layers to come. Not yet durable: names of an interrupted step may be used again, after its rubbish is gone. */
-  async takeSequences(count: number): Promise<number> {
-    const first = this.current.nextSequence;
-    this.current = { ...this.current, nextSequence: first + count };
-    return first;
+  /** For a layer to come. Not yet durable: names of an interrupted step may be used again, after its rubbish is gone. */
+  takeSequence(): number {
+    const sequence = this.current.nextSequence;
+    this.current = { ...this.current, nextSequence: sequence + 1 };
+    return sequence;
   }
 
   async setSafekeepers(safekeepers: TimelineIndex['safekeepers']): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import { Corrupt, type Lsn, Lsn as LsnOf } from '@neon/kernel';
 import {
+  type ChangeSettings,
   Checkpoint,
   ControlFile,
   type ImageCodecs,
@@ -27,6 +28,7 @@ const RECORDS_PER_LOOK = 256;
 
 export class WalIngest {
   private readonly decoder: WalDecoder;
+  private settings: ChangeSettings;
 
   private constructor(
     private readonly timeline: Timeline,
@@ -34,6 +36,7 @@ export class WalIngest {
     private checkpoint: Checkpoint,
     private controlFile: ControlFile,
   ) {
+    this.settings = settingsOf(controlFile, codecs);
     this.decoder = new WalDecoder({
       major: timeline.major,
       startLsn: timeline.lastRecordLsn,
@@ -77,27 +80,33 @@ export class WalIngest {
   }
 
   private apply(record: WalRecord): Promise<void> | undefined {
-    const { parameters, dataChecksumVersion } = this.controlFile;
-    const changes = changesOf(record, {
-      ...this.codecs,
-      walLogHints: parameters.walLogHints || dataChecksumVersion > 0,
-      trackCommitTimestamp: parameters.trackCommitTimestamp,
-    });
+    const changes = changesOf(record, this.settings);
     return this.timeline.apply({ lsn: record.lsn, endLsn: record.endLsn, changes, tracked: this.track(record) });
   }
 
   /** Files whose content follows from many records: kept here, put when they change. */
-  private track(record: WalRecord): TrackedFile[] {
-    const tracked: TrackedFile[] = [];
+  private track(record: WalRecord): readonly TrackedFile[] {
     const checkpoint = trackCheckpoint(this.checkpoint, record);
+    const isParameter = isParameterChange(record);
+    if (checkpoint === this.checkpoint && !isParameter) return NOTHING_TRACKED;
+    const tracked: TrackedFile[] = [];
     if (checkpoint !== this.checkpoint)
       tracked.push({ key: CHECKPOINT, content: Checkpoint.encode(checkpoint, record.major) });
     this.checkpoint = checkpoint;
-    if (isParameterChange(record)) {
+    if (isParameter) {
       const content = ControlFile.encode(this.controlFile, { parameters: parseParameterChange(record) });
       this.controlFile = ControlFile.parse(content);
+      this.settings = settingsOf(this.controlFile, this.codecs);
       tracked.push({ key: CONTROL_FILE, content });
     }
     return tracked;
   }
 }
+
+const NOTHING_TRACKED: readonly TrackedFile[] = [];
+
+const settingsOf = ({ parameters, dataChecksumVersion }: ControlFile, codecs: ImageCodecs): ChangeSettings => ({
+  ...codecs,
+  walLogHints: parameters.walLogHints || dataChecksumVersion > 0,
+  trackCommitTimestamp: parameters.trackCommitTimestamp,
+});
