@@ -94,6 +94,18 @@ CREATE INDEX duplicates_plain ON duplicates (v, k) WITH (deduplicate_items = off
 
 REINDEX INDEX duplicates_built
 
+CREATE TABLE interleaved (k int) WITH (autovacuum_enabled = off)
+
+COPY interleaved FROM PROGRAM 'for i in $(seq 1 9000); do echo 1; echo 2; done'
+
+CREATE INDEX interleaved_k ON interleaved (k) WITH (fillfactor = 100)
+
+DELETE FROM interleaved WHERE k = 2
+
+VACUUM (INDEX_CLEANUP ON) interleaved
+
+COPY interleaved FROM PROGRAM 'for i in $(seq 1 5000); do echo 1; done'
+
 CREATE TABLE churned (id int PRIMARY KEY, a int, b int) WITH (fillfactor = 100, autovacuum_enabled = off)
 
 CREATE INDEX churned_a ON churned (a)

@@ -109,6 +109,16 @@ VACUUM posted
 
 COPY posted FROM PROGRAM 'seq 1 500'
 
+ALTER INDEX posted_v SET (gin_pending_list_limit = 65536)
+
+SET wal_consistency_checking = ''
+
+COPY posted FROM PROGRAM 'seq 1 60000'
+
+RESET wal_consistency_checking
+
+SELECT gin_clean_pending_list('posted_v')
+
 CREATE TABLE pending (id int, tags int[]) WITH (autovacuum_enabled = off)
 
 CREATE INDEX pending_tags ON pending USING gin (tags) WITH (fastupdate = on, gin_pending_list_limit = 64)
