@@ -5,6 +5,7 @@ import { computeStopped, hostAlive } from '@neon/compute-contract';
 import { pageserverAlive } from '@neon/pageserver-contract';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
 import { meter } from '@neon/telemetry';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlPlaneNode } from './control-plane-node';
 
 const wakes = meter('control-plane').createHistogram('neon_control_plane_wake_seconds', {
@@ -14,6 +15,9 @@ const wakes = meter('control-plane').createHistogram('neon_control_plane_wake_se
 
 /** Hosts report every second; looking more often sees nothing more. */
 const LOOK_EVERY_MS = 1_000;
+/** A host that lives reports within a second. */
+const HOST_TIMEOUT_MS = 2_000;
+const HOST_POLL_MS = 50;
 
 @Injectable()
 export class Background implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -27,7 +31,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     node.get('handler').onCommit(() => this.project());
     await node.get('tables').catchUp();
     await this.listen();
-    for (const projectId of await node.get('readModel').busyProjects()) node.get('runner').nudge(projectId);
+    this.attempt(this.resume());
     this.project();
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
   }
@@ -84,6 +88,14 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
         if (reason !== 'requested') await this.node.get('caretaker').ended({ hostId, endpointId: computeId, reason });
       },
     });
+  }
+
+  /** What an earlier process left open, as soon as there is a host to carry it out on. */
+  private async resume(): Promise<void> {
+    const deadline = this.node.get('clock').now() + HOST_TIMEOUT_MS;
+    while (this.node.get('registry').hosts.size === 0 && this.node.get('clock').now() < deadline)
+      await sleep(HOST_POLL_MS);
+    for (const projectId of await this.node.get('readModel').busyProjects()) this.node.get('runner').nudge(projectId);
   }
 
   private project(): void {

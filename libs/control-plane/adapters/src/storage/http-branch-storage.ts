@@ -26,6 +26,9 @@ import type { ManagementClient } from './management-client';
 import { tenantOf, timelineOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
 
+/** Nodes report every two seconds: right after a start of everything, the first reports are worth waiting for. */
+const REPORT_TIMEOUT_MS = 5_000;
+const REPORT_POLL_MS = 50;
 /** How long a branch waits for the pageserver to ingest what was committed. */
 const INGEST_TIMEOUT_MS = 10_000;
 const INGEST_POLL_MS = 20;
@@ -50,9 +53,15 @@ export class HttpBranchStorage extends BranchStorage {
     super();
   }
 
-  override place(): Promise<Placement> {
-    const safekeeperIds = [...this.nodes.chooseSafekeepers(this.options.safekeeperCount)];
-    return Promise.resolve({ pageserverId: this.nodes.choosePageserver(), safekeeperIds });
+  override async place(): Promise<Placement> {
+    for (const deadline = Date.now() + REPORT_TIMEOUT_MS; ; await sleep(REPORT_POLL_MS)) {
+      try {
+        const safekeeperIds = [...this.nodes.chooseSafekeepers(this.options.safekeeperCount)];
+        return { pageserverId: this.nodes.choosePageserver(), safekeeperIds };
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+    }
   }
 
   override async createRoot(

@@ -11,7 +11,13 @@ import { endedEndpoints, idleEndpoints, strayComputes } from '../host/hosts';
 import type { ComputeHosts } from './compute-hosts';
 import { type Endpoint, type SuspendReason, endpointDecider } from './endpoint';
 
+/** A compute is a stray when it has been one this long: books and reports differ for a moment after every change. */
+export const STRAY_AFTER_MS = 5_000;
+
 export class Caretaker {
+  /** Since when each was seen, by host and endpoint. */
+  private strays = new Map<string, number>();
+
   constructor(
     private readonly workshop: Workshop,
     private readonly registry: HostRegistry,
@@ -30,8 +36,15 @@ export class Caretaker {
     for (const { endpoint, hostId, reason } of endedEndpoints({ endpoints: known, hosts, observingSince }, now))
       await this.ended({ hostId, endpointId: endpoint.endpointId, reason });
     for (const endpoint of idleEndpoints({ endpoints: known, hosts, wokenAt }, now)) await this.suspend(endpoint);
-    for (const { hostId, endpointId, address } of strayComputes({ endpoints, hosts }, now))
-      await this.takeIn(endpoints.get(endpointId) ?? null, { hostId, endpointId, ...address });
+    const before = this.strays;
+    this.strays = new Map();
+    for (const { hostId, endpointId, address } of strayComputes({ endpoints, hosts }, now)) {
+      const key = `${hostId}/${endpointId}`;
+      const since = before.get(key) ?? now;
+      this.strays.set(key, since);
+      if (now - since >= STRAY_AFTER_MS)
+        await this.takeIn(endpoints.get(endpointId) ?? null, { hostId, endpointId, ...address });
+    }
   }
 
   /** A compute ended: the next connection starts another. */

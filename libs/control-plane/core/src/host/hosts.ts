@@ -134,6 +134,7 @@ export function strayComputes(
         const endpoint = endpoints.get(endpointId) ?? null;
         const known =
           endpoint !== null &&
+          endpoint.life !== 'deleted' &&
           (endpoint.pending !== null ||
             (endpoint.compute.status === 'active' && endpoint.compute.location.hostId === hostId));
         return known ? [] : [{ hostId, endpointId, address }];

@@ -55,7 +55,8 @@ describe('after a failure', () => {
 
   it('R2: nobody waits for ever', () => {
     expect(afterFailure(new Unavailable('away'), 'start_compute', 6)).toMatchObject({ kind: 'fail' });
-    expect(afterFailure(new Unavailable('away'), 'delete_timeline', 23)).toMatchObject({ kind: 'fail' });
+    expect(afterFailure(new Unavailable('away'), 'create_branch', 23)).toMatchObject({ kind: 'fail' });
+    expect(afterFailure(new Unavailable('away'), 'delete_timeline', 1_000)).toMatchObject({ kind: 'retry' });
   });
 
   it('R3: what cannot pass is final at once', () => {

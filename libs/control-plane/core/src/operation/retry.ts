@@ -3,7 +3,7 @@
  *
  *   R1  `Unavailable`, and refusals that time may cure, are tried again: after 100 ms, then twice as long each time up to 5 s.
  *   R2  Nobody waits for ever: a start, which a client is waiting for, gives up after about 6 s of pauses, anything else after
- *       about a minute and a half.
+ *       about a minute and a half. Only a deletion goes on: nobody waits for it, and nobody would ask for it again.
  *   R3  Everything else is final at once, for trying again would only repeat it.
  */
 import { Refusal, Unavailable } from '@neon/kernel';
@@ -15,7 +15,7 @@ export type Verdict =
 
 const FIRST_DELAY_MS = 100;
 const DELAY_MS_MAX = 5_000;
-const ATTEMPTS_MAX = { start_compute: 7, other: 24 };
+const ATTEMPTS_MAX = { start_compute: 7, delete_timeline: Infinity, other: 24 };
 /** Of these the cause is elsewhere and may pass: a safekeeper restarts, another compute won the election. */
 const PASSING = new Set(['QuorumUnavailable', 'PageserverUnavailable', 'ComputeFenced']);
 
@@ -23,7 +23,8 @@ const PASSING = new Set(['QuorumUnavailable', 'PageserverUnavailable', 'ComputeF
 export function afterFailure(error: unknown, action: OperationAction, failuresCount: number): Verdict {
   const shown = errorOf(error);
   const passing = error instanceof Unavailable || (error instanceof Refusal && PASSING.has(error.code));
-  const attemptsMax = action === 'start_compute' ? ATTEMPTS_MAX.start_compute : ATTEMPTS_MAX.other;
+  const attemptsMax =
+    action === 'start_compute' || action === 'delete_timeline' ? ATTEMPTS_MAX[action] : ATTEMPTS_MAX.other;
   if (!passing || failuresCount + 1 >= attemptsMax) return { kind: 'fail', error: shown };
   return { kind: 'retry', delayMs: Math.min(FIRST_DELAY_MS * 2 ** failuresCount, DELAY_MS_MAX), error: shown };
 }
