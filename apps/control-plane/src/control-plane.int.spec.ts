@@ -3,7 +3,7 @@ import { authenticateEndpoint, endpointStarted, projectCreated, wakeEndpoint } f
 import { Refusal } from '@neon/kernel';
 import type { Bus } from '@neon/messaging';
 import { generateKeyPair } from '@neon/service-token';
-import { createLogger } from '@neon/telemetry';
+import { type Telemetry, createLogger, startTelemetry } from '@neon/telemetry';
 import { type Api, createApiClient } from '@neondatabase/api-client';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ let host: FakeHost;
 let config: Config;
 let node: RunningControlPlane;
 let announcing: NodeJS.Timeout;
+let telemetry: Telemetry;
 
 const file = (name: string, content: string): string => {
   writeFileSync(join(keys, name), content);
@@ -33,6 +34,7 @@ const baseUrl = () => `http://127.0.0.1:${node.httpPort}/api/v2`;
 const client = (apiKey = KEY): Api<unknown> => createApiClient({ apiKey, baseURL: baseUrl() });
 
 beforeAll(async () => {
+  telemetry = startTelemetry({ service: 'control-plane', otlpUrl: undefined });
   [metadata, nats] = await Promise.all([startMetadata(), startNats()]);
   await storage.start();
   bus = await connectBus(nats.url, 'spec');
@@ -53,6 +55,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await node.close();
+  await telemetry.stop();
   clearInterval(announcing);
   await host.stop();
   await bus.close();
@@ -535,7 +538,7 @@ describe('the edge', () => {
     });
     expect((await raw('/docs')).status).toBe(200);
     expect((await raw('/healthz')).status).toBe(200);
-    expect((await raw('/metrics')).status).toBe(200);
+    expect(await (await raw('/metrics')).text()).toContain('neon_control_plane_http_seconds_count');
   });
 
   it('answers who is asking and where', async () => {

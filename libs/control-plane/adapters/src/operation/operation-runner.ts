@@ -7,6 +7,7 @@
  */
 import { type Operation, OperationQueue, type Operations } from '@neon/control-plane-core';
 import { meter, withSpan } from '@neon/telemetry';
+import type { Histogram } from '@opentelemetry/api';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Pause after a fault that is not an operation's own. */
@@ -14,10 +15,13 @@ const FAULT_PAUSE_MS = 1_000;
 /** Between looks at an operation that may end elsewhere. */
 const CHECK_MS = 500;
 
-const attempts = meter('control-plane').createHistogram('neon_control_plane_operation_attempt_seconds', {
-  description: 'How long attempts at operations take, by action and outcome',
-  unit: 's',
-});
+let histogram: Histogram | undefined;
+/** Made at its first use, when telemetry has been set up. */
+const attempts = (): Histogram =>
+  (histogram ??= meter('control-plane').createHistogram('neon_control_plane_operation_attempt_seconds', {
+    description: 'How long attempts at operations take, by action and outcome',
+    unit: 's',
+  }));
 
 export class OperationRunner extends OperationQueue {
   private readonly waiting = new Map<string, (() => void)[]>();
@@ -76,7 +80,7 @@ export class OperationRunner extends OperationQueue {
       const retryInMs = await withSpan(`operation ${action}`, { operationId, projectId }, () =>
         this.operations().attempt(operation),
       );
-      attempts.record((performance.now() - startedAt) / 1000, {
+      attempts().record((performance.now() - startedAt) / 1000, {
         action,
         outcome: retryInMs === null ? 'ended' : 'retry',
       });
