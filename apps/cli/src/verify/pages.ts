@@ -2,14 +2,15 @@
  * `./neon verify pages`: after a workload and a CHECKPOINT, every page in the compute's files equals the pageserver's page
  * at that LSN, masked as Postgres masks for its own consistency check.
  *
- *   V1  Main forks of all permanent relations, of every database and the shared ones, agree page by page and in length.
+ *   V1  Main forks of all permanent relations, of every database and the shared ones, agree page by page. A file may end in
+ *       empty pages that WAL has not told of yet (bulk extension); the pageserver never has a page beyond the file's end.
  *   V2  Visibility maps agree, or the pageserver's has fewer bits: a missing bit costs a look at the heap, a wrong one a
  *       wrong answer. (CREATE DATABASE logs the map's pages so that they replay as empty, in Postgres itself too.)
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
-import { maskPage, pageKindOf, type PageKind } from '@neon/postgres';
+import { type PageKind, comparePages, pageKindOf } from '@neon/postgres';
 import { TokenIssuer } from '@neon/service-token';
 import { Client } from 'pg';
 import { type Installation, openInstallation } from '../installation';
@@ -19,6 +20,7 @@ import { PageReader, PageServiceError, type RelationFork } from './page-reader';
 import { statements } from './workload';
 
 const PAGE_SIZE = 8192;
+const PAGE_HEADER_SIZE = 24;
 const BATCH = 64;
 const MAIN = 0;
 const VISIBILITY_MAP = 2;
@@ -171,7 +173,8 @@ async function compareFork(
 ): Promise<void> {
   const local = readFileSync(join(compute.dataDirectory, file.fork === 'vm' ? `${file.path}_vm` : file.path));
   const relation = relationOf(file);
-  const blockCount = local.length / PAGE_SIZE;
+  const fileBlockCount = local.length / PAGE_SIZE;
+  const blockCount = usedBlockCount(local);
   report.relations += 1;
   for (let first = 0; first < blockCount; first += BATCH) {
     const blocks = Array.from({ length: Math.min(BATCH, blockCount - first) }, (_, i) => first + i);
@@ -182,39 +185,50 @@ async function compareFork(
     if (remote === null) return;
     for (const [i, block] of blocks.entries()) {
       const pages = {
-        local: Buffer.from(local.subarray(block * PAGE_SIZE, (block + 1) * PAGE_SIZE)),
-        remote: Buffer.from(remote.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)),
+        local: local.subarray(block * PAGE_SIZE, (block + 1) * PAGE_SIZE),
+        remote: remote.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE),
       };
       comparePage(file, block, pages, report);
     }
   }
-  const beyond = await reader.read(relation, lsn, [blockCount]).then(
+  const beyond = await reader.read(relation, lsn, [fileBlockCount]).then(
     () => 'a page beyond the end',
     (error: unknown) =>
       error instanceof PageServiceError && error.answer.code === 'BlockOutOfRange' ? null : String(error),
   );
   if (beyond !== null)
     report.differences.push(
-      `${file.name} (${file.fork}) has ${blockCount} blocks, the pageserver answers block ${blockCount}: ${beyond}`,
+      `${file.name} (${file.fork}) block ${fileBlockCount}, the first that is not there: ${beyond}`,
     );
 }
 
-function comparePage(
-  file: ForkFile,
-  block: number,
-  { local, remote }: { local: Buffer; remote: Buffer },
-  report: Report,
-): void {
+/** Blocks up to the last that is not all zeros. */
+function usedBlockCount(file: Buffer): number {
+  let end = file.length;
+  while (end > 0 && file[end - 1] === 0) end--;
+  return Math.ceil(end / PAGE_SIZE);
+}
+
+interface PagePair {
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+}
+
+function comparePage(file: ForkFile, block: number, { local, remote }: PagePair, report: Report): void {
   report.pages += 1;
   const kind: PageKind = file.fork === 'vm' ? 'visibility-map' : pageKindOf(local, block);
-  for (const page of [local, remote]) maskPage(page, kind, block);
-  if (local.equals(remote)) return;
-  if (kind === 'visibility-map' && remote.every((byte, at) => at < 24 || (byte & (local[at] ?? 0)) === byte)) {
+  const mismatch = comparePages(local, remote, { kind, block, fromFile: true });
+  if (mismatch === null) return;
+  const { expected, actual, offset, byteCount } = mismatch;
+  if (
+    kind === 'visibility-map' &&
+    actual.every((byte, at) => at < PAGE_HEADER_SIZE || (byte & (expected[at] ?? 0)) === byte)
+  ) {
     report.emptierMaps += 1;
     return;
   }
-  const at = local.findIndex((byte, i) => byte !== remote[i]);
+  const excerpt = (page: Uint8Array): string => Buffer.from(page.subarray(offset, offset + 8)).toString('hex');
   report.differences.push(
-    `${file.name} (${file.fork}, ${kind}, ${file.path}) block ${block} differs at byte ${at}: compute ${local.subarray(at, at + 8).toString('hex')}, pageserver ${remote.subarray(at, at + 8).toString('hex')}`,
+    `${file.name} (${file.fork}, ${kind}, ${file.path}) block ${block}: ${byteCount} bytes differ from byte ${offset} on: compute ${excerpt(expected)}, pageserver ${excerpt(actual)}`,
   );
 }

@@ -73,6 +73,13 @@ export async function withClient<T>(
 export const query = <R extends QueryResultRow>(uri: string, sql: string, values: unknown[] = []): Promise<R[]> =>
   withClient(uri, async (client) => (await client.query<R>(sql, values)).rows);
 
+/** Whether a connection and a query work now. */
+export const answers = (uri: string): Promise<boolean> =>
+  query(uri, 'SELECT 1').then(
+    () => true,
+    () => false,
+  );
+
 /** Sends a signal to services. Killed ones are gone when this returns. */
 export async function signal(name: NodeJS.Signals, ...services: string[]): Promise<void> {
   const running = new Map((await status()).services.map((each) => [each.name, each.pid]));
@@ -108,6 +115,10 @@ function computeOf(endpointId: string): { pid: number; dataDirectory: string } {
   if (found === undefined) throw new Error(`no compute of ${endpointId} runs`);
   return found;
 }
+
+/** More than one only while an older compute does not know yet that it is fenced. */
+export const postmastersOf = (endpointId: string): number[] =>
+  computes().flatMap((compute) => (compute.dataDirectory.includes(endpointId) ? [compute.pid] : []));
 
 export const postmasterOf = (endpointId: string): number => computeOf(endpointId).pid;
 export const dataDirectoryOf = (endpointId: string): string => computeOf(endpointId).dataDirectory;
