@@ -5,7 +5,7 @@ import { Bank } from './support/bank';
 import { amcheck, digest } from './support/contents';
 import { withAdmin } from './support/admin';
 import { type Branch, createProject, deleteProject } from './support/project';
-import { answers, dataDirectoryOf, neon, postmasterOf, query, signal, until, withClient } from './support/system';
+import { answers, dataDirectoryOf, neon, postmasterOf, signal, until, withClient } from './support/system';
 
 let project: Branch;
 beforeEach(async () => {
