@@ -7,16 +7,17 @@ import tseslint from 'typescript-eslint';
 const kinds = {
   kernel: [],
   contract: ['kernel'],
+  client: ['kernel', 'contract', 'platform'],
   foundation: ['kernel', 'foundation'],
   core: ['kernel', 'contract', 'foundation'],
   platform: ['kernel', 'foundation', 'platform'],
-  adapters: ['kernel', 'contract', 'core', 'foundation', 'platform'],
+  adapters: ['kernel', 'contract', 'client', 'core', 'foundation', 'platform'],
   app: ['kernel', 'contract', 'core', 'adapters', 'foundation', 'platform'],
-  cli: ['kernel', 'contract', 'foundation', 'platform', 'simulation'],
-  e2e: ['kernel', 'contract', 'foundation', 'platform'],
-  bench: ['kernel', 'contract', 'foundation', 'platform'],
+  cli: ['kernel', 'contract', 'client', 'foundation', 'platform', 'simulation'],
+  e2e: ['kernel', 'contract', 'client', 'foundation', 'platform'],
+  bench: ['kernel', 'contract', 'client', 'foundation', 'platform'],
   simulation: ['kernel', 'foundation', 'core'],
-  tool: ['kernel', 'contract', 'foundation', 'platform', 'core', 'adapters'],
+  tool: ['kernel', 'contract', 'client', 'foundation', 'platform', 'core', 'adapters'],
 };
 const services = ['control-plane', 'pageserver', 'safekeeper', 'proxy', 'compute'];
 
@@ -25,10 +26,10 @@ const depConstraints = [
     sourceTag: `type:${kind}`,
     onlyDependOnLibsWithTags: allowed.map((name) => `type:${name}`),
   })),
-  // A service's own libraries, the shared ones, and the contracts of others.
+  // A service's own libraries, the shared ones, and the contracts and clients of others.
   ...services.map((scope) => ({
     sourceTag: `scope:${scope}`,
-    onlyDependOnLibsWithTags: [`scope:${scope}`, 'scope:shared', 'type:contract'],
+    onlyDependOnLibsWithTags: [`scope:${scope}`, 'scope:shared', 'type:contract', 'type:client'],
   })),
 ];
 

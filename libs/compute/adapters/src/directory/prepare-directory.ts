@@ -12,10 +12,10 @@ import {
   planStartPoint,
 } from '@neon/compute-core';
 import { Corrupt, type Lsn } from '@neon/kernel';
+import type { PageServiceClient } from '@neon/pageserver-client';
 import { BasebackupManifest } from '@neon/pageserver-contract';
 import type { PostgresUser } from '@neon/postgres-server';
 import { writeArena } from '../pages/arena';
-import type { PageServiceClient } from '../pages/page-service-client';
 import { layOut } from './lay-out';
 import type { SpareDirectories } from './spare-directories';
 import { readTar } from './tar-reader';

@@ -1,11 +1,11 @@
 /** What one compute is made of, as far as it has been made, and its undoing. */
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { PageServiceClient } from '@neon/pageserver-client';
 import type { PostgresServer } from '@neon/postgres-server';
 import type { AdminConnection } from '../access/admin-connection';
 import type { PageAgent } from '../pages/page-agent';
 import type { SpareDirectories } from '../directory/spare-directories';
-import type { PageServiceClient } from '../pages/page-service-client';
 import type { Walproposer } from '../walproposer/walproposer';
 import type { ComputePaths } from './compute-paths';
 import { killProcessesIn } from './stray-processes';

@@ -10,8 +10,8 @@
 import type { ComputeSpec } from '@neon/compute-contract';
 import { type Activity, type Running, type StopMode, nextActivity } from '@neon/compute-core';
 import { type Lsn, Refusal, TenantId, type Term, TimelineId, Unavailable } from '@neon/kernel';
-import type { Logger } from '@neon/telemetry';
-import { PageServiceClient } from '../pages/page-service-client';
+import { PageServiceClient } from '@neon/pageserver-client';
+import { type Logger, detached } from '@neon/telemetry';
 import { Walproposer } from '../walproposer/walproposer';
 import { type ComputeParts, postgresLog, release } from './compute-parts';
 import { computePaths } from './compute-paths';
@@ -48,7 +48,7 @@ export class ComputeServer {
     this.parts = {
       paths: computePaths(environment.dataDir, environment.runDir, computeId),
       spares: environment.spares,
-      walproposer: new Walproposer({ spec, log: this.log, onDeposed: (term) => this.fence(term) }),
+      walproposer: detached(() => new Walproposer({ spec, log: this.log, onDeposed: (term) => this.fence(term) })),
       pageService: new PageServiceClient({
         address: {
           host: pageserver.host,
@@ -71,7 +71,7 @@ export class ComputeServer {
     signal.addEventListener('abort', abandon);
     try {
       const running = await launch({ spec, environment, parts: server.parts, log: server.log, signal });
-      server.watch();
+      detached(() => server.watch());
       return { server, running };
     } catch (error) {
       const refusal = server.refusalOf(signal.aborted ? signal.reason : error);

@@ -9,11 +9,11 @@
 import { chmod, chown, rm } from 'node:fs/promises';
 import { type Server, type Socket, createServer } from 'node:net';
 import { Lsn } from '@neon/kernel';
+import type { PageRead } from '@neon/pageserver-client';
 import type { Logger } from '@neon/telemetry';
 import type { FileOwner } from './arena';
 import { PageBuffer, type Want } from './page-buffer';
 import { PageMetrics, type PageTotals } from './page-metrics';
-import type { PageRead } from './page-service-connection';
 import { type ShimRequest, ShimRequestDecoder, encodePagesHeader, encodeShimError } from './shim-protocol';
 
 /** What the agent reads from: a `PageServiceClient`. */

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
+import { PageServiceClient } from '@neon/pageserver-client';
 import {
   BOOTSTRAP_SUPERUSER,
   type Distribution,
@@ -30,7 +31,6 @@ import { Client } from 'pg';
 import { type ArenaEntry, segmentPath, writeArena } from './arena';
 import { FilePageServer } from './file-page-server';
 import { PageAgent } from './page-agent';
-import { PageServiceClient } from './page-service-client';
 
 export const REPOSITORY = join(__dirname, '../../../../..');
 export const BASE_LSN = Lsn.of(0x1000000);

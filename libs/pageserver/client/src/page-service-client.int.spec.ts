@@ -1,39 +1,28 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer } from 'node:net';
 import { Lsn, Refusal, TenantId, TimelineId, Unavailable } from '@neon/kernel';
 import { PAGE_SIZE, encodePageAnswer } from '@neon/pageserver-contract';
-import { FilePageServer } from './file-page-server';
-import { PageAgent } from './page-agent';
 import { PageServiceClient } from './page-service-client';
-import { encodeShimRequest } from './shim-protocol';
+import { StripedPageServer } from './striped-page-server';
 
 const TABLE = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384, fork: 0 };
 const LSN = Lsn.parse('0/1000');
 
 describe('the page service client', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'page-service-'));
-  const server = new FilePageServer(directory);
+  const server = new StripedPageServer(300);
   const clients: PageServiceClient[] = [];
   let port = 0;
 
   beforeAll(async () => {
-    mkdirSync(join(directory, 'base/5'), { recursive: true });
-    writeFileSync(join(directory, 'base/5/16384'), Buffer.concat(Array.from({ length: 300 }, (_, n) => page(n))));
     port = await server.start();
   });
   afterEach(async () => {
     server.refusal = null;
     await Promise.all(clients.splice(0).map((client) => client.close()));
   });
-  afterAll(async () => {
-    await server.stop();
-    rmSync(directory, { recursive: true });
-  });
+  afterAll(() => server.stop());
 
-  const page = (block: number): Buffer => Buffer.alloc(PAGE_SIZE, block % 251);
-  const pagesOf = (blocks: readonly number[]): Buffer => Buffer.concat(blocks.map(page));
+  const pagesOf = (blocks: readonly number[]): Buffer =>
+    Buffer.concat(blocks.map((block) => Buffer.alloc(PAGE_SIZE, block % 251)));
   function clientOf({ token = 'right', toPort = port, retryMsMax = 500 } = {}): PageServiceClient {
     const ids = { tenantId: TenantId.parse('a'.repeat(32)), timelineId: TimelineId.parse('b'.repeat(32)) };
     const client = new PageServiceClient({ address: { host: '127.0.0.1', port: toPort, token, ...ids }, retryMsMax });
@@ -105,33 +94,5 @@ describe('the page service client', () => {
     await expect(refused.next()).rejects.toMatchObject({ code: 'Unauthorized' });
     const away = clientOf({ toPort: 1 }).basebackup(LSN)[Symbol.asyncIterator]();
     await expect(away.next()).rejects.toThrow(Unavailable);
-  });
-
-  test('the agent closes a connection that sends garbage and goes on serving the others', async () => {
-    const warnings: string[] = [];
-    const agent = new PageAgent({
-      computeId: 'c',
-      socketPath: join(directory, 'agent.sock'),
-      pageService: clientOf(),
-      baseLsn: LSN,
-      log: { warn: (_fields: object, message?: string) => void warnings.push(message ?? '') },
-    });
-    await agent.start();
-    expect(statSync(join(directory, 'agent.sock')).mode & 0o777).toBe(0o600);
-    const garbage = connect(join(directory, 'agent.sock'));
-    garbage.write('x'.repeat(28));
-    await new Promise((resolve) => garbage.once('close', resolve));
-    expect(warnings).toEqual(['page shim sent garbage']);
-    const shim = connect(join(directory, 'agent.sock'));
-    shim.write(encodeShimRequest({ operation: 'read', id: 1, ...TABLE, firstBlock: 7, blockCount: 2 }));
-    const received: Buffer[] = [];
-    for await (const chunk of shim as AsyncIterable<Buffer>)
-      if (received.push(chunk) > 0 && Buffer.concat(received).length === 12 + 2 * PAGE_SIZE) break;
-    expect(
-      Buffer.concat(received)
-        .subarray(12)
-        .equals(pagesOf([7, 8])),
-    ).toBe(true);
-    await agent.stop();
   });
 });
