@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApiClient } from '@neondatabase/api-client';
-import { HostAlive } from '@neon/compute-contract';
+import { HostStatus } from '@neon/compute-contract';
 import { Client } from 'pg';
 import { z } from 'zod';
 
@@ -102,7 +102,7 @@ export class BenchProject {
   async compute(): Promise<{ port: number; tenantId: string; timelineId: string }> {
     const hosts = this.installation.services.filter((service) => service.name.startsWith('compute-'));
     for (const { port } of hosts) {
-      const { computes } = HostAlive.parse(await (await fetch(`http://127.0.0.1:${port}/v1/status`)).json());
+      const { computes } = HostStatus.parse(await (await fetch(`http://127.0.0.1:${port}/v1/status`)).json());
       const found = computes.find((compute) => compute.computeId === this.endpointId);
       if (found?.address != null)
         return { port: found.address.port, tenantId: found.tenantId, timelineId: found.timelineId };

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
-import { HostAlive } from '@neon/compute-contract';
+import { HostStatus } from '@neon/compute-contract';
 import { Client } from 'pg';
 import type { Installation } from '../installation';
 import { CommandFailure } from '../progress';
@@ -35,8 +35,8 @@ export async function computeOf({ home, stack }: Installation, computeId: string
   };
 }
 
-async function statusOf(httpPort: number): Promise<HostAlive['computes']> {
-  return HostAlive.parse(await (await fetch(`http://127.0.0.1:${httpPort}/v1/status`)).json()).computes;
+async function statusOf(httpPort: number): Promise<HostStatus['computes']> {
+  return HostStatus.parse(await (await fetch(`http://127.0.0.1:${httpPort}/v1/status`)).json()).computes;
 }
 
 function postmasterOf(home: string, computeId: string): { pid: number; dataDirectory: string } {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Get, Req, Res, ServiceUnavailableException } from '@nestjs/common';
-import type { ComputeState } from '@neon/compute-contract';
+import type { HostStatus } from '@neon/compute-contract';
 import { metricsHandler } from '@neon/telemetry';
 import { HostService } from './host-service';
 
@@ -20,7 +20,7 @@ export class HostController {
   }
 
   @Get('v1/status')
-  status(): { computes: ComputeState[] } {
+  status(): HostStatus {
     return { computes: this.host.states() };
   }
 }

@@ -62,6 +62,10 @@ export const HostAlive = z.object({
 });
 export type HostAlive = z.infer<typeof HostAlive>;
 
+/** What `GET /v1/status` of a host answers. */
+export const HostStatus = z.object({ computes: z.array(ComputeState) });
+export type HostStatus = z.infer<typeof HostStatus>;
+
 /** Every second from each host, on core NATS: it lives, and what runs on it. */
 export const hostAlive = defineEvent({ subject: 'neon.compute.host.alive', version: 1, schema: HostAlive });
 
