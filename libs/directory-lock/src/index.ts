@@ -1,0 +1,1 @@
+export { lockDirectory, type DirectoryLock } from './directory-lock';
