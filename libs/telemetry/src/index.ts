@@ -1,4 +1,5 @@
 export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry';
 export { createLogger, type Logger } from './logger';
 export { withSpan } from './span';
+export { activeTraceparent, detached, recordSpan, startSpanIn } from './trace-context';
 export { meter, metricsHandler } from './metrics';
