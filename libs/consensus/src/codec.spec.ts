@@ -25,20 +25,22 @@ const termHistory = fc.array(fc.tuple(fc.nat(1000), fc.nat(1e12)), { maxLength: 
   ),
 );
 
-const proposerMessage: fc.Arbitrary<ProposerMessage> = fc.oneof(
-  fc.record({
-    kind: fc.constant('greetingRequest' as const),
-    membershipGeneration: generation,
-    protocolVersion: fc.nat(0xffff),
-    identity: fc.record({
-      tenantId: id.map(TenantId.fromBytes),
-      timelineId: id.map(TimelineId.fromBytes),
-      pgMajor: fc.nat(0xffff),
-      systemId: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }).map(SystemId.fromBigInt),
-      walSegmentSize: fc.nat(0xffff_ffff),
-    }),
-    token: fc.string(),
+const greetingRequest = {
+  kind: fc.constant('greetingRequest' as const),
+  membershipGeneration: generation,
+  protocolVersion: fc.nat(0xffff),
+  identity: fc.record({
+    tenantId: id.map(TenantId.fromBytes),
+    timelineId: id.map(TimelineId.fromBytes),
+    pgMajor: fc.nat(0xffff),
+    systemId: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }).map(SystemId.fromBigInt),
+    walSegmentSize: fc.nat(0xffff_ffff),
   }),
+  token: fc.string(),
+};
+const proposerMessage: fc.Arbitrary<ProposerMessage> = fc.oneof(
+  fc.record(greetingRequest),
+  fc.record({ ...greetingRequest, traceparent: fc.string() }),
   fc.record({ kind: fc.constant('voteRequest' as const), membershipGeneration: generation, term }),
   fc.record({
     kind: fc.constant('electedRequest' as const),

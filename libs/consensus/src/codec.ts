@@ -49,6 +49,7 @@ export function encodeProposerMessage(message: ProposerMessage): Uint8Array {
     case 'greetingRequest':
       writer.u16(message.protocolVersion);
       writeIdentity(writer, message.identity).text(message.token);
+      if (message.traceparent !== undefined) writer.text(message.traceparent);
       break;
     case 'voteRequest':
       writer.u64(message.term);
@@ -121,6 +122,7 @@ function readProposerMessage(tag: number, reader: ByteReader): ProposerMessage {
         protocolVersion: reader.u16(),
         identity: readIdentity(reader),
         token: reader.text(),
+        ...(reader.remaining === 0 ? {} : { traceparent: reader.text() }),
       };
     case TAG.voteRequest:
       return { kind: 'voteRequest', membershipGeneration, term: readTerm(reader) };

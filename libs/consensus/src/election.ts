@@ -2,15 +2,16 @@
 import { Lsn, type SafekeeperId, Term } from '@neon/kernel';
 import { PROTOCOL_VERSION, type GreetingResponse, type VoteResponse } from './message';
 import { quorumSize } from './quorum';
-import type { Peer, ProposerEffect, ProposerState, ProposerStep } from './proposer-state';
+import type { Peer, ProposerEffect, ProposerInput, ProposerState, ProposerStep } from './proposer-state';
 import { announce } from './stream';
 import { type LogPosition, TermHistory } from './term-history';
 import { WalWindow } from './wal-window';
 
 type Voted = Peer & { kind: 'voted' };
 
-export function greet(state: ProposerState, safekeeper: SafekeeperId): ProposerStep {
+export function greet(state: ProposerState, connected: ProposerInput & { kind: 'connected' }): ProposerStep {
   const { config, tick } = state;
+  const { safekeeper, traceparent } = connected;
   return {
     state: withPeer(state, safekeeper, { kind: 'greeting', heardTick: tick }),
     effects: [
@@ -23,6 +24,7 @@ export function greet(state: ProposerState, safekeeper: SafekeeperId): ProposerS
           membershipGeneration: config.membershipGeneration,
           identity: config.identity,
           token: config.token,
+          ...(traceparent === undefined ? {} : { traceparent }),
         },
       },
     ],

@@ -27,6 +27,8 @@ export interface GreetingRequest {
   readonly identity: TimelineIdentity;
   /** A service token with scope `timeline`; checked by the shell before the acceptor sees the message. */
   readonly token: string;
+  /** W3C trace context of the election that this session is part of. For the shells: no rule reads it. */
+  readonly traceparent?: string;
 }
 
 export interface VoteRequest {

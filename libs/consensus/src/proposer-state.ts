@@ -84,7 +84,8 @@ export interface ProposerState {
 export type ProposerInput =
   /** Time passes; `random` in [0, 1) spreads campaigns of rivals. */
   | { readonly kind: 'tick'; readonly random: number }
-  | { readonly kind: 'connected'; readonly safekeeper: SafekeeperId }
+  /** `traceparent` goes into the greeting as it is. */
+  | { readonly kind: 'connected'; readonly safekeeper: SafekeeperId; readonly traceparent?: string | undefined }
   | { readonly kind: 'disconnected'; readonly safekeeper: SafekeeperId }
   | { readonly kind: 'received'; readonly safekeeper: SafekeeperId; readonly message: AcceptorMessage }
   /** WAL of this compute, after the first `committed`, exactly at the end of what was given before. */

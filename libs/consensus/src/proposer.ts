@@ -58,7 +58,7 @@ export const Proposer = {
       case 'tick':
         return onTick({ ...state, tick: state.tick + 1 }, input);
       case 'connected':
-        return greet(state, input.safekeeper);
+        return greet(state, input);
       case 'disconnected':
         return still(withPeer(state, input.safekeeper, { kind: 'disconnected' }));
       case 'received':
