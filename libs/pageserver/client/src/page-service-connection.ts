@@ -13,6 +13,7 @@ import {
   REQUESTS_IN_FLIGHT_MAX,
   encodePageRequest,
 } from '@neon/pageserver-contract';
+import { activeTraceparent, detached } from '@neon/telemetry';
 import { PageAnswerDecoder, errorOf } from './page-answers';
 import type { PageMemory } from './page-memory';
 
@@ -58,7 +59,7 @@ export class PageServiceConnection {
 
   /** @throws Unavailable, or Refusal when the pageserver does not accept the greeting. */
   static async open(address: PageServiceAddress, memory: PageMemory): Promise<PageServiceConnection> {
-    const connection = new PageServiceConnection(address, memory);
+    const connection = detached(() => new PageServiceConnection(address, memory));
     const timer = setTimeout(
       () => connection.fail(new Unavailable(`pageserver ${address.host}:${address.port} does not answer`)),
       GREETING_TIMEOUT_MS,
@@ -126,8 +127,12 @@ export class PageServiceConnection {
   }
 }
 
-export const helloTo = ({ tenantId, timelineId, token }: PageServiceAddress): Uint8Array =>
-  encodePageRequest({ type: 'hello', version: PAGE_SERVICE_VERSION, tenantId, timelineId, token });
+/** Continues the active trace in the pageserver. */
+export function helloTo({ tenantId, timelineId, token }: PageServiceAddress): Uint8Array {
+  const traceparent = activeTraceparent();
+  const hello = { type: 'hello' as const, version: PAGE_SERVICE_VERSION, tenantId, timelineId, token };
+  return encodePageRequest(traceparent === undefined ? hello : { ...hello, traceparent });
+}
 
 function greeted(version: number, waiter: Waiter): void {
   if (version === PAGE_SERVICE_VERSION) waiter.resolve(new Uint8Array(0));

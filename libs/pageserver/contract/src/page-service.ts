@@ -36,6 +36,8 @@ export interface Hello {
   readonly tenantId: TenantId;
   readonly timelineId: TimelineId;
   readonly token: string;
+  /** W3C trace context of whoever connects: the connection's basebackups belong to that trace. */
+  readonly traceparent?: string;
 }
 
 /** The pages `blocks` of one relation fork at `lsn`, answered in the order asked. */
@@ -127,6 +129,7 @@ export function encodePageRequest(request: PageRequest): Uint8Array {
         .bytes(Tenant.toBytes(request.tenantId))
         .bytes(TimelineId.toBytes(request.timelineId))
         .text(request.token);
+      if (request.traceparent !== undefined) out.text(request.traceparent);
       break;
     case 'getPages':
       out
@@ -154,7 +157,8 @@ export function decodePageRequest(frame: Frame): PageRequest {
         const version = source.u16();
         const tenantId = Tenant.fromBytes(source.bytes(16));
         const timelineId = TimelineId.fromBytes(source.bytes(16));
-        return { type: 'hello', version, tenantId, timelineId, token: source.text() };
+        const hello = { type: 'hello' as const, version, tenantId, timelineId, token: source.text() };
+        return source.remaining === 0 ? hello : { ...hello, traceparent: source.text() };
       }
       case TAG.getPages: {
         const head = {

@@ -7,7 +7,8 @@
  *   P3  A malformed frame ends the connection with `ProtocolViolation`; nothing that a peer sends ends more than that.
  */
 import type { Socket } from 'node:net';
-import { ByteReadError, Corrupt, FrameDecoder, Refusal } from '@neon/kernel';
+import { SpanStatusCode } from '@opentelemetry/api';
+import { ByteReadError, Corrupt, FrameDecoder, Lsn, Refusal } from '@neon/kernel';
 import {
   BASEBACKUP_CHUNK_SIZE,
   type GetBasebackup,
@@ -26,17 +27,21 @@ import {
 } from '@neon/pageserver-contract';
 import { type PagesWanted, type Timeline, basebackup, readPages, readPagesNow } from '@neon/pageserver-core';
 import type { Fork } from '@neon/postgres';
+import { recordSpan, startSpanIn } from '@neon/telemetry';
 import type { PageServerOptions } from './page-server';
 
 const WRITE_BUFFER_MAX = 8 * 1024 * 1024;
 /** A peer that has not said hello by then is not one of ours. */
 const HELLO_TIMEOUT_MS = 10_000;
+/** A read that takes longer is worth a span: it waited for WAL or read many layers. Spans of all reads would cost more than the reads. */
+const SLOW_READ_MS = 50;
 
 export class PageConnection {
   private readonly frames = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
   private readonly closed = new AbortController();
   private timeline: Timeline | null = null;
   private greeting = false;
+  private traceparent: string | undefined;
   /** Requests that came before hello was answered. */
   private readonly early: PageRequest[] = [];
   private inFlight = 0;
@@ -98,7 +103,7 @@ export class PageConnection {
     }
     const startedMs = performance.now();
     if (request.type === 'getPages') return this.getPages(timeline, request, startedMs);
-    this.track(request, startedMs, this.sendBasebackup(timeline, request));
+    this.track(request, startedMs, this.tracedBasebackup(timeline, request));
   }
 
   private async greet(hello: Hello): Promise<void> {
@@ -113,6 +118,7 @@ export class PageConnection {
       (claims.scope === 'timeline' && claims.tenantId === hello.tenantId && claims.timelineId === hello.timelineId);
     if (!isOpen) throw new Refusal('Unauthorized', 'the token is not for this timeline');
     this.timeline = this.options.pageserver.get(hello);
+    this.traceparent = hello.traceparent;
     this.helloDone();
     this.send({ type: 'welcome', version: PAGE_SERVICE_VERSION });
     for (const request of this.early.splice(0)) this.handle(request);
@@ -143,6 +149,24 @@ export class PageConnection {
     if (!this.socket.writable) return;
     this.socket.write(encodePagesFrame(requestId, pages));
     this.options.metrics.answered({ request: 'getPages', outcome: 'ok' }, startedMs, pages.length);
+    const elapsedMs = performance.now() - startedMs;
+    if (elapsedMs > SLOW_READ_MS)
+      recordSpan(
+        { name: 'pageserver slow read', elapsedMs, traceparent: this.traceparent },
+        { 'neon.page_count': pages.length },
+      );
+  }
+
+  private async tracedBasebackup(timeline: Timeline, request: GetBasebackup): Promise<void> {
+    const span = startSpanIn(this.traceparent, 'pageserver basebackup', { 'neon.lsn': Lsn.format(request.lsn) });
+    try {
+      await this.sendBasebackup(timeline, request);
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 
   /** Chunks of one basebackup follow each other; other answers may come between them. */
