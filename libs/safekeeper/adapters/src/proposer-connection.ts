@@ -20,6 +20,7 @@ import { FrameDecoder, Refusal, Unavailable } from '@neon/kernel';
 import type { Safekeeper, Timeline } from '@neon/safekeeper-core';
 import type { TokenVerifier } from '@neon/service-token';
 import type { Logger } from '@neon/telemetry';
+import { ElectionSpan } from './election-span';
 
 export interface ProposerConnectionContext {
   readonly safekeeper: Safekeeper;
@@ -46,6 +47,7 @@ class ProposerConnection {
   private readonly received: ProposerMessage[] = [];
   private timeline: Timeline | undefined;
   private session: SessionId | undefined;
+  private election: ElectionSpan | undefined;
   private receivedBytes = 0;
   private isBusy = false;
   private isOver = false;
@@ -73,6 +75,7 @@ class ProposerConnection {
 
   onClose(): void {
     this.isOver = true;
+    this.election?.end('connection closed');
     if (this.timeline === undefined || this.session === undefined) return;
     this.timeline.detach(this.session);
     this.logger.info('proposer disconnected');
@@ -115,8 +118,12 @@ class ProposerConnection {
       const timeline = this.context.safekeeper.get({ tenantId, timelineId });
       this.logger = this.logger.child({ tenantId, timelineId });
       this.timeline = timeline;
+      this.election = new ElectionSpan(message, { safekeeperId: this.context.safekeeper.id });
       this.session = timeline.attach({
-        send: (answer) => this.write(encodeAcceptorMessage(answer)),
+        send: (answer) => {
+          this.election?.answered(answer);
+          this.write(encodeAcceptorMessage(answer));
+        },
         refuse: (code, reason) => this.refuse(code, reason),
       });
       this.socket.setTimeout(0);
@@ -146,6 +153,7 @@ class ProposerConnection {
   private refuse(code: RefusalCode, reason: string): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.election?.end(code);
     this.logger.warn({ code, reason }, 'proposer refused');
     this.socket.end(encodeAcceptorMessage({ kind: 'sessionRefused', code, reason }));
     // A peer that keeps its side open is not waited for.
