@@ -18,7 +18,7 @@ import {
   distributionOf,
   startPostgres,
 } from '@neon/postgres-server';
-import { type Logger, withSpan } from '@neon/telemetry';
+import { type Logger, detached, withSpan } from '@neon/telemetry';
 import { AdminConnection } from '../access/admin-connection';
 import type { SpareDirectories } from '../directory/spare-directories';
 import { makeDirectory, writeOwned } from '../directory/lay-out';
@@ -127,7 +127,7 @@ async function startAgent({ spec, environment, parts, log }: LaunchOptions, base
     baseLsn,
     log,
   });
-  await agent.start();
+  await detached(() => agent.start());
   return agent;
 }
 
@@ -177,7 +177,7 @@ function spawn({ spec, environment, parts }: LaunchOptions, distribution: Distri
 async function connect(parts: ComputeParts): Promise<void> {
   const { sockets: socketDir, data } = parts.paths;
   const [admin] = await Promise.all([
-    AdminConnection.open({ socketDir, port: parts.port }),
+    detached(() => AdminConnection.open({ socketDir, port: parts.port })),
     parts.walproposer.follow({ socketDir, port: parts.port, walDir: `${data}/pg_wal` }),
   ]);
   parts.admin = admin;

@@ -24,7 +24,7 @@ import {
   Unavailable,
   unreachable,
 } from '@neon/kernel';
-import type { Logger } from '@neon/telemetry';
+import { type Logger, activeTraceparent, detached } from '@neon/telemetry';
 import { readDonorWal } from './donor-wal';
 import { readLocalWal } from './local-wal';
 import { SafekeeperLink } from './safekeeper-link';
@@ -64,6 +64,8 @@ export class Walproposer {
   private readonly ticker: NodeJS.Timeout;
   private readonly refusals = new Map<SafekeeperId, string>();
   private elected: Elected | undefined;
+  /** Safekeepers that are greeted while `elect` waits belong to its trace; later sessions do not. */
+  private electionTraceparent: string | undefined;
   private source: PostgresSource | undefined;
   private stream: WalsenderStream | undefined;
   private receivedLsn: Lsn = Lsn.ZERO;
@@ -94,7 +96,7 @@ export class Walproposer {
     const link = new SafekeeperLink({
       host,
       port,
-      onConnected: () => this.take({ kind: 'connected', safekeeper }),
+      onConnected: () => this.take({ kind: 'connected', safekeeper, traceparent: this.electionTraceparent }),
       onDisconnected: (reason) => {
         if (!this.isClosed) this.options.log.warn({ safekeeper, reason }, 'safekeeper disconnected');
         this.take({ kind: 'disconnected', safekeeper });
@@ -110,7 +112,8 @@ export class Walproposer {
 
   /** @throws Refusal `QuorumUnavailable` when that takes longer than `timeoutMs` */
   async elect(timeoutMs: number): Promise<Elected> {
-    await this.committed(Lsn.of(1), timeoutMs);
+    this.electionTraceparent = activeTraceparent();
+    await this.committed(Lsn.of(1), timeoutMs).finally(() => (this.electionTraceparent = undefined));
     if (this.elected === undefined) throw new Error('broken promise: W1: nothing is committed before an election');
     return this.elected;
   }
@@ -149,7 +152,7 @@ export class Walproposer {
     if (this.elected === undefined) throw new Error('broken promise: W1: follow comes after elect');
     this.receivedLsn = this.elected.startLsn;
     this.source = source;
-    await this.openStream(source);
+    await detached(() => this.openStream(source));
   }
 
   private async openStream({ socketDir, port }: PostgresSource): Promise<void> {
