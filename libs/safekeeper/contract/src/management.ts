@@ -4,15 +4,25 @@
  *   GET    /v1/status                                     → SafekeeperStatus
  *   GET    /v1/tenants/:tenantId/timelines                → { timelines: TimelineDetail[] }
  *   PUT    /v1/tenants/:tenantId/timelines/:timelineId    TimelineCreate → TimelineDetail
- *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`
+ *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`;
+ *          the safekeeper is another incarnation than `incarnation`: 409 `WrongIncarnation`, whose `details` name it
  *   GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
  *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed
  *   GET    /healthz, GET /metrics                         without a token
  *
+ * An incarnation is the life of a data directory: a safekeeper whose disk was lost or replaced comes back as another one.
+ * It has forgotten its votes and its WAL, so a timeline that it once had must not be made there again: empty, it would
+ * vote for a leader that lacks what it had confirmed. Hence a caller of PUT
+ *
+ *   1. records durably that it asks this safekeeper, of this incarnation, before it asks for the first time;
+ *   2. always sends the incarnation that it recorded, never one it heard of later.
+ *
+ * A safekeeper without the timeline takes no part in its elections, and stays out.
+ *
  * WAL does not travel here: `docs/protocols/safekeeper.md`.
  */
 import { z } from 'zod';
-import { hexId, lsnText, systemIdText } from './json';
+import { hexId, incarnation, lsnText, systemIdText } from './json';
 
 export const MEMBERSHIP_GENERATION_FIRST = 1;
 
@@ -25,6 +35,8 @@ export const TimelineCreate = z.object({
   /** Where the timeline's own WAL begins: the end of a record. */
   startLsn: lsnText,
   membershipGeneration: z.number().int().positive().default(MEMBERSHIP_GENERATION_FIRST),
+  /** Which life of the safekeeper is meant, as the caller recorded it before it asked for the first time. */
+  incarnation: incarnation.optional(),
 });
 export type TimelineCreate = z.infer<typeof TimelineCreate>;
 /** What a caller sends: defaults may be left out. */
@@ -52,5 +64,10 @@ export type TimelineDetail = z.infer<typeof TimelineDetail>;
 export const TimelineList = z.object({ timelines: z.array(TimelineDetail) });
 export type TimelineList = z.infer<typeof TimelineList>;
 
-export const SafekeeperStatus = z.object({ id: z.number().int().positive(), version: z.string() });
+export const SafekeeperStatus = z.object({
+  id: z.number().int().positive(),
+  /** Of the data directory: another one after its loss. */
+  incarnation,
+  version: z.string(),
+});
 export type SafekeeperStatus = z.infer<typeof SafekeeperStatus>;

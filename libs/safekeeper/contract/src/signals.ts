@@ -1,10 +1,12 @@
 /** Lossy status on core NATS: each one replaces the one before it. */
 import { defineEvent } from '@neon/kernel';
 import { z } from 'zod';
-import { hexId, lsnText, port } from './json';
+import { hexId, incarnation, lsnText, port } from './json';
 
 export const SafekeeperAlive = z.object({
   safekeeperId: z.number().int().positive(),
+  /** Of its data directory: another one after its loss. See `TimelineCreate`. */
+  incarnation: incarnation.optional(),
   host: z.string(),
   proposerPort: port,
   replicationPort: port,
