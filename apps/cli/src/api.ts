@@ -19,7 +19,8 @@ export class Api {
     private readonly apiKey: string,
   ) {}
 
-  private async call(method: string, path: string, body?: unknown): Promise<unknown> {
+  /** One request as it is; the answer's body. @throws CommandFailure with the status and message of an error */
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await fetch(`${this.baseUrl}${path}`, {
       method,
       headers: {

@@ -1,5 +1,6 @@
 /** The `./neon` command line. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { callApi } from './commands/api';
 import { bench } from './commands/bench';
 import { down, reset } from './commands/down';
 import { logs, psql } from './commands/psql';
@@ -56,6 +57,10 @@ program
     const isEndpoint = endpoint?.startsWith('ep-') === true;
     return psql(isEndpoint ? endpoint : undefined, isEndpoint ? command.args.slice(1) : command.args);
   });
+program
+  .command('api <method> <path> [body]')
+  .description('one request to the REST API, for instance: api GET /projects')
+  .action(callApi);
 program
   .command('logs [service]')
   .description('the logs of one service, or of all')
