@@ -9,15 +9,17 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Lsn, TenantId, TimelineId } from '@neon/kernel';
+import { Lsn, Refusal, TenantId, TimelineId } from '@neon/kernel';
+import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
 import { type PageKind, comparePages, pageKindOf } from '@neon/postgres';
 import { TokenIssuer } from '@neon/service-token';
 import { Client } from 'pg';
 import { type Installation, openInstallation } from '../installation';
 import { CommandFailure, say, step } from '../progress';
 import { type LocalCompute, computeOf } from './local-compute';
-import { PageReader, PageServiceError, type RelationFork } from './page-reader';
 import { statements } from './workload';
+
+type RelationFork = Omit<PageRead, 'lsn' | 'blocks'>;
 
 const PAGE_SIZE = 8192;
 const PAGE_HEADER_SIZE = 24;
@@ -131,7 +133,8 @@ async function compareAll(installation: Installation, compute: LocalCompute, lsn
   const identity = { tenantId: TenantId.parse(compute.tenantId), timelineId: TimelineId.parse(compute.timelineId) };
   const issuer = await TokenIssuer.fromPem(readFileSync(installation.stack.secrets.tokenPrivateKeyFile, 'utf8'));
   const token = await issuer.issue({ scope: 'timeline', ...identity }, 3_600);
-  const reader = await PageReader.connect(installation.stack.ports['pageserver-pages'], { ...identity, token });
+  const port = installation.stack.ports['pageserver-pages'];
+  const reader = new PageServiceClient({ address: { host: '127.0.0.1', port, ...identity, token } });
   const report: Report = { relations: 0, pages: 0, emptierMaps: 0, differences: [] };
   try {
     await compute.withAdmin('postgres', async (admin) => {
@@ -147,7 +150,7 @@ async function compareAll(installation: Installation, compute: LocalCompute, lsn
       }
     });
   } finally {
-    reader.close();
+    await reader.close();
   }
   return report;
 }
@@ -165,7 +168,7 @@ function relationOf({ path, fork }: ForkFile): RelationFork {
 }
 
 async function compareFork(
-  reader: PageReader,
+  reader: PageServiceClient,
   compute: LocalCompute,
   file: ForkFile,
   lsn: Lsn,
@@ -178,7 +181,7 @@ async function compareFork(
   report.relations += 1;
   for (let first = 0; first < blockCount; first += BATCH) {
     const blocks = Array.from({ length: Math.min(BATCH, blockCount - first) }, (_, i) => first + i);
-    const remote = await reader.read(relation, lsn, blocks).catch((error: unknown) => {
+    const remote = await reader.getPages({ ...relation, lsn, blocks }).catch((error: unknown) => {
       report.differences.push(`${file.name} (${file.fork}) blocks ${first}…: ${String(error)}`);
       return null;
     });
@@ -191,10 +194,9 @@ async function compareFork(
       comparePage(file, block, pages, report);
     }
   }
-  const beyond = await reader.read(relation, lsn, [fileBlockCount]).then(
+  const beyond = await reader.getPages({ ...relation, lsn, blocks: [fileBlockCount] }).then(
     () => 'a page beyond the end',
-    (error: unknown) =>
-      error instanceof PageServiceError && error.answer.code === 'BlockOutOfRange' ? null : String(error),
+    (error: unknown) => (error instanceof Refusal && error.code === 'BlockOutOfRange' ? null : String(error)),
   );
   if (beyond !== null)
     report.differences.push(
