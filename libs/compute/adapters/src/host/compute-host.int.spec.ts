@@ -14,6 +14,7 @@ import { ensureTemplate, findDistributions, postgresUser } from '@neon/postgres-
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
 import { ComputeHost } from './compute-host';
+import { computePaths } from './compute-paths';
 import type { HostEnvironment } from './launch';
 import { TestPageserver } from './test-pageserver';
 import { TestSafekeeper } from './test-safekeeper';
@@ -157,6 +158,27 @@ describe('a compute', () => {
     await until('the third catches up', () => safekeepers[0]?.state.flushLsn === safekeepers[2]?.state.flushLsn);
     expect(safekeepers[0]?.wal.equals(safekeepers[2]?.wal ?? Buffer.alloc(0))).toBe(true);
     await client.end();
+  });
+
+  it('acknowledges nothing without a quorum, even when its WAL stream breaks, and at once when the quorum is back', async () => {
+    const { address } = await host.start(withAlice({ settings: { shared_buffers: '16MB', wal_sender_timeout: '2s' } }));
+    const client = await connect(address.port);
+    await client.query('CREATE TABLE t (i int)');
+    const { sockets: socketDir } = computePaths(environment.dataDir, undefined, COMPUTE);
+    const admin = await connect(address.port, { host: socketDir, user: 'cloud_admin', database: 'postgres' });
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.stop()));
+    let isAcknowledged = false;
+    const commit = client.query('INSERT INTO t VALUES (1)').then(() => (isAcknowledged = true));
+    await sleep(300);
+    const { rowCount } = await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_replication');
+    expect(rowCount).toBe(1);
+    await sleep(2_500);
+    expect(isAcknowledged).toBe(false);
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.start()));
+    const returnedAt = Date.now();
+    await commit;
+    expect(Date.now() - returnedAt).toBeLessThan(2_000);
+    await Promise.all([client.end(), admin.end()]);
   });
 
   it('reads no more WAL than its bound while no quorum keeps up, and goes on from there', async () => {

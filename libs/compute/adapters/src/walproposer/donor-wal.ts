@@ -41,6 +41,7 @@ export async function readDonorWal(
         commands: [`START_REPLICATION PHYSICAL ${Lsn.format(startLsn)}`],
         tolerated: [],
         startLsn,
+        durableLsn: Lsn.ZERO,
         onWal: (lsn, piece) => {
           bytes.set(piece.subarray(0, endLsn - lsn), lsn - startLsn);
           if (lsn + piece.length >= endLsn) resolve();

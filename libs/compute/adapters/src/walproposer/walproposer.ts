@@ -5,8 +5,9 @@
  *   W2  Postgres is told that WAL is flushed when the quorum has it, in the turn of the event loop in which that is known;
  *       no timer lies between.
  *   W3  While too much WAL is uncommitted nothing is read from Postgres, which then waits; memory stays bounded.
- *   W4  Once another compute leads, `onDeposed` is called and Postgres is told nothing more.
- *   W5  A broken connection to Postgres is made again, from the byte after the last one received.
+ *   W4  Once another compute leads, `onDeposed` is called, the stream ends for good, and Postgres is told nothing more.
+ *   W5  A broken connection to Postgres is made again, from the byte after the last one received; what it is told there
+ *       is still the quorum's commit LSN and nothing else.
  *
  * The rules are the pure `Proposer`; here are its sockets, files and time.
  */
@@ -71,6 +72,7 @@ export class Walproposer {
   private receivedLsn: Lsn = Lsn.ZERO;
   private isPaused = false;
   private isClosed = false;
+  private isDeposed = false;
   private commitWaiters: Waiter[] = [];
 
   constructor(private readonly options: WalproposerOptions) {
@@ -156,7 +158,7 @@ export class Walproposer {
   }
 
   private async openStream({ socketDir, port }: PostgresSource): Promise<void> {
-    this.stream = await WalsenderStream.open({
+    const stream = await WalsenderStream.open({
       address: { path: `${socketDir}/.s.PGSQL.${port}` },
       parameters: { user: 'cloud_admin', replication: 'true', application_name: WALPROPOSER },
       commands: [
@@ -165,25 +167,35 @@ export class Walproposer {
       ],
       tolerated: [SQLSTATE_DUPLICATE_OBJECT],
       startLsn: this.receivedLsn,
+      durableLsn: this.state.commitLsn,
       onWal: (startLsn, bytes) => {
         this.receivedLsn = Lsn.advance(startLsn, bytes.length);
         this.take({ kind: 'walAvailable', startLsn, bytes });
       },
       onEnd: (reason) => {
+        // One that ends before it was ours is noticed below.
+        const wasOurs = this.stream !== undefined;
         this.stream = undefined;
-        if (!this.isClosed) void this.reopenStream(reason);
+        if (wasOurs && this.mayStream) void this.reopenStream(reason);
       },
     });
+    if (!this.mayStream) return stream.close();
+    if (!stream.isOpen) throw new Unavailable('the WAL stream ended as it began');
+    this.stream = stream;
     this.isPaused = false;
-    this.stream.report(this.state.commitLsn);
+    stream.report(this.state.commitLsn);
+  }
+
+  private get mayStream(): boolean {
+    return !this.isClosed && !this.isDeposed;
   }
 
   /** W5. Postgres may be shutting down: then the attempts end with `close`. */
   private async reopenStream(reason: string): Promise<void> {
     this.options.log.info({ reason, receivedLsn: Lsn.format(this.receivedLsn) }, 'WAL stream from Postgres ended');
-    while (!this.isClosed && this.stream === undefined && this.source !== undefined) {
+    while (this.mayStream && this.stream === undefined && this.source !== undefined) {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
-      if (!this.isClosed) await this.openStream(this.source).catch(() => undefined);
+      if (this.mayStream) await this.openStream(this.source).catch(() => undefined);
     }
   }
 
@@ -224,6 +236,7 @@ export class Walproposer {
         this.onCommitted(effect.lsn);
         break;
       case 'deposed':
+        this.isDeposed = true;
         this.stream?.close();
         this.options.onDeposed(effect.term);
         break;

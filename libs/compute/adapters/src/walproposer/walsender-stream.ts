@@ -5,6 +5,9 @@
  *   V2  `report` reaches Postgres in the same turn of the event loop: it is what a COMMIT waits for.
  *   V3  `pause` stops reading, so that Postgres' walsender blocks once the socket's buffers are full.
  *   V4  `onEnd` is called once, whoever ends it; nothing is called afterwards.
+ *   V5  The sender is told of nothing but `durableLsn` and what `report` said, however much WAL was received, by this
+ *       stream or by one before it.
+ *   V6  What was said is said again every STATUS_INTERVAL_MS: a walsender that still catches up releases nobody.
  *
  * It connects to Postgres over its Unix socket; to a safekeeper, which speaks the same protocol, over TCP.
  */
@@ -29,6 +32,8 @@ export interface WalsenderStreamOptions {
   /** SQLSTATEs with which a command other than the last may fail. */
   readonly tolerated: readonly string[];
   readonly startLsn: Lsn;
+  /** Said as soon as the stream is open; `Lsn.ZERO` says nothing. */
+  readonly durableLsn: Lsn;
   readonly onWal: (startLsn: Lsn, bytes: Uint8Array) => void;
   readonly onEnd: (reason: string) => void;
 }
@@ -36,6 +41,7 @@ export interface WalsenderStreamOptions {
 /** PostgreSQL sends at most 128 KiB of WAL in a message; errors and parameters are smaller. */
 const MESSAGE_SIZE_MAX = 1024 * 1024;
 const WAL_HEADER_SIZE = 25;
+const STATUS_INTERVAL_MS = 1_000;
 const WORD = 0x1_0000_0000;
 const AUTHENTICATION_OK = 0;
 const AUTHENTICATION_CLEARTEXT = 3;
@@ -51,6 +57,7 @@ export class WalsenderStream {
   private isStreaming = false;
   private isEnded = false;
   private error = '';
+  private repeater: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly socket: Socket,
@@ -58,7 +65,7 @@ export class WalsenderStream {
     private readonly onStreaming: () => void,
   ) {
     this.nextLsn = options.startLsn;
-    this.reportedLsn = options.startLsn;
+    this.reportedLsn = options.durableLsn;
   }
 
   /** Resolves when WAL may flow. @throws Unavailable when the server refuses or cannot be reached */
@@ -107,6 +114,8 @@ export class WalsenderStream {
         break;
       case TAG.copyBoth:
         this.isStreaming = true;
+        this.sendStatus();
+        this.repeater = setInterval(() => this.sendStatus(), STATUS_INTERVAL_MS);
         this.onStreaming();
         break;
       case TAG.copyDone:
@@ -158,6 +167,10 @@ export class WalsenderStream {
     if (!this.isEnded) this.socket.write(encodeMessage('d', status));
   }
 
+  get isOpen(): boolean {
+    return !this.isEnded;
+  }
+
   pause(): void {
     this.socket.pause();
   }
@@ -179,6 +192,7 @@ export class WalsenderStream {
   private end(reason: string): void {
     if (this.isEnded) return;
     this.isEnded = true;
+    clearInterval(this.repeater);
     if (this.isStreaming) this.options.onEnd(reason);
   }
 }

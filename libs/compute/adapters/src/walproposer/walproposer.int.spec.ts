@@ -1,0 +1,188 @@
+/** The walproposer between real acceptors over TCP and a walsender of the spec's own, which breaks when it is told to. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type Server, type Socket, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ComputeSpec } from '@neon/compute-contract';
+import { Lsn, SystemId, TenantId, TimelineId, crc32c } from '@neon/kernel';
+import { createLogger } from '@neon/telemetry';
+import { TestSafekeeper } from '../host/test-safekeeper';
+import { Walproposer } from './walproposer';
+
+const WAL_SIZE = 1_000;
+const PORT = 5555;
+const IDENTITY = {
+  tenantId: TenantId.parse('1'.repeat(32)),
+  timelineId: TimelineId.parse('2'.repeat(32)),
+  pgMajor: 17,
+  systemId: SystemId.parse('7000000000000000001'),
+  walSegmentSize: 16 * 1024 * 1024,
+};
+const START = Lsn.of(0x150_0028);
+
+/** Speaks the walsender's half: START_REPLICATION is granted, and what standbys report is kept. */
+class TestWalsender {
+  readonly starts: Lsn[] = [];
+  readonly flushed: Lsn[] = [];
+  private readonly server: Server;
+  private socket: Socket | undefined;
+
+  constructor(socketDir: string) {
+    this.server = createServer((socket) => this.serve(socket)).listen(join(socketDir, `.s.PGSQL.${PORT}`));
+  }
+
+  private serve(socket: Socket): void {
+    let isStreaming = false;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk) => {
+      const start = isStreaming ? null : /START_REPLICATION SLOT \S+ PHYSICAL (\S+)\0/.exec(chunk.toString('latin1'));
+      if (start?.[1] !== undefined) {
+        isStreaming = true;
+        this.starts.push(Lsn.parse(start[1]));
+        this.socket = socket;
+        socket.write(message('W', Buffer.alloc(3)));
+      } else if (isStreaming)
+        for (let at = 0; at + 39 <= chunk.length; at += 39)
+          this.flushed.push(Lsn.of(Number(chunk.readBigUInt64BE(at + 14))));
+    });
+  }
+
+  /** One record, of zeros but for its length and its checksum. */
+  sendWal(startLsn: Lsn): void {
+    const payload = Buffer.alloc(25 + WAL_SIZE);
+    payload.write('w');
+    payload.writeBigUInt64BE(BigInt(startLsn), 1);
+    const record = payload.subarray(25);
+    record.writeUInt32LE(WAL_SIZE, 0);
+    record.writeUInt32LE(crc32c(Buffer.concat([record.subarray(24), record.subarray(0, 20)])), 20);
+    this.socket?.write(message('d', payload));
+  }
+
+  askForStatus(): void {
+    const payload = Buffer.alloc(18);
+    payload.write('k');
+    payload.writeUInt8(1, 17);
+    this.socket?.write(message('d', payload));
+  }
+
+  break(): void {
+    this.socket?.destroy();
+  }
+
+  close(): void {
+    this.break();
+    this.server.close();
+  }
+}
+
+function message(tag: string, payload: Buffer): Buffer {
+  const header = Buffer.alloc(5);
+  header.write(tag);
+  header.writeUInt32BE(4 + payload.length, 1);
+  return Buffer.concat([header, payload]);
+}
+
+let socketDir: string;
+let walsender: TestWalsender;
+let safekeepers: TestSafekeeper[];
+let opened: Walproposer[];
+let deposedCount: number;
+
+beforeEach(async () => {
+  socketDir = mkdtempSync(join(tmpdir(), 'neon-wp-'));
+  walsender = new TestWalsender(socketDir);
+  safekeepers = [1, 2, 3].map((id) => new TestSafekeeper(id, IDENTITY, START));
+  await Promise.all(safekeepers.map((safekeeper) => safekeeper.start()));
+  opened = [];
+  deposedCount = 0;
+});
+afterEach(async () => {
+  for (const walproposer of opened) walproposer.close();
+  walsender.close();
+  await Promise.all(safekeepers.map((safekeeper) => safekeeper.stop()));
+  rmSync(socketDir, { recursive: true });
+});
+
+function open(): Walproposer {
+  const spec: ComputeSpec = {
+    version: 1,
+    computeId: 'ep-quiet-river-12345678',
+    ...IDENTITY,
+    systemId: '7000000000000000001',
+    pageserver: { host: '127.0.0.1', pagePort: 1 },
+    membershipGeneration: 1,
+    safekeepers: safekeepers.map(({ id, port }) => ({ id, host: '127.0.0.1', proposerPort: port, replicationPort: 1 })),
+    token: 'let me in',
+    roles: [],
+    databases: [],
+    dropped: { roles: [], databases: [] },
+    settings: {},
+  };
+  const walproposer = new Walproposer({
+    spec,
+    log: createLogger('compute', 'silent'),
+    onDeposed: () => deposedCount++,
+  });
+  opened.push(walproposer);
+  return walproposer;
+}
+
+async function following(): Promise<Walproposer> {
+  const walproposer = open();
+  await walproposer.elect(5_000);
+  await walproposer.follow({ socketDir, port: PORT, walDir: '/nonexistent' });
+  return walproposer;
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (holds()) return;
+    await sleep(10);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+describe('a stream from Postgres that breaks while the quorum is down', () => {
+  it('goes on after the last byte received, and still reports what the quorum has and no more (W5)', async () => {
+    const walproposer = await following();
+    await Promise.all(safekeepers.map((safekeeper) => safekeeper.stop()));
+    walsender.sendWal(START);
+    await sleep(50);
+    walsender.break();
+    const receivedLsn = Lsn.advance(START, WAL_SIZE);
+    await until('the stream is open again', () => walsender.starts.length === 2);
+    expect(walsender.starts).toEqual([START, receivedLsn]);
+    const before = walsender.flushed.length;
+    walsender.askForStatus();
+    await until('Postgres is answered', () => walsender.flushed.length >= before + 2);
+    expect(new Set(walsender.flushed)).toEqual(new Set([START]));
+    expect(walproposer.commitLsn).toBe(START);
+    await Promise.all(safekeepers.map((safekeeper) => safekeeper.start()));
+    await until('Postgres hears of the commit', () => walsender.flushed.at(-1) === receivedLsn);
+    expect(walproposer.commitLsn).toBe(receivedLsn);
+  });
+
+  it('hears again what was committed meanwhile, without asking', async () => {
+    await following();
+    walsender.sendWal(START);
+    const receivedLsn = Lsn.advance(START, WAL_SIZE);
+    await until('it is committed', () => walsender.flushed.at(-1) === receivedLsn);
+    walsender.break();
+    await until('the stream is open again', () => walsender.starts.length === 2);
+    walsender.flushed.length = 0;
+    await until('it is said, and said again (V6)', () => walsender.flushed.length >= 2);
+    expect(walsender.flushed[0]).toBe(receivedLsn);
+  });
+});
+
+it('a deposed walproposer ends its stream for good, and reports nothing more (W4)', async () => {
+  await following();
+  await open().elect(5_000);
+  await until('the first is deposed', () => deposedCount === 1);
+  await sleep(50);
+  walsender.flushed.length = 0;
+  await sleep(200);
+  expect(walsender.starts).toHaveLength(1);
+  expect(walsender.flushed).toEqual([]);
+});
