@@ -3,9 +3,11 @@
  *
  *   W1  A page written beyond its run's end extends it. Pages skipped over, and a page whose first change needs an earlier
  *       content, become zeros at that LSN: what a former, truncated or dropped run had there never shows again.
- *   W2  All versions of one record carry its end LSN, and are put without anything else in between.
+ *   W2  All versions of one record carry its end LSN, and are put, and the record noted as applied, without anything else
+ *       in between.
  *   W3  What a record needs to know of the store (sizes, the relations of a database) is loaded before the first put.
  *   W4  A commit is noted after the record's other changes, with the logical size they leave.
+ *   W5  A delta that only matters where its page exists never makes a run longer.
  */
 import { ByteWriter, type Lsn, assert, unreachable } from '@neon/kernel';
 import { type Change, Fork, type PageId, type Slru } from '@neon/postgres';
@@ -37,7 +39,7 @@ import {
   segmentOf,
   segmentRun,
 } from './fork-sizes';
-import { slruSegmentPrecedes } from './slru';
+import { type SlruTruncation, isTruncatedSegment } from './slru';
 
 /** One ingested record, as the store sees it. */
 export interface IngestedRecord {
@@ -57,6 +59,9 @@ export interface TrackedFile {
 export interface ChangeTarget {
   put(key: Key, lsn: Lsn, kind: ValueKind, bytes: Uint8Array): void;
   commit(boundary: CommitBoundary): void;
+  /** A record is about to be put: until `applied` the store may hold a part of it. */
+  applying(): void;
+  applied(record: IngestedRecord): void;
   copied(copy: DatabaseCopy): void;
   /** Content at the end of ingest. */
   contents(keys: readonly Key[]): Promise<(Uint8Array | null)[]>;
@@ -185,6 +190,7 @@ export class ChangeWriter {
   }
 
   private putAll(record: IngestedRecord, around: Surroundings): void {
+    this.target.applying();
     for (const change of record.changes) this.putChange(change, record.endLsn, around);
     for (const { key, content } of record.tracked) this.target.put(key, record.endLsn, IMAGE, content);
     for (const change of record.changes)
@@ -195,6 +201,7 @@ export class ChangeWriter {
           timestampMs: change.timestampMs,
           logicalSizeBytes: this.logicalSizeBytes,
         });
+    this.target.applied(record);
   }
 
   private putChange(change: Change, lsn: Lsn, around: Surroundings): void {
@@ -203,6 +210,7 @@ export class ChangeWriter {
       case 'page-image':
         return this.putPage(change.page, lsn, IMAGE, change.image);
       case 'page-delta':
+        if (change.ifPresent === true && !this.isPresent(change.page)) return;
         return this.putPage(change.page, lsn, change.willInit ? DELTA_INIT : DELTA, change.delta);
       case 'relation-create': {
         const run = this.fork(change, change.fork);
@@ -241,10 +249,16 @@ export class ChangeWriter {
     }
   }
 
+  private isPresent(page: PageId): boolean {
+    const run = this.sizes.find(page);
+    assert(run !== undefined, 'W3: the size of a written run is known');
+    return indexOf(page) < run.firstPage + (run.size ?? 0);
+  }
+
   private putPage(page: PageId, lsn: Lsn, kind: ValueKind, bytes: Uint8Array): void {
     const run = this.sizes.find(page);
     assert(run !== undefined, 'W3: the size of a written run is known');
-    const index = page.kind === 'relation' ? page.block : page.page;
+    const index = indexOf(page);
     const end = run.firstPage + (run.size ?? 0);
     if (index >= end) {
       const zeroEnd = kind === DELTA ? index + 1 : index;
@@ -286,13 +300,14 @@ export class ChangeWriter {
   }
 
   private truncateSlru(
-    change: { readonly slru: Slru; readonly firstPage: number },
+    { slru, ...range }: { readonly slru: Slru } & SlruTruncation,
     lsn: Lsn,
     segments: readonly PageRun[],
   ): void {
-    for (const run of segments)
-      if (slruSegmentPrecedes(change.slru, run.sizeKey.index, change.firstPage)) this.resize(run, null, lsn);
+    for (const run of segments) if (isTruncatedSegment(slru, run.sizeKey.index, range)) this.resize(run, null, lsn);
   }
 }
+
+const indexOf = (page: PageId): number => (page.kind === 'relation' ? page.block : page.page);
 
 type PageRelation = (PageId & { kind: 'relation' })['relation'];

@@ -119,6 +119,7 @@ function evolve(model: Model, change: Change): Model {
       if (change.page.kind !== 'relation') return model;
       const { relation: id, block } = change.page;
       const old = model.get(nameOf(id)) ?? { size: 0, pages: new Map() };
+      if (change.ifPresent === true && block >= old.size) return model;
       const before = change.willInit ? [] : (old.pages.get(block) ?? []);
       const pages = new Map(old.pages).set(block, [...before, change.delta[0] ?? 0]);
       return edit(id, { size: Math.max(old.size, block + 1), pages });
@@ -170,6 +171,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       kind: fc.constant('page-delta' as const),
       page,
       willInit: fc.boolean(),
+      ifPresent: fc.boolean(),
       delta: byte.map((b) => Uint8Array.of(b)),
     }),
   },
@@ -379,6 +381,68 @@ describe('a timeline', () => {
       ({ kind }) => kind !== 0 && ++deltas > 0,
     );
     expect(deltas).toBe(0);
+  });
+
+  const commit = (timeline: Timeline, changes: readonly Change[]) => ({
+    lsn: timeline.lastRecordLsn,
+    endLsn: Lsn.advance(timeline.lastRecordLsn, 8),
+    changes,
+    tracked: [],
+  });
+
+  it('T6: applies one record at a time', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const first = timeline.apply(commit(timeline, [{ kind: 'relation-drop', relation: relationOf(0) }]));
+    expect(() => timeline.apply(commit(timeline, []))).toThrow('T6');
+    await first;
+    await timeline.apply(commit(timeline, []));
+  });
+
+  it('T6: never ends a layer in the middle of a record, whenever it is asked to', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+    const applied = timeline.apply(
+      commit(timeline, [{ kind: 'page-delta', page, willInit: true, delta: Uint8Array.of(1) }]),
+    );
+    let done = false;
+    void applied?.then(() => (done = true));
+    while (!done) {
+      timeline.freeze();
+      await Promise.resolve();
+    }
+    timeline.freeze();
+    await timeline.flush();
+    const { layers } = timeline.index;
+    expect(layers.at(-1)).toMatchObject({ startLsn: START, endLsn: timeline.lastRecordLsn });
+    expect(timeline.diskConsistentLsn).toBe(timeline.lastRecordLsn);
+    expect(timeline.memorySizeBytes).toBe(0);
+  });
+
+  it('T6: writes nothing of a record that failed half-way', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+    await timeline.apply(commit(timeline, [{ kind: 'relation-create', relation: page.relation, fork: Fork.MAIN }]));
+    const before = timeline.lastRecordLsn;
+    const broken = {
+      kind: 'page-image',
+      page,
+      get image(): Uint8Array {
+        throw new Error('unreadable');
+      },
+    } as const;
+    const delta = { kind: 'page-delta', page, willInit: true, delta: Uint8Array.of(1) } as const;
+    expect(() => timeline.apply(commit(timeline, [delta, broken]))).toThrow('unreadable');
+    timeline.freeze();
+    await timeline.flush();
+    expect(timeline.lastRecordLsn).toBe(before);
+    expect(timeline.diskConsistentLsn).toBe(START);
+    expect(() => timeline.apply(commit(timeline, []))).toThrow('T6');
   });
 
   it('whose record cannot be applied to a page stops, and says which', async () => {

@@ -8,6 +8,8 @@
  *       each commit, the last few hundred records, the end of ingest.
  *   T4  The index on disk changes in one step at a time, each after the files it names are durable.
  *   T5  A page that is changed again and again gets an image every few hundred changes.
+ *   T6  One record is applied at a time, and a layer ends between two records: of a record that failed half-way nothing is
+ *       ever written out.
  */
 import { Corrupt, type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
 import type { PostgresMajor } from '@neon/postgres';
@@ -75,6 +77,9 @@ export class Timeline {
   private readonly recent = new RecentRecords();
   private readonly hot: Key[] = [];
   private stopReason: string | null = null;
+  private isApplying = false;
+  /** T6: the in-memory layer holds part of a record. */
+  private isTorn = false;
   private indexStep: Promise<void> = Promise.resolve();
   private flushing: Promise<void> | null = null;
   readonly sizes = new ForkSizes();
@@ -101,6 +106,8 @@ export class Timeline {
         },
         commit: (boundary) => this.commits.push(boundary),
         copied: (copy) => (this.copies = [...this.copies, copy]),
+        applying: () => (this.isTorn = true),
+        applied: (record) => this.applied(record),
         contents: (keys) => this.contentsAt(keys, this.lastRecordLsn),
         keysIn: (range) => this.keysIn(range),
       },
@@ -139,17 +146,20 @@ export class Timeline {
 
   /** Puts one record; answers a promise only when something had to be read first. */
   apply(record: IngestedRecord): Promise<void> | undefined {
+    assert(!this.isApplying, 'T6: records are applied one at a time');
+    assert(!this.isTorn, 'T6: nothing follows a record that was applied in part');
     assert(record.endLsn > this.lastRecordLsn, 'records are ingested in order');
     const written = this.writer.write(record);
-    if (written !== undefined) return written.then(() => this.applied(record));
-    this.applied(record);
-    return undefined;
+    if (written === undefined) return undefined;
+    this.isApplying = true;
+    return written.finally(() => (this.isApplying = false));
   }
 
   private applied(record: IngestedRecord): void {
     this.lastRecordLsn = record.endLsn;
     this.prevRecordLsn = record.lsn;
     this.recent.push(record.lsn, record.endLsn);
+    this.isTorn = false;
   }
 
   /** To be called after a run of `apply`: releases waiting readers, and pauses ingest while too much waits to be written. */
@@ -166,8 +176,11 @@ export class Timeline {
   private async materializeHot(): Promise<void> {
     const keys = this.hot.splice(0);
     const lsn = this.lastRecordLsn;
+    const { memory } = this;
     try {
       const pages = await this.pagesAt(keys, lsn);
+      // Frozen meanwhile: a layer that begins at `lsn` holds only what comes after.
+      if (this.memory !== memory) return;
       for (const [i, { prefix, index }] of keys.entries())
         this.openMemory().put(prefix, index, lsn, IMAGE, pages[i] ?? NO_CONTENT);
     } catch (error) {
@@ -281,7 +294,7 @@ export class Timeline {
 
   /** Ends the in-memory layer at the last record. */
   freeze(): void {
-    if (this.memory === null) return;
+    if (this.memory === null || this.isTorn) return;
     this.memory.endLsn = this.lastRecordLsn;
     const { prevRecordLsn, logicalSizeBytes, copies } = this;
     const commits = this.commits.freeze();
