@@ -35,6 +35,9 @@ export class DirectoryTimelineStore extends TimelineStore {
 
   async open(name: TimelineName): Promise<TimelineFiles> {
     const directory = this.directoryOf(name);
+    const made = await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
+    // A timeline is only as durable as its tenant's name.
+    if (made !== undefined) await syncDirectory(this.root);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await syncDirectory(dirname(directory));
     for (const file of await readdir(directory))
