@@ -1,6 +1,9 @@
 /** The five-minute tour: what a newcomer does first. */
 import { type Branch, createProject, deleteProject, endpointState, suspend } from './support/project';
-import { neon, pgbench, postmasters, query, status, withClient } from './support/system';
+import { api, neon, pgbench, postmasters, query, status, until, withClient } from './support/system';
+
+/** The shortest time-out there is. */
+const IDLE_SECONDS = 60;
 
 let project: Branch;
 beforeAll(async () => {
@@ -81,5 +84,18 @@ describe('a database', () => {
       await suspend(project);
     }
     expect(Math.max(...sizes)).toBeLessThanOrEqual((sizes[0] ?? 0) * 2);
+  });
+
+  it('suspends by itself when nobody uses it for the time-out', async () => {
+    const client = await api();
+    await client.updateProjectEndpoint(project.projectId, project.endpointId, {
+      endpoint: { suspend_timeout_seconds: IDLE_SECONDS },
+    });
+    await query(project.uri, 'SELECT 1');
+    await until(
+      'the endpoint is idle',
+      async () => (await endpointState(project)) === 'idle',
+      (IDLE_SECONDS + 30) * 1_000,
+    );
   });
 });
