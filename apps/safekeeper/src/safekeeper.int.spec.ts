@@ -8,6 +8,7 @@ import { DEFAULT_TIMING, type ProposerConfig } from '@neon/consensus';
 import { Lsn, SafekeeperId, SystemId, TenantId, TimelineId } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import {
+  SafekeeperStatus,
   type SafekeeperTimelineStatus,
   TimelineDetail,
   safekeeperAlive,
@@ -66,6 +67,13 @@ describe('three safekeepers', () => {
   });
 
   async function start(id: SafekeeperId): Promise<void> {
+    const safekeeper = await launch(id);
+    running.set(id, safekeeper);
+    ports.set(id, safekeeper.proposerPort);
+    otherPorts.set(id, safekeeper);
+  }
+
+  function launch(id: SafekeeperId): Promise<RunningSafekeeper> {
     const config = {
       safekeeperId: id,
       dataDir: join(root, String(id)),
@@ -78,10 +86,7 @@ describe('three safekeepers', () => {
       otlpUrl: undefined,
       logLevel: 'silent',
     };
-    const safekeeper = await startSafekeeper(config, logger);
-    running.set(id, safekeeper);
-    ports.set(id, safekeeper.proposerPort);
-    otherPorts.set(id, safekeeper);
+    return startSafekeeper(config, logger);
   }
 
   async function stop(id: SafekeeperId): Promise<void> {
@@ -116,6 +121,11 @@ describe('three safekeepers', () => {
   async function detail(id: SafekeeperId, timelineId: TimelineId): Promise<TimelineDetail> {
     const response = await fetch(url(id, pathOf(timelineId)), { headers: withToken(managementToken) });
     return TimelineDetail.parse(await response.json());
+  }
+
+  async function status(id: SafekeeperId): Promise<SafekeeperStatus> {
+    const response = await fetch(url(id, '/v1/status'), { headers: withToken(managementToken) });
+    return SafekeeperStatus.parse(await response.json());
   }
 
   async function until(condition: () => Promise<boolean>): Promise<void> {
@@ -332,6 +342,52 @@ describe('three safekeepers', () => {
     await stop(id);
     await start(id);
     expect((await put(id, timelineId)).status).toBe(410);
+  });
+
+  test('a second process over the same data directory ends, and nothing that the first acknowledges is lost', async () => {
+    const timelineId = await createTimeline();
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    const writing = proposer.write(wal.startLsn, wal.bytes);
+    await expect(launch(IDS[0]!)).rejects.toThrow(/another process uses the directory/);
+    await writing;
+    proposer.close();
+    await until(async () => (await detail(IDS[0]!, timelineId)).flushLsn === Lsn.format(wal.endLsn));
+    await stop(IDS[0]!);
+    await start(IDS[0]!);
+    expect((await detail(IDS[0]!, timelineId)).flushLsn).toBe(Lsn.format(wal.endLsn));
+  });
+
+  test('a safekeeper that lost its disk gets no timeline back, and elects nobody: what it confirmed is not lost', async () => {
+    const [first, second, third] = IDS as [SafekeeperId, SafekeeperId, SafekeeperId];
+    const timelineId = await createTimeline();
+    const { incarnation } = await status(first);
+    const before = bodyOf({ incarnation });
+    expect((await put(first, timelineId, before)).status).toBe(200);
+    await stop(third);
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    await proposer.write(wal.startLsn, part(0, 100_000));
+    await until(() => Promise.resolve(proposer.commitLsn > wal.startLsn));
+    proposer.close();
+    await stop(first);
+    rmSync(join(root, String(first)), { recursive: true });
+    await start(first);
+    expect((await status(first)).incarnation).not.toBe(incarnation);
+    const refused = await put(first, timelineId, before);
+    expect([refused.status, await refused.json()]).toEqual([
+      409,
+      expect.objectContaining({ code: 'WrongIncarnation' }),
+    ]);
+    await start(third);
+    await stop(second);
+    const forgetful = await propose(timelineId);
+    await forgetful.until(() => forgetful.refusals.includes('TimelineUnknown'));
+    await sleep(300);
+    expect(forgetful.commitLsn).toBe(Lsn.ZERO);
+    await start(second);
+    expect(await forgetful.recovered()).toBeGreaterThan(wal.startLsn);
+    forgetful.close();
   });
 
   test('the management API wants its token and well-formed requests', async () => {

@@ -3,12 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { SafekeeperId } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import {
+  type DataDirectory,
   FileTimelineDirectory,
   ReaderRegistry,
   StatusReporter,
   type TcpListener,
+  countRefusedIncarnation,
   listenTcp,
   observe,
+  openDataDirectory,
   serveProposer,
   serveReplication,
 } from '@neon/safekeeper-adapters';
@@ -35,12 +38,24 @@ export class SafekeeperNode {
     private readonly readers: ReaderRegistry,
     private readonly proposers: TcpListener,
     private readonly replication: TcpListener,
+    private readonly directory: DataDirectory,
   ) {
     this.saver = setInterval(() => safekeeper.timelines.forEach((timeline) => timeline.save()), SAVE_INTERVAL_MS);
   }
 
+  /** The directory is this process's before anything in it is read, or anybody hears of this safekeeper. */
   static async open(config: Config, logger: Logger): Promise<SafekeeperNode> {
-    const id = SafekeeperId.of(config.safekeeperId);
+    const directory = await openDataDirectory(config.dataDir, SafekeeperId.of(config.safekeeperId));
+    try {
+      return await SafekeeperNode.openIn(directory, config, logger);
+    } catch (error) {
+      await directory.release();
+      throw error;
+    }
+  }
+
+  private static async openIn(directory: DataDirectory, config: Config, logger: Logger): Promise<SafekeeperNode> {
+    const { id } = directory.identity;
     const tokens = await TokenVerifier.fromPem(await readFile(config.tokenPublicKeyFile, 'utf8'));
     const bus = await Bus.connect({
       ...config.nats,
@@ -49,13 +64,17 @@ export class SafekeeperNode {
     });
     const node: { current?: SafekeeperNode } = {};
     const safekeeper = new Safekeeper(
-      id,
+      directory.identity,
       new FileTimelineDirectory(config.dataDir, id),
       {
         timelineFailed: (key, error) => logger.error({ ...key, error: error.message }, 'timeline stopped'),
         timelineOpened: (key, timeline) => {
           logger.info({ ...key, flushLsn: timeline.state.flushLsn, term: timeline.state.term }, 'timeline opened');
           node.current?.reporter?.watch(timeline);
+        },
+        incarnationRefused: (key, incarnation) => {
+          logger.error({ ...key, incarnation, here: directory.identity.incarnation }, 'timeline lost with its disk');
+          countRefusedIncarnation();
         },
       },
       (delayMs, run) => void setTimeout(run, delayMs).unref(),
@@ -75,7 +94,7 @@ export class SafekeeperNode {
       serve: (socket) => serveReplication(socket, context),
     });
     observe(safekeeper, { proposers, replication });
-    node.current = new SafekeeperNode(safekeeper, tokens, config, bus, readers, proposers, replication);
+    node.current = new SafekeeperNode(safekeeper, tokens, config, bus, readers, proposers, replication, directory);
     return node.current;
   }
 
@@ -93,12 +112,13 @@ export class SafekeeperNode {
     return timelineDetail(timeline, this.readers.of(timeline));
   }
 
-  /** Doors first, then the timelines, then the last word about them. */
+  /** Doors first, then the timelines, then the directory they are in, then the last word about them. */
   async close(): Promise<void> {
     clearInterval(this.saver);
     await Promise.all([this.proposers.close(), this.replication.close()]);
     this.reporter?.stop();
     await this.safekeeper.close();
+    await this.directory.release();
     await this.bus.close();
   }
 }

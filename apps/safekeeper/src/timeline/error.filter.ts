@@ -8,6 +8,7 @@ const STATUS_OF_REFUSAL: Readonly<Record<string, number>> = {
   Unauthorized: 401,
   TimelineUnknown: 404,
   TimelineExists: 409,
+  WrongIncarnation: 409,
   TimelineDeleted: 410,
 };
 

@@ -23,10 +23,10 @@ export class TimelineController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<TimelineDetail> {
-    const { pgMajor, systemId, walSegmentSize, startLsn, membershipGeneration } = TimelineCreate.parse(body);
+    const { pgMajor, systemId, walSegmentSize, startLsn, ...creation } = TimelineCreate.parse(body);
     const created = await this.node.safekeeper.create({
       identity: { ...keyOf(tenant, timeline), pgMajor, systemId: SystemId.parse(systemId), walSegmentSize },
-      membershipGeneration,
+      ...creation,
       startLsn: Lsn.parse(startLsn),
     });
     return this.node.detail(created);

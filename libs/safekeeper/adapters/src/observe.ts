@@ -36,3 +36,9 @@ export function observe(
     [flush, commit, term, logTerm],
   );
 }
+
+/** Each one is a timeline that lacks a member until somebody gives it another: worth an alarm. */
+export function countRefusedIncarnation(): void {
+  const description = 'Timelines asked for that a lost disk has taken with it';
+  meter('safekeeper').createCounter('safekeeper_incarnation_refusals', { description }).add(1);
+}

@@ -19,7 +19,7 @@ export class StatusReporter {
   constructor(
     private readonly bus: Bus,
     private readonly safekeeper: Safekeeper,
-    private readonly address: Omit<SafekeeperAlive, 'safekeeperId'>,
+    private readonly address: Omit<SafekeeperAlive, 'safekeeperId' | 'incarnation'>,
   ) {
     this.alive();
     this.timers = [
@@ -52,6 +52,7 @@ export class StatusReporter {
   }
 
   private alive(): void {
-    this.bus.signal(safekeeperAlive, { safekeeperId: this.safekeeper.id, ...this.address });
+    const { id, incarnation } = this.safekeeper.identity;
+    this.bus.signal(safekeeperAlive, { safekeeperId: id, incarnation, ...this.address });
   }
 }

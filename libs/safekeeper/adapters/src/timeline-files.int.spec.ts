@@ -24,6 +24,7 @@ const SAFEKEEPER = SafekeeperId.of(7);
 const KEY = { tenantId: TenantId.parse('ab'.repeat(16)), timelineId: TimelineId.parse('cd'.repeat(16)) };
 const IDENTITY = { ...KEY, pgMajor: 17, systemId: SystemId.parse('7000000000000000001'), walSegmentSize: SEGMENT_SIZE };
 const GENERATION = 1;
+const INCARNATION = '0b9c9f6e-58b5-4d0e-9f0e-3f1b8d3f7a11';
 
 interface MadeWal {
   readonly bytes: Buffer;
@@ -70,9 +71,13 @@ describe('a timeline in files', () => {
 
   async function start(directory = root): Promise<Safekeeper> {
     const safekeeper = new Safekeeper(
-      SAFEKEEPER,
+      { id: SAFEKEEPER, incarnation: INCARNATION },
       new FileTimelineDirectory(directory, SAFEKEEPER),
-      { timelineFailed: (_key, error) => void failures.push(error.message), timelineOpened: () => undefined },
+      {
+        timelineFailed: (_key, error) => void failures.push(error.message),
+        timelineOpened: () => undefined,
+        incarnationRefused: (_key, incarnation) => void failures.push(`asked for ${incarnation}`),
+      },
       (_delayMs, run) => void setTimeout(run, 50),
     );
     opened.push(safekeeper);
@@ -151,6 +156,18 @@ describe('a timeline in files', () => {
     }
     return Buffer.concat(parts);
   }
+
+  test('is not created for another life of this safekeeper (SK4)', async () => {
+    const safekeeper = await start();
+    const lost = '99999999-58b5-4d0e-9f0e-3f1b8d3f7a11';
+    const creation = { identity: IDENTITY, membershipGeneration: GENERATION, startLsn: START_LSN };
+    const refused = { code: 'WrongIncarnation' };
+    await expect(safekeeper.create({ ...creation, incarnation: lost })).rejects.toMatchObject(refused);
+    expect(failures).toEqual([`asked for ${lost}`]);
+    expect(readdirSync(root)).toEqual([]);
+    await safekeeper.create({ ...creation, incarnation: INCARNATION });
+    await expect(safekeeper.create({ ...creation, incarnation: lost })).rejects.toMatchObject(refused);
+  });
 
   test('what was reported as flushed is there after a kill at any moment', async () => {
     const { bytes, ends } = makeWal(START_LSN, 3 * SEGMENT_SIZE);

@@ -5,7 +5,7 @@
  *   GET    /v1/tenants/:tenantId/timelines                → { timelines: TimelineDetail[] }
  *   PUT    /v1/tenants/:tenantId/timelines/:timelineId    TimelineCreate → TimelineDetail
  *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`;
- *          the safekeeper is another incarnation than `incarnation`: 409 `WrongIncarnation`, whose `details` name it
+ *          the safekeeper is another incarnation than `incarnation`: 409 `WrongIncarnation`
  *   GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
  *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed
  *   GET    /healthz, GET /metrics                         without a token

@@ -6,6 +6,7 @@ export {
   type TimelineCreation,
   type TimelineKey,
 } from './safekeeper';
+export { type SafekeeperIdentity, decodeSafekeeperIdentity, encodeSafekeeperIdentity } from './safekeeper-identity';
 export { timelineDetail, timelineStatus, type ReaderProgress } from './status';
 export { TAIL_CACHE_SIZE_MAX, TailCache } from './tail-cache';
 export { QUEUED_BYTES_MAX, READ_SIZE_MAX, Timeline, type ProposerSession } from './timeline';

@@ -4,11 +4,14 @@
  *   SK1  Creating a timeline twice with the same parameters is harmless; with others it is refused.
  *   SK2  A deleted timeline leaves a tombstone and cannot come back.                                        (I11)
  *   SK3  A timeline that fails is closed and opened again from its disk after a pause, for as long as it takes.
+ *   SK4  A timeline is created only in the incarnation that is meant: one that lost its disk would vote with an empty log
+ *        for a leader that lacks what it had confirmed. It stays out.
  */
 import { AcceptorState, type DurableAcceptorState, type TimelineIdentity } from '@neon/consensus';
 import { type Lsn, Refusal, type SafekeeperId, type TenantId, Term, type TimelineId, Unavailable } from '@neon/kernel';
 import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
 import { sameCreation } from './control-file';
+import type { SafekeeperIdentity } from './safekeeper-identity';
 import { Timeline } from './timeline';
 import type { OpenedTimeline } from './timeline-store';
 
@@ -32,6 +35,8 @@ export interface SafekeeperEvents {
   /** A timeline stopped working, or could not be opened. */
   timelineFailed(key: TimelineKey, error: Error): void;
   timelineOpened(key: TimelineKey, timeline: Timeline): void;
+  /** SK4: a timeline was asked for that belongs to another life of this safekeeper; somebody must replace this member. */
+  incarnationRefused(key: TimelineKey, incarnation: string): void;
 }
 
 /** Waits, then calls: the shell's timer, so that the pause between attempts is a value here. */
@@ -41,6 +46,8 @@ export interface TimelineCreation {
   readonly identity: TimelineIdentity;
   readonly membershipGeneration: number;
   readonly startLsn: Lsn;
+  /** Of the safekeeper that is meant; see the contract. */
+  readonly incarnation?: string | undefined;
 }
 
 const REOPEN_DELAY_MS = 1_000;
@@ -58,11 +65,15 @@ export class Safekeeper {
   private isClosed = false;
 
   constructor(
-    readonly id: SafekeeperId,
+    readonly identity: SafekeeperIdentity,
     private readonly directory: TimelineDirectory,
     private readonly events: SafekeeperEvents,
     private readonly later: Later,
   ) {}
+
+  get id(): SafekeeperId {
+    return this.identity.id;
+  }
 
   async start(): Promise<void> {
     const keys = await this.directory.list();
@@ -85,12 +96,13 @@ export class Safekeeper {
     return entry.timeline;
   }
 
-  /** SK1. @throws Refusal `TimelineExists`, `TimelineDeleted`; RangeError when no record can end at `startLsn` */
-  async create(creation: TimelineCreation): Promise<Timeline> {
+  /** SK1, SK4. @throws Refusal `TimelineExists`, `TimelineDeleted`, `WrongIncarnation`; RangeError when no record can end at `startLsn` */
+  async create({ incarnation, ...creation }: TimelineCreation): Promise<Timeline> {
     const { tenantId, timelineId, pgMajor, walSegmentSize } = creation.identity;
     const major = pgMajor as PostgresMajor;
     new WalBoundaryTracker({ major, startLsn: creation.startLsn, segmentSize: walSegmentSize });
     const key = { tenantId, timelineId };
+    this.requireIncarnation(key, incarnation);
     const control = AcceptorState.create({ safekeeperId: this.id, term: Term.ZERO, ...creation });
     return this.inTurn(key, async () => {
       if (this.entries.has(nameOf(key))) {
@@ -102,6 +114,16 @@ export class Safekeeper {
         throw new Refusal('TimelineDeleted', `timeline ${nameOf(key)} was deleted`);
       return this.adopt(key, await this.directory.create(control));
     });
+  }
+
+  /** SK4. */
+  private requireIncarnation(key: TimelineKey, incarnation: string | undefined): void {
+    if (incarnation === undefined || incarnation === this.identity.incarnation) return;
+    this.events.incarnationRefused(key, incarnation);
+    throw new Refusal(
+      'WrongIncarnation',
+      `safekeeper ${this.id} is now ${this.identity.incarnation}, and has nothing of what ${incarnation} confirmed`,
+    );
   }
 
   delete(key: TimelineKey): Promise<void> {
