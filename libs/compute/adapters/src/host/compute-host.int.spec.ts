@@ -136,7 +136,7 @@ describe('a compute', () => {
       SELECT pg_get_userbyid(datdba) AS owner, pg_has_role('alice', 'neon_superuser', 'member') AS member,
              (SELECT rolreplication FROM pg_roles WHERE rolname = 'alice') AS replication
       FROM pg_database WHERE datname = current_database()`);
-    expect(rows).toEqual([{ owner: 'alice', member: true, replication: true }]);
+    expect(rows).toEqual([{ owner: 'alice', member: true, replication: false }]);
     await client.query('CREATE TABLE t AS SELECT generate_series(1, 1000) i');
     await client.end();
   });
@@ -279,6 +279,19 @@ describe('a compute', () => {
     await expect(connect(address.port, { user: 'cloud_admin' })).rejects.toThrow('pg_hba.conf rejects');
     const replication = connect(address.port, { replication: 'true' });
     await expect(replication).rejects.toThrow('no pg_hba.conf entry');
+  });
+
+  it('lets no customer pose as the synchronous standby, or make a role that could (R5)', async () => {
+    const { address } = await host.start(withAlice());
+    const client = await connect(address.port);
+    const { rows } = await client.query<{ name: string }>(
+      "SELECT current_setting('synchronous_standby_names') AS name",
+    );
+    const posing = { replication: 'database', application_name: rows[0]?.name };
+    await expect(connect(address.port, posing)).rejects.toThrow('permission denied to start WAL sender');
+    await expect(client.query('CREATE ROLE mallory LOGIN REPLICATION')).rejects.toThrow('permission denied');
+    await expect(client.query('ALTER ROLE alice REPLICATION')).rejects.toThrow('permission denied');
+    await client.end();
   });
 });
 

@@ -29,10 +29,10 @@ const sqlOf = (existing: AccessState, spec: Parameters<typeof planAccess>[1]): s
 describe('the plan for roles and databases', () => {
   it('makes the group, then roles with its attributes, then databases, in an empty cluster', () => {
     expect(sqlOf(EMPTY, SPEC)).toEqual([
-      'CREATE ROLE "neon_superuser" NOLOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION',
+      'CREATE ROLE "neon_superuser" NOLOGIN CREATEDB CREATEROLE BYPASSRLS NOREPLICATION',
       'GRANT pg_read_all_data, pg_write_all_data TO "neon_superuser"',
       'GRANT pg_monitor, pg_signal_backend, pg_create_subscription TO "neon_superuser" WITH ADMIN OPTION',
-      `CREATE ROLE "alice" LOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$a:b' IN ROLE "neon_superuser"`,
+      `CREATE ROLE "alice" LOGIN CREATEDB CREATEROLE BYPASSRLS NOREPLICATION PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$a:b' IN ROLE "neon_superuser"`,
       'CREATE DATABASE "neondb" OWNER "alice"',
       'GRANT ALL PRIVILEGES ON DATABASE "neondb" TO "neon_superuser"',
     ]);
@@ -45,6 +45,13 @@ describe('the plan for roles and databases', () => {
   it('alters only what differs of a role', () => {
     expect(sqlOf(CONVERGED, { ...SPEC, roles: [{ name: 'alice', verifier: null }] })).toEqual([
       'ALTER ROLE "alice" PASSWORD NULL',
+    ]);
+  });
+
+  it('asks for the attributes of a role, so that no customer can pose as the synchronous standby (R5)', () => {
+    const roles = CONVERGED.roles.map((role) => ({ ...role, hasAttributes: false }));
+    expect(sqlOf({ ...CONVERGED, roles }, SPEC)).toEqual([
+      'ALTER ROLE "alice" LOGIN CREATEDB CREATEROLE BYPASSRLS NOREPLICATION',
     ]);
   });
 

@@ -7,6 +7,9 @@
  *   R4  Steps are in an order that works: the group, roles, databases, what dropped roles leave behind in each
  *       database, then the roles themselves. A plan cut short at any step is completed by planning again.
  *
+ *   R5  No role of a customer may replicate: a walsender of theirs, physical or logical, that takes the name in
+ *       `synchronous_standby_names`, which everybody can read, would acknowledge commits that no quorum holds.
+ *
  * Attributes are not inherited through membership, so every role gets those of `neon_superuser` itself.
  */
 import type { ComputeSpec } from '@neon/compute-contract';
@@ -22,7 +25,7 @@ export interface AccessState {
 export interface ExistingRole {
   readonly name: string;
   readonly verifier: string | null;
-  /** LOGIN, CREATEDB, CREATEROLE, BYPASSRLS and REPLICATION are all on. */
+  /** LOGIN, CREATEDB, CREATEROLE and BYPASSRLS are on, REPLICATION is off. */
   readonly hasAttributes: boolean;
   readonly isMember: boolean;
 }
@@ -45,7 +48,7 @@ export const MAINTENANCE_DATABASE = 'postgres';
 
 const PROTECTED_DATABASES = ['postgres', 'template0', 'template1'];
 const PROTECTED_ROLES = [PLATFORM_SUPERUSER, CUSTOMER_GROUP, 'public', 'none'];
-const ATTRIBUTES = 'CREATEDB CREATEROLE BYPASSRLS REPLICATION';
+const ATTRIBUTES = 'CREATEDB CREATEROLE BYPASSRLS NOREPLICATION';
 
 /** One row, one column `access`: the whole `AccessState` in a single round trip, because it is on the cold path. */
 export const ACCESS_QUERY = `
@@ -54,7 +57,7 @@ export const ACCESS_QUERY = `
       SELECT coalesce(json_agg(json_build_object(
         'name', r.rolname,
         'verifier', r.rolpassword,
-        'hasAttributes', r.rolcanlogin AND r.rolcreatedb AND r.rolcreaterole AND r.rolbypassrls AND r.rolreplication,
+        'hasAttributes', r.rolcanlogin AND r.rolcreatedb AND r.rolcreaterole AND r.rolbypassrls AND NOT r.rolreplication,
         'isMember', EXISTS (
           SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_authid g ON g.oid = m.roleid
           WHERE m.member = r.oid AND g.rolname = '${CUSTOMER_GROUP}'))), '[]'::json)
