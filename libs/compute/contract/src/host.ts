@@ -5,7 +5,8 @@
  * one that is not there succeeds.
  *
  * Refusal codes: `ComputeFenced` (a newer compute owns the timeline), `QuorumUnavailable` (fewer than a majority of
- * safekeepers answered), `PageserverUnavailable`, `TimelineStopped` (ingest met a record it cannot apply), `StartFailed`
+ * safekeepers answered), `PageserverUnavailable`, `TimelineStopped` (ingest met a record it cannot apply), `HistoryDiverged`
+ * (the pageserver has WAL beyond the elected end: safekeepers lost what they had confirmed, and a person must look), `StartFailed`
  * (Postgres did not come up; details.log holds its last lines), `SpecRejected` (SQL of roles or databases failed),
  * `NoDistribution` (this host has no such Postgres), `ComputeStopping` (a stop won over this start), `HostStopping` (ask
  * another host).

@@ -24,14 +24,16 @@ export const ComputeSpec = z.object({
   pageserver: z.object({ host: z.string(), pagePort: z.number().int() }),
   /** Of the safekeeper set below. */
   membershipGeneration: z.number().int(),
-  safekeepers: z.array(
-    z.object({
-      id: z.number().int(),
-      host: z.string(),
-      proposerPort: z.number().int(),
-      replicationPort: z.number().int(),
-    }),
-  ),
+  safekeepers: z
+    .array(
+      z.object({
+        id: z.number().int(),
+        host: z.string(),
+        proposerPort: z.number().int(),
+        replicationPort: z.number().int(),
+      }),
+    )
+    .refine((set) => new Set(set.map(({ id }) => id)).size === set.length, 'safekeepers have different ids'),
   /** Service token for pageserver and safekeepers, scope `timeline`. */
   token: z.string(),
   /** Roles and databases that must exist; ones not named here are left alone, `dropped` ones are removed. */
