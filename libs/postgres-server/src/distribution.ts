@@ -3,6 +3,9 @@
  *
  * `findDistributions` looks into the directories it is given and, when asked, at Debian's `/usr/lib/postgresql/<major>`;
  * the first one of a major wins. The npm package keeps its files under `native/`.
+ *
+ * A minor below OLDEST_MINORS is found and never given out: for a moment after its start it may acknowledge a commit before
+ * it knows of `synchronous_standby_names`, so without the quorum.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -16,6 +19,8 @@ export interface Distribution {
   readonly directory: string;
 }
 
+/** The first minor of each major in which backends wait until the checkpointer has told them whether to. */
+const OLDEST_MINORS: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 };
 const DEBIAN = '/usr/lib/postgresql';
 
 export function findDistributions(directories: readonly string[], { debian = false } = {}): Distribution[] {
@@ -28,12 +33,23 @@ export function findDistributions(directories: readonly string[], { debian = fal
   return [...byMajor.values()].sort((a, b) => a.major - b.major);
 }
 
-/** @throws Refusal `NoDistribution` */
+/** @throws Refusal `NoDistribution`, `DistributionTooOld` */
 export function distributionOf(distributions: readonly Distribution[], major: number): Distribution {
   const found = distributions.find((distribution) => distribution.major === major);
-  if (found !== undefined) return found;
+  if (found !== undefined) return recentEnough(found);
   const known = distributions.map((distribution) => distribution.major).join(', ') || 'none';
   throw new Refusal('NoDistribution', `no Postgres ${major} on this host (found: ${known})`, { major });
+}
+
+function recentEnough(found: Distribution): Distribution {
+  const { major, version, directory } = found;
+  const oldest = OLDEST_MINORS[major] ?? 0;
+  if (Number(version.split('.')[1]) >= oldest) return found;
+  const why = 'it may acknowledge commits without the quorum right after a start';
+  throw new Refusal('DistributionTooOld', `Postgres ${version} in ${directory}: ${why}; ${major}.${oldest} does not`, {
+    version,
+    directory,
+  });
 }
 
 function inspect(directory: string): Distribution | null {
