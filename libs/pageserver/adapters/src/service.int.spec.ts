@@ -206,9 +206,19 @@ it('a basebackup holds what the cluster has, and a checkpoint that a compute can
     ]),
   );
   expect(files.get('neon/relations')!.length % 17).toBe(0);
-  await expect(basebackup(timeline, Lsn.of(marks[0]!.lsn + 8), never)).rejects.toMatchObject({
+  await expect(basebackup(timeline, { lsn: Lsn.of(marks[0]!.lsn + 8), head: false }, never)).rejects.toMatchObject({
     code: 'NotARecordBoundary',
   });
+});
+
+it('B4: a compute is not started below what was ingested, and an LSN within a record has an error of its own', async () => {
+  const client = await openClient(named('1'));
+  const boundary = (await timeline.commits.boundaryAt(marks[1]!.lsn)).lsn;
+  await expect(client.basebackup(boundary, true)).rejects.toMatchObject({ code: 'HistoryDiverged' });
+  expect((await client.basebackup(boundary)).length).toBeGreaterThan(0);
+  expect((await client.basebackup(endLsn, true)).length).toBeGreaterThan(0);
+  await expect(client.basebackup(Lsn.of(boundary + 8))).rejects.toMatchObject({ code: 'NotARecordBoundary' });
+  client.close();
 });
 
 it('opens again with all timelines, and deleted ones stay deleted', async () => {

@@ -2,15 +2,20 @@
  * The tarball a compute starts from, over a connection of its own: a slow consumer slows this stream alone.
  */
 import { connect } from 'node:net';
-import { Corrupt, type Lsn, Refusal, Unavailable } from '@neon/kernel';
-import { type PageAnswer, encodePageRequest } from '@neon/pageserver-contract';
+import { Corrupt, Refusal, Unavailable } from '@neon/kernel';
+import { type GetBasebackup, type PageAnswer, encodePageRequest } from '@neon/pageserver-contract';
 import { PageAnswerDecoder, errorOf } from './page-answers';
 import { GREETING_TIMEOUT_MS, type PageServiceAddress, helloTo } from './page-service-connection';
+
+export type BasebackupRead = Omit<GetBasebackup, 'type' | 'requestId'>;
 
 const REQUEST_ID = 1;
 
 /** @throws Unavailable when the stream ends before its last chunk; what `errorOf` makes of the pageserver's answer. */
-export async function* streamBasebackup(address: PageServiceAddress, lsn: Lsn): AsyncGenerator<Uint8Array> {
+export async function* streamBasebackup(
+  address: PageServiceAddress,
+  { lsn, head }: BasebackupRead,
+): AsyncGenerator<Uint8Array> {
   const { host, port } = address;
   const socket = connect({ host, port, noDelay: true, keepAlive: true });
   // Of two errors the first is thrown by the loop below; none may end the process.
@@ -21,7 +26,7 @@ export async function* streamBasebackup(address: PageServiceAddress, lsn: Lsn): 
   const decoder = new PageAnswerDecoder();
   try {
     socket.write(helloTo(address));
-    socket.write(encodePageRequest({ type: 'getBasebackup', requestId: REQUEST_ID, lsn }));
+    socket.write(encodePageRequest({ type: 'getBasebackup', requestId: REQUEST_ID, lsn, head }));
     for await (const chunk of socket as AsyncIterable<Buffer>) {
       const answers: PageAnswer[] = [];
       decoder.push(chunk, (answer) => answers.push(answer));

@@ -88,11 +88,11 @@ describe('the page service client', () => {
 
   test('a basebackup is streamed, or refused with the code', async () => {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of clientOf().basebackup(LSN)) chunks.push(chunk);
+    for await (const chunk of clientOf().basebackup({ lsn: LSN, head: true })) chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toBe('basebackup at 4096');
-    const refused = clientOf({ token: 'wrong' }).basebackup(LSN)[Symbol.asyncIterator]();
+    const refused = clientOf({ token: 'wrong' }).basebackup({ lsn: LSN, head: true })[Symbol.asyncIterator]();
     await expect(refused.next()).rejects.toMatchObject({ code: 'Unauthorized' });
-    const away = clientOf({ toPort: 1 }).basebackup(LSN)[Symbol.asyncIterator]();
+    const away = clientOf({ toPort: 1 }).basebackup({ lsn: LSN, head: true })[Symbol.asyncIterator]();
     await expect(away.next()).rejects.toThrow(Unavailable);
   });
 });

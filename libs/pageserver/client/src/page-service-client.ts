@@ -6,8 +6,8 @@
  *   R2  A Refusal or Corrupt answer reaches the caller at once, with the pageserver's code and message.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Lsn, Unavailable } from '@neon/kernel';
-import { streamBasebackup } from './basebackup-stream';
+import { Unavailable } from '@neon/kernel';
+import { type BasebackupRead, streamBasebackup } from './basebackup-stream';
 import { PageMemory } from './page-memory';
 import { type PageRead, type PageServiceAddress, PageServiceConnection } from './page-service-connection';
 
@@ -38,9 +38,9 @@ export class PageServiceClient {
     this.memory.giveBack(pages);
   }
 
-  /** The tarball at `lsn` in chunks. A stream that broke off throws: the caller begins again with an empty directory. */
-  basebackup(lsn: Lsn): AsyncIterable<Uint8Array> {
-    return streamBasebackup(this.options.address, lsn);
+  /** The tarball at an LSN in chunks. A stream that broke off throws: the caller begins again with an empty directory. */
+  basebackup(read: BasebackupRead): AsyncIterable<Uint8Array> {
+    return streamBasebackup(this.options.address, read);
   }
 
   /** Connects early, so that the first read need not wait for it. */

@@ -57,6 +57,8 @@ export interface GetBasebackup {
   readonly type: 'getBasebackup';
   readonly requestId: number;
   readonly lsn: Lsn;
+  /** The caller is about to write at `lsn`: it must be the timeline's end. `HistoryDiverged` when there is more. */
+  readonly head: boolean;
 }
 
 export type PageRequest = Hello | GetPages | GetBasebackup;
@@ -104,6 +106,10 @@ export const PAGE_ERROR_CODES = [
   'Corrupt',
   'Overloaded',
   'Internal',
+  /** What is to be the end of the timeline is not: WAL beyond it was ingested. Never start there. */
+  'HistoryDiverged',
+  /** A compute cannot start at that LSN. */
+  'NotARecordBoundary',
 ] as const;
 export type PageErrorCode = (typeof PAGE_ERROR_CODES)[number];
 
@@ -142,7 +148,10 @@ export function encodePageRequest(request: PageRequest): Uint8Array {
       for (const block of request.blocks) out.u32(block);
       break;
     case 'getBasebackup':
-      out.u32(request.requestId).u64(request.lsn);
+      out
+        .u32(request.requestId)
+        .u64(request.lsn)
+        .u8(request.head ? 1 : 0);
       break;
   }
   return encodeFrame(TAG[request.type], out.finish());
@@ -176,13 +185,18 @@ export function decodePageRequest(frame: Frame): PageRequest {
         return { type: 'getPages', ...head, relationNumber, fork, blocks };
       }
       case TAG.getBasebackup:
-        return { type: 'getBasebackup', requestId: source.u32(), lsn: source.lsn() };
+        return { type: 'getBasebackup', requestId: source.u32(), lsn: source.lsn(), head: flag(source.u8()) };
       default:
         throw new RangeError(`unknown request tag ${frame.tag}`);
     }
   })();
   source.end();
   return request;
+}
+
+function flag(byte: number): boolean {
+  if (byte > 1) throw new RangeError(`flag of value ${byte}`);
+  return byte === 1;
 }
 
 export function encodePageAnswer(answer: PageAnswer): Uint8Array {

@@ -14,20 +14,25 @@ import {
 import { Corrupt, type Lsn } from '@neon/kernel';
 import type { PageServiceClient } from '@neon/pageserver-client';
 import { BasebackupManifest } from '@neon/pageserver-contract';
+import type { SparseWalFile } from '@neon/postgres';
 import type { PostgresUser } from '@neon/postgres-server';
 import { writeArena } from '../pages/arena';
 import { layOut } from './lay-out';
-import type { SpareDirectories } from './spare-directories';
+import type { ExistingTree } from './spare-directories';
 import { readTar } from './tar-reader';
 
-export interface PrepareDirectory {
-  readonly spec: ComputeSpec;
-  readonly startLsn: Lsn;
-  /** Exists not yet; its parent does. */
+export interface Preparation {
+  readonly plan: DirectoryPlan;
+  /** For pg_wal. */
+  readonly walFiles: readonly SparseWalFile[];
+}
+
+export interface PreparedDirectory {
+  /** Its parent exists; it does when there is a spare. */
   readonly directory: string;
+  readonly spare: ExistingTree | null;
   readonly arena: string;
   readonly owner: PostgresUser | null;
-  readonly spares: SpareDirectories;
 }
 
 const MANIFEST = 'neon/manifest.json';
@@ -35,22 +40,27 @@ const RELATIONS = 'neon/relations';
 const CONTROL_FILE = 'global/pg_control';
 
 /** @throws Corrupt when it is not the basebackup that was asked for */
-export async function prepareDirectory(archive: Buffer, options: PrepareDirectory): Promise<void> {
-  const { spec, startLsn, directory, arena, owner, spares } = options;
+export function planPreparation(archive: Buffer, spec: ComputeSpec, startLsn: Lsn): Preparation {
   const files = new Map(readTar(archive).map((file) => [file.path, file]));
   const manifest = parseManifest(take(files, MANIFEST));
   const relations = decodeRelations(take(files, RELATIONS).content);
   const startPoint = planStartPoint(manifest, take(files, CONTROL_FILE).content, { ...spec, startLsn });
   files.set(CONTROL_FILE, { path: CONTROL_FILE, content: startPoint.controlFile });
-  const plan: DirectoryPlan = planDirectory({ relations, files: [...files.values()] });
-  await layOut({ directory, spares, plan, walFiles: startPoint.walFiles, owner });
+  return { plan: planDirectory({ relations, files: [...files.values()] }), walFiles: startPoint.walFiles };
+}
+
+export async function prepareDirectory(
+  { plan, walFiles }: Preparation,
+  { directory, spare, arena, owner }: PreparedDirectory,
+): Promise<void> {
+  layOut({ directory, spare, plan, walFiles, owner });
   await writeArena(arena, plan.placeholders, owner ?? undefined);
 }
 
-/** The whole tarball: it holds small files alone. */
+/** The whole tarball: it holds small files alone. The compute is going to write at `lsn`: nothing may be beyond. */
 export async function fetchBasebackup(pageService: PageServiceClient, lsn: Lsn): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of pageService.basebackup(lsn)) chunks.push(chunk);
+  for await (const chunk of pageService.basebackup({ lsn, head: true })) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -49,16 +49,16 @@ export class PageClient {
     return this.ask(requestId, { type: 'getPages', requestId, lsn, ...relation, fork: 0, blocks });
   }
 
-  async basebackup(lsn: Lsn): Promise<Buffer> {
+  async basebackup(lsn: Lsn, head = false): Promise<Buffer> {
     const requestId = this.nextId++;
     const chunks: Uint8Array[] = [];
     return new Promise((resolve, reject) => {
       this.waiting.set(requestId, (answer) => {
-        if (answer.type !== 'basebackupChunk') return reject(new Error(JSON.stringify(answer)));
+        if (answer.type !== 'basebackupChunk') return reject(Object.assign(new Error(JSON.stringify(answer)), answer));
         chunks.push(answer.bytes);
         if (answer.last) resolve(Buffer.concat(chunks));
       });
-      this.socket.write(encodePageRequest({ type: 'getBasebackup', requestId, lsn }));
+      this.socket.write(encodePageRequest({ type: 'getBasebackup', requestId, lsn, head }));
     });
   }
 

@@ -170,10 +170,10 @@ export class PageConnection {
   }
 
   /** Chunks of one basebackup follow each other; other answers may come between them. */
-  private async sendBasebackup(timeline: Timeline, { requestId, lsn }: GetBasebackup): Promise<void> {
+  private async sendBasebackup(timeline: Timeline, { requestId, lsn, head }: GetBasebackup): Promise<void> {
     const startedMs = performance.now();
     const signal = AbortSignal.any([this.closed.signal, AbortSignal.timeout(this.options.waitMs)]);
-    const tarball = Buffer.concat(await basebackup(timeline, lsn, signal));
+    const tarball = Buffer.concat(await basebackup(timeline, { lsn, head }, signal));
     for (let at = 0; at < tarball.length; at += BASEBACKUP_CHUNK_SIZE) {
       const bytes = tarball.subarray(at, at + BASEBACKUP_CHUNK_SIZE);
       this.send({ type: 'basebackupChunk', requestId, last: at + bytes.length === tarball.length, bytes });
@@ -214,6 +214,7 @@ export class PageConnection {
 
   private describe(error: unknown): { code: PageErrorCode; message: string } {
     if (error instanceof Refusal) {
+      if (error.code === 'HistoryDiverged') this.options.logger.error({ error: error.message }, 'history diverged');
       const code = PAGE_ERROR_CODES.find((known) => known === error.code);
       return { code: code ?? 'ProtocolViolation', message: error.message };
     }

@@ -4,6 +4,7 @@
  *   B1  Its content is the timeline's state at the LSN exactly: no record above it shows.
  *   B2  The LSN is a record boundary whose previous record is known; any other is `NotARecordBoundary`.
  *   B3  The checkpoint in the manifest is what a clean shutdown at the LSN would have left.
+ *   B4  Who is about to write at the LSN never gets one below what is ingested: `HistoryDiverged`.
  */
 import { ByteWriter, Corrupt, type Lsn, Lsn as LsnOf, Refusal } from '@neon/kernel';
 import type { BasebackupManifest } from '@neon/pageserver-contract';
@@ -33,10 +34,25 @@ interface ForkLength {
   readonly blockCount: number;
 }
 
+export interface BasebackupWanted {
+  readonly lsn: Lsn;
+  /** Whether a compute is about to write there. */
+  readonly head: boolean;
+}
+
 /** @returns the tarball in pieces. @throws Refusal, Corrupt */
-export async function basebackup(timeline: Timeline, asked: Lsn, signal: AbortSignal): Promise<Uint8Array[]> {
+export async function basebackup(
+  timeline: Timeline,
+  { lsn: asked, head }: BasebackupWanted,
+  signal: AbortSignal,
+): Promise<Uint8Array[]> {
   const lsn = recordBoundary(asked, timeline.index.walSegmentSize);
   await timeline.waitFor(lsn, signal);
+  if (head && timeline.lastRecordLsn > lsn)
+    throw new Refusal(
+      'HistoryDiverged',
+      `${LsnOf.format(lsn)} is not the end of timeline ${timeline.describe()}: writing there would fork its history`,
+    );
   const prevRecordLsn = await timeline.recordBefore(lsn);
   if (prevRecordLsn === null)
     throw new Refusal(
