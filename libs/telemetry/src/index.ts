@@ -2,4 +2,4 @@ export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemet
 export { createLogger, type Logger } from './logger';
 export { withSpan } from './span';
 export { activeTraceparent, detached, recordSpan, startSpanIn } from './trace-context';
-export { meter, metricsHandler } from './metrics';
+export { counter, gauge, meter, metricsHandler, observedCounter, secondsHistogram } from './metrics';

@@ -1,14 +1,16 @@
 /**
  * OpenTelemetry, set up once per process, before anything that makes spans or instruments.
  *
- * Traces go to `otlpUrl` (OTLP over HTTP) when one is given; without one they still have ids, which logs carry; metrics are always kept for the Prometheus endpoint that
- * `metricsHandler` serves, and go to `otlpUrl` as well.
+ * Traces go to `otlpUrl` (OTLP over HTTP, JSON) when one is given. Without one, spans still have ids, which logs carry. Spans
+ * that the collector does not take are dropped in silence: the queue is bounded (2,048 spans). Metrics are for the
+ * Prometheus endpoint that `metricsHandler` serves.
  */
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { NoopSpanProcessor } from '@opentelemetry/sdk-trace';
 import { prometheus } from './metrics';
+import { observeProcess } from './process-metrics';
 
 export interface TelemetryOptions {
   /** `service.name`, for instance `pageserver`. */
@@ -33,5 +35,6 @@ export function startTelemetry({ service, otlpUrl }: TelemetryOptions): Telemetr
       : { traceExporter: new OTLPTraceExporter({ url: `${otlpUrl}/v1/traces` }) }),
   });
   sdk.start();
+  observeProcess();
   return { stop: () => sdk.shutdown() };
 }
