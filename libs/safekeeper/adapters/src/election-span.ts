@@ -6,7 +6,13 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import type { AcceptorMessage, GreetingRequest } from '@neon/consensus';
 import type { SafekeeperId } from '@neon/kernel';
-import { startSpanIn } from '@neon/telemetry';
+import { counter, startSpanIn } from '@neon/telemetry';
+
+const votes = counter({
+  component: 'safekeeper',
+  name: 'neon_safekeeper_votes',
+  description: 'Answers to requests for a vote, by whether it was granted',
+});
 
 export class ElectionSpan {
   private span: Span | undefined;
@@ -22,7 +28,10 @@ export class ElectionSpan {
   answered(message: AcceptorMessage): void {
     const { span } = this;
     if (span === undefined) return;
-    if (message.kind === 'voteResponse') span.addEvent('vote', { term: message.term, granted: message.granted });
+    if (message.kind === 'voteResponse') {
+      span.addEvent('vote', { term: message.term, granted: message.granted });
+      votes(1, { granted: message.granted });
+    }
     if (message.kind !== 'appendResponse') return;
     span.setAttribute('neon.term', message.term);
     span.end();

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { DurableAcceptorState } from '@neon/consensus';
 import { Corrupt, Lsn, Unavailable, assert } from '@neon/kernel';
 import { TimelineStore, type TimelineStoreEvents, type WalWrite, encodeControlFile } from '@neon/safekeeper-core';
-import { meter } from '@neon/telemetry';
+import { counter, secondsHistogram } from '@neon/telemetry';
 import { replaceFile } from './durable-file';
 import type { SegmentFiles } from './segment-files';
 
@@ -19,23 +19,22 @@ export const CONTROL_FILE = 'safekeeper.control';
 const BUFFERS_PER_WRITE_MAX = 512;
 const READ_HANDLES_MAX = 2;
 
-const instruments = (() => {
-  let made: ReturnType<typeof make> | undefined;
-  const make = () => {
-    const safekeeper = meter('safekeeper');
-    return {
-      flushSeconds: safekeeper.createHistogram('safekeeper_wal_flush_seconds', {
-        description: 'Duration of one group flush of WAL',
-      }),
-      flushedBytes: safekeeper.createCounter('safekeeper_wal_flushed_bytes', { description: 'WAL made durable' }),
-      controlSeconds: safekeeper.createHistogram('safekeeper_control_file_save_seconds', {
-        description: 'Duration of one replacement of a control file',
-      }),
-    };
-  };
-  // Instruments belong to the provider that exists when they are made, and that is set up after this module is loaded.
-  return () => (made ??= make());
-})();
+const component = 'safekeeper';
+const flushSeconds = secondsHistogram({
+  component,
+  name: 'neon_safekeeper_wal_flush_seconds',
+  description: 'Duration of one group flush of WAL',
+});
+const flushedBytes = counter({
+  component,
+  name: 'neon_safekeeper_wal_flushed_bytes',
+  description: 'WAL made durable',
+});
+const controlSeconds = secondsHistogram({
+  component,
+  name: 'neon_safekeeper_control_file_save_seconds',
+  description: 'Duration of one replacement of a control file',
+});
 
 export class FileTimelineStore extends TimelineStore {
   private events: TimelineStoreEvents = { durable: () => undefined, failed: () => undefined };
@@ -124,8 +123,8 @@ export class FileTimelineStore extends TimelineStore {
     if (size > 0) await writeOut();
     const batchSize = batch.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.queued -= batchSize;
-    instruments().flushSeconds.record((performance.now() - startedMs) / 1000);
-    instruments().flushedBytes.add(batchSize);
+    flushSeconds.recordSince(startedMs);
+    flushedBytes(batchSize);
   }
 
   /** All within one segment. */
@@ -205,7 +204,7 @@ export class FileTimelineStore extends TimelineStore {
       this.check();
       const startedMs = performance.now();
       await this.attempt(() => replaceFile(join(this.files.directory, CONTROL_FILE), encodeControlFile(state)));
-      instruments().controlSeconds.record((performance.now() - startedMs) / 1000);
+      controlSeconds.recordSince(startedMs);
     };
     const saved = this.saving.then(save, save);
     this.saving = saved.catch(() => undefined);
