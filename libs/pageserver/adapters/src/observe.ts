@@ -1,8 +1,7 @@
-/** Gauges of a pageserver, read when somebody asks for the metrics. */
-import type { BlockCache, Pageserver } from '@neon/pageserver-core';
-import { meter } from '@neon/telemetry';
+/** Gauges of a pageserver, read when somebody asks for the metrics. Over timelines they show the sum, or the worst. */
+import type { BlockCache, Pageserver, Timeline } from '@neon/pageserver-core';
+import { gauge, observedCounter } from '@neon/telemetry';
 import type { PageServer } from './page/page-server';
-import { nameOf } from './wal/wal-receiver';
 import type { WalFeeds } from './wal/wal-feeds';
 
 export interface Observed {
@@ -12,39 +11,57 @@ export interface Observed {
   readonly feeds: WalFeeds;
 }
 
+const named = (name: string, description: string) => ({
+  component: 'pageserver',
+  name: `neon_pageserver_${name}`,
+  description,
+});
+
 export function observe({ pageserver, cache, pages, feeds }: Observed): void {
-  const instruments = meter('pageserver');
-  const gauge = (name: string, description: string, read: () => number): void =>
-    instruments.createObservableGauge(name, { description }).addCallback((result) => result.observe(read()));
-  gauge('pageserver_timelines', 'Timelines held', () => pageserver.all().length);
-  gauge('pageserver_page_connections', 'Connections to the page service', () => pages.connectionCount);
-  gauge('pageserver_wal_receivers_connected', 'Timelines that receive WAL', () => feeds.connectedCount);
-  gauge('pageserver_block_cache_hits', 'Blocks found in the cache', () => cache.counts.hits);
-  gauge('pageserver_block_cache_misses', 'Blocks not found in the cache', () => cache.counts.misses);
-  gauge('pageserver_layer_bytes_read', 'Bytes read from layer files', () => cache.counts.bytesRead);
-  const perTimeline = (
-    name: string,
-    description: string,
-    read: (timeline: ReturnType<Pageserver['all']>[number]) => number,
-  ): void =>
-    instruments.createObservableGauge(name, { description }).addCallback((result) => {
-      for (const timeline of pageserver.all()) result.observe(read(timeline), nameOf(timeline));
-    });
-  perTimeline('pageserver_last_record_lsn', 'End of the last ingested record', ({ lastRecordLsn }) => lastRecordLsn);
-  perTimeline(
-    'pageserver_disk_consistent_lsn',
-    'Everything below is in layers',
-    ({ diskConsistentLsn }) => diskConsistentLsn,
+  gauge(named('timelines', 'Timelines held'), () => pageserver.all().length);
+  gauge(named('page_connections', 'Connections to the page service'), () => pages.connectionCount);
+  gauge(named('wal_receivers_connected', 'Timelines that receive WAL'), () => feeds.connectedCount);
+  gauge(
+    named('ingest_lag_bytes', 'WAL that safekeepers have committed and that is not ingested: the worst timeline'),
+    () => feeds.lagBytesMax,
   );
-  perTimeline(
-    'pageserver_memory_layer_bytes',
-    'Bytes not yet in layer files',
-    ({ memorySizeBytes }) => memorySizeBytes,
+  observedCounter(named('block_cache_hits_total', 'Blocks found in the cache'), () => cache.counts.hits);
+  observedCounter(named('block_cache_misses_total', 'Blocks not found in the cache'), () => cache.counts.misses);
+  observedCounter(named('layer_read_bytes_total', 'Bytes read from layer files'), () => cache.counts.bytesRead);
+  observeTimelines(pageserver);
+}
+
+function observeTimelines(pageserver: Pageserver): void {
+  const sum = (read: (timeline: Timeline) => number) => () =>
+    pageserver.all().reduce((total, timeline) => total + read(timeline), 0);
+  const worst = (read: (timeline: Timeline) => number) => () =>
+    pageserver.all().reduce((most, timeline) => Math.max(most, read(timeline)), 0);
+  gauge(
+    named('unflushed_wal_bytes', 'WAL that is ingested and in no layer file: the worst timeline'),
+    worst(({ lastRecordLsn, diskConsistentLsn }) => lastRecordLsn - diskConsistentLsn),
   );
-  perTimeline('pageserver_logical_size_bytes', 'Sum of relation sizes', ({ logicalSizeBytes }) => logicalSizeBytes);
-  perTimeline('pageserver_layers', 'Layer files', ({ index }) => index.layers.length);
-  perTimeline('pageserver_lsn_waiters', 'Requests that wait for WAL', ({ waiterCount }) => waiterCount);
-  perTimeline('pageserver_ingest_stopped', '1 when ingest stopped on a record', ({ stopped }) =>
-    stopped === null ? 0 : 1,
+  gauge(
+    named('memory_layer_bytes', 'Memory of what is in no layer file'),
+    sum(({ memorySizeBytes }) => memorySizeBytes),
+  );
+  gauge(
+    named('logical_size_bytes', 'Sizes of all relations'),
+    sum(({ logicalSizeBytes }) => logicalSizeBytes),
+  );
+  gauge(
+    named('layers', 'Layer files'),
+    sum(({ index }) => index.layers.length),
+  );
+  gauge(
+    named('layer_bytes', 'Sizes of all layer files'),
+    sum(({ index }) => index.layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0)),
+  );
+  gauge(
+    named('lsn_waiters', 'Requests that wait for WAL'),
+    sum(({ waiterCount }) => waiterCount),
+  );
+  gauge(
+    named('timelines_stopped', 'Timelines whose ingest stopped on a record'),
+    sum(({ stopped }) => (stopped === null ? 0 : 1)),
   );
 }

@@ -9,11 +9,11 @@ export class PageMetrics {
 
   constructor() {
     const instruments = meter('pageserver');
-    this.requests = instruments.createCounter('pageserver_page_requests', {
+    this.requests = instruments.createCounter('neon_pageserver_page_requests', {
       description: 'Page service requests by outcome',
     });
-    this.pages = instruments.createCounter('pageserver_pages_read', { description: 'Pages answered' });
-    this.seconds = instruments.createHistogram('pageserver_page_request_seconds', {
+    this.pages = instruments.createCounter('neon_pageserver_pages_read', { description: 'Pages answered' });
+    this.seconds = instruments.createHistogram('neon_pageserver_page_request_seconds', {
       description: 'Time from a request to its answer, waiting for WAL included',
       advice: { explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 10] },
     });

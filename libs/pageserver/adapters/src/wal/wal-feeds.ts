@@ -60,6 +60,15 @@ export class WalFeeds {
     await Promise.all([...this.feeds.keys(), ...this.turns.keys()].map((timeline) => this.leave(timeline)));
   }
 
+  /** How far the timeline that is furthest behind lags the most that a safekeeper told to be committed. */
+  get lagBytesMax(): number {
+    let lagBytesMax = 0;
+    for (const { index, lastRecordLsn } of this.feeds.keys())
+      for (const { commitLsn } of this.statuses.get(index.timelineId)?.values() ?? [])
+        lagBytesMax = Math.max(lagBytesMax, commitLsn - lastRecordLsn);
+    return lagBytesMax;
+  }
+
   get connectedCount(): number {
     return [...this.feeds.values()].filter(({ receiver }) => receiver.source !== null).length;
   }
