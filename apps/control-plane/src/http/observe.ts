@@ -1,16 +1,14 @@
 /** A span and a duration for every request to the API, continued from the caller's trace. */
-import { type Histogram, SpanKind, context, propagation, trace } from '@opentelemetry/api';
-import { meter } from '@neon/telemetry';
+import { SpanKind, context, propagation, trace } from '@opentelemetry/api';
+import { secondsHistogram } from '@neon/telemetry';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { requestIdOf } from './request';
 
-let histogram: Histogram | undefined;
-/** Made at its first use, when telemetry has been set up. */
-const durations = (): Histogram =>
-  (histogram ??= meter('control-plane').createHistogram('neon_control_plane_http_seconds', {
-    description: 'How long requests take, by method and status',
-    unit: 's',
-  }));
+const durations = secondsHistogram({
+  component: 'control-plane',
+  name: 'neon_control_plane_http_seconds',
+  description: 'How long requests take, by method and status',
+});
 const tracer = trace.getTracer('@neon/control-plane');
 
 export function observe(request: IncomingMessage, response: ServerResponse, next: () => void): void {
@@ -24,7 +22,7 @@ export function observe(request: IncomingMessage, response: ServerResponse, next
   response.once('close', () => {
     span.setAttribute('http.response.status_code', response.statusCode);
     span.end();
-    durations().record((performance.now() - startedAt) / 1000, { method, status: response.statusCode });
+    durations.recordSince(startedAt, { method, status: response.statusCode });
   });
   context.with(trace.setSpan(parent, span), next);
 }

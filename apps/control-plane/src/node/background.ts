@@ -4,18 +4,15 @@ import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract
 import { computeStopped, hostAlive } from '@neon/compute-contract';
 import { pageserverAlive } from '@neon/pageserver-contract';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
-import { meter } from '@neon/telemetry';
-import type { Histogram } from '@opentelemetry/api';
+import { secondsHistogram } from '@neon/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlPlaneNode } from './control-plane-node';
 
-let histogram: Histogram | undefined;
-/** Made at its first use, when telemetry has been set up. */
-const wakes = (): Histogram =>
-  (histogram ??= meter('control-plane').createHistogram('neon_control_plane_wake_seconds', {
-    description: 'How long wakes take, by whether a compute had to be started',
-    unit: 's',
-  }));
+const wakes = secondsHistogram({
+  component: 'control-plane',
+  name: 'neon_control_plane_wake_seconds',
+  description: 'How long wakes take, by whether a compute had to be started',
+});
 
 /** Hosts report every second; looking more often sees nothing more. */
 const LOOK_EVERY_MS = 1_000;
@@ -61,7 +58,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     bus.respond(wakeEndpoint, async ({ endpointId }) => {
       const startedAt = performance.now();
       const awake = await frontDoor.wake(endpointId);
-      wakes().record((performance.now() - startedAt) / 1000, { cold: awake.coldStart });
+      wakes.recordSince(startedAt, { cold: awake.coldStart });
       return { computeId: endpointId, ...awake };
     });
     bus.onSignal(hostAlive, ({ hostId, computes }) =>

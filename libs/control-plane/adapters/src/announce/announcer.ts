@@ -17,7 +17,14 @@ import {
 import { branchDecider, endpointDecider, operationDecider, projectDecider } from '@neon/control-plane-core';
 import { type CommandHandler, type Projection, type RecordedEvent, decode, idOfStream } from '@neon/event-sourcing';
 import { Corrupt, type EventContract } from '@neon/kernel';
+import { counter } from '@neon/telemetry';
 import type { Transaction } from '../database/database';
+
+const operationsEnded = counter({
+  component: 'control-plane',
+  name: 'neon_control_plane_operations_ended',
+  description: 'Operations that came to their end, by action and status',
+});
 
 export interface Publisher {
   publish<T>(contract: EventContract<T>, payload: T, options: { id: string }): Promise<void>;
@@ -91,6 +98,7 @@ export class Announcer implements Projection<Transaction> {
     if (event.type === 'OperationFinished')
       await this.publish(operationFinished, { ...fact, durationMs: event.durationMs }, recorded);
     else await this.publish(operationFailed, { ...fact, error: event.error.message }, recorded);
+    operationsEnded(1, { action, status: event.type === 'OperationFinished' ? 'finished' : 'failed' });
   }
 
   private publish<T>(contract: EventContract<T>, payload: T, { id }: RecordedEvent): Promise<void> {

@@ -5,11 +5,18 @@
 import { EventStore, type RecordedEvent, type StreamAppend, VersionConflict } from '@neon/event-sourcing';
 import { Corrupt } from '@neon/kernel';
 import { z } from 'zod';
+import { secondsHistogram } from '@neon/telemetry';
 import type { Database } from './database';
 import { unavailable } from './unavailable';
 
 const Metadata = z.object({ at: z.number(), actor: z.string(), requestId: z.string().optional() });
 const Payload = z.record(z.string(), z.unknown());
+
+const appendSeconds = secondsHistogram({
+  component: 'control-plane',
+  name: 'neon_control_plane_event_append_seconds',
+  description: 'Duration of one append of events, by outcome',
+});
 
 interface EventRow {
   readonly position: bigint;
@@ -28,11 +35,13 @@ export class PrismaEventStore extends EventStore {
   }
 
   override async append(appends: readonly StreamAppend[]): Promise<number> {
+    const startedAt = performance.now();
     const [result] = await unavailable(
       this.database.$queryRaw<{ last_position: bigint; conflict: string | null }[]>`
         SELECT last_position, conflict FROM append_events(${JSON.stringify(appends)}::JSONB)`,
     );
     if (result === undefined) throw new Corrupt('append_events answered nothing');
+    appendSeconds.recordSince(startedAt, { outcome: result.conflict === null ? 'appended' : 'conflict' });
     if (result.conflict !== null) throw new VersionConflict(result.conflict);
     return Number(result.last_position);
   }

@@ -6,8 +6,7 @@
  *   Q3  What goes wrong outside an operation (the database is away) is reported and tried again.
  */
 import { type Operation, OperationQueue, type Operations } from '@neon/control-plane-core';
-import { meter, withSpan } from '@neon/telemetry';
-import type { Histogram } from '@opentelemetry/api';
+import { detached, secondsHistogram, withSpan } from '@neon/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Pause after a fault that is not an operation's own. */
@@ -15,13 +14,11 @@ const FAULT_PAUSE_MS = 1_000;
 /** Between looks at an operation that may end elsewhere. */
 const CHECK_MS = 500;
 
-let histogram: Histogram | undefined;
-/** Made at its first use, when telemetry has been set up. */
-const attempts = (): Histogram =>
-  (histogram ??= meter('control-plane').createHistogram('neon_control_plane_operation_attempt_seconds', {
-    description: 'How long attempts at operations take, by action and outcome',
-    unit: 's',
-  }));
+const attempts = secondsHistogram({
+  component: 'control-plane',
+  name: 'neon_control_plane_operation_attempt_seconds',
+  description: 'How long attempts at operations take, by action and outcome',
+});
 
 export class OperationRunner extends OperationQueue {
   private readonly waiting = new Map<string, (() => void)[]>();
@@ -80,14 +77,11 @@ export class OperationRunner extends OperationQueue {
       const retryInMs = await withSpan(`operation ${action}`, { operationId, projectId }, () =>
         this.operations().attempt(operation),
       );
-      attempts().record((performance.now() - startedAt) / 1000, {
-        action,
-        outcome: retryInMs === null ? 'ended' : 'retry',
-      });
+      attempts.recordSince(startedAt, { action, outcome: retryInMs === null ? 'ended' : 'retry' });
       if (retryInMs !== null) return this.later(projectId, retryInMs);
       this.release(operationId);
       // Its end may have let others of the project go.
-      queueMicrotask(() => this.nudge(projectId));
+      detached(() => queueMicrotask(() => this.nudge(projectId)));
     } catch (error) {
       this.onFault(error, projectId);
       this.later(projectId, FAULT_PAUSE_MS);
