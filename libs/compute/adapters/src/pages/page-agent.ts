@@ -49,7 +49,7 @@ export class PageAgent {
 
   constructor(private readonly options: PageAgentOptions) {
     this.baseLsn = options.baseLsn;
-    this.metrics = new PageMetrics(options.computeId);
+    this.metrics = new PageMetrics();
     const source = {
       fetch: (want: Want) => this.fetch(want),
       giveBack: (pages: Uint8Array) => options.pageService.giveBack(pages),
