@@ -1,5 +1,5 @@
 /** Wires this host's computes to the bus, and takes both down in the right order. */
-import { ComputeHost } from '@neon/compute-adapters';
+import { ComputeHost, observe } from '@neon/compute-adapters';
 import { type ComputeState, applySpec, startCompute, stopCompute } from '@neon/compute-contract';
 import { Lsn } from '@neon/kernel';
 import { Bus, type Subscribed } from '@neon/messaging';
@@ -42,6 +42,7 @@ export class HostService {
       },
       onEnded: (end) => announcer.ended(end),
     });
+    observe(computes);
     announcer.start(() => computes.states());
     return new HostService(bus, computes, announcer, respond(bus, computes, config.hostId));
   }

@@ -24,6 +24,7 @@ import {
   type StopMode,
 } from '@neon/compute-core';
 import { type Lsn, Refusal, unreachable } from '@neon/kernel';
+import { counter, secondsHistogram } from '@neon/telemetry';
 import { SpareDirectories } from '../directory/spare-directories';
 import { computesDir, sparesDir } from './compute-paths';
 import { ComputeServer } from './compute-server';
@@ -68,6 +69,17 @@ interface Asker {
 /** pg_stat_activity is asked this often. */
 const ACTIVITY_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 10_000;
+
+const startSeconds = secondsHistogram({
+  component: 'compute',
+  name: 'neon_compute_start_seconds',
+  description: 'Duration of starts of computes, by outcome',
+});
+const ended = counter({
+  component: 'compute',
+  name: 'neon_compute_ended',
+  description: 'Computes that ran and ended, by reason',
+});
 
 export class ComputeHost {
   private readonly residents = new Map<string, Resident>();
@@ -152,6 +164,7 @@ export class ComputeHost {
         this.askers.delete(effect.request);
         break;
       case 'announceEnd':
+        ended(1, { reason: effect.reason });
         this.options.onEnded({ computeId, reason: effect.reason, message: effect.message });
         break;
       default:
@@ -185,12 +198,17 @@ export class ComputeHost {
       report({ kind: 'lost', reason, message });
     };
     const { environment } = this;
+    const startedAt = performance.now();
     resident.begun = ComputeServer.start({ spec, environment, signal, onLost }).then(
       ({ server, running }) => {
         resident.server = server;
+        startSeconds.recordSince(startedAt, { outcome: 'started' });
         report({ kind: 'started', running });
       },
-      (error: unknown) => report({ kind: 'startFailed', failure: failureOf(error) }),
+      (error: unknown) => {
+        startSeconds.recordSince(startedAt, { outcome: 'failed' });
+        report({ kind: 'startFailed', failure: failureOf(error) });
+      },
     );
   }
 
@@ -234,6 +252,11 @@ export class ComputeHost {
             },
           ],
     );
+  }
+
+  /** WAL that Postgres handed over and no quorum has: of the compute with the most. */
+  get uncommittedBytesMax(): number {
+    return [...this.residents.values()].reduce((most, { server }) => Math.max(most, server?.uncommittedBytes ?? 0), 0);
   }
 
   private async refreshActivity(): Promise<void> {

@@ -122,6 +122,10 @@ export class ComputeServer {
     if (statements > 0) this.log.info({ statements }, 'roles and databases converged');
   }
 
+  get uncommittedBytes(): number {
+    return this.parts.walproposer.uncommittedBytes;
+  }
+
   /** `before` when it cannot be asked. */
   async activity(before: Activity): Promise<Activity> {
     const row = await this.parts.admin?.activity().catch(() => undefined);

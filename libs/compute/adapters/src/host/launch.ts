@@ -18,7 +18,7 @@ import {
   distributionOf,
   startPostgres,
 } from '@neon/postgres-server';
-import { type Logger, detached, withSpan } from '@neon/telemetry';
+import { type Logger, detached, secondsHistogram, withSpan } from '@neon/telemetry';
 import { AdminConnection } from '../access/admin-connection';
 import type { SpareDirectories } from '../directory/spare-directories';
 import { makeDirectory, writeOwned } from '../directory/lay-out';
@@ -57,6 +57,12 @@ const BASEBACKUP_RETRY_MS = 5_000;
 const BASEBACKUP_PAUSE_MS = 100;
 const PORT_ATTEMPTS = 3;
 
+const phaseSeconds = secondsHistogram({
+  component: 'compute',
+  name: 'neon_compute_start_phase_seconds',
+  description: 'Duration of one step of a start that came through it',
+});
+
 /** Adds to `parts` as it goes; on failure the caller releases them. @throws Refusal */
 export async function launch(options: LaunchOptions): Promise<Running> {
   const { spec, environment, parts, log, signal } = options;
@@ -67,6 +73,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
     const at = performance.now();
     const result = await withSpan(`compute ${name}`, { computeId: spec.computeId }, run);
     durations[`${name}Ms`] = rounded(performance.now() - at);
+    phaseSeconds.recordSince(at, { phase: name });
     return result;
   };
   const distribution = distributionOf(environment.distributions, spec.pgMajor);

@@ -112,6 +112,11 @@ export class Walproposer {
     return this.state.commitLsn;
   }
 
+  /** WAL that Postgres handed over and no quorum has. */
+  get uncommittedBytes(): number {
+    return Math.max(0, this.receivedLsn - this.state.commitLsn);
+  }
+
   /** @throws Refusal `QuorumUnavailable` when that takes longer than `timeoutMs` */
   async elect(timeoutMs: number): Promise<Elected> {
     this.electionTraceparent = activeTraceparent();
