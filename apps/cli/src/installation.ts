@@ -8,6 +8,7 @@ import { type Home, openHome, reachable } from './home';
 import { which } from './prerequisites';
 import { CommandFailure } from './progress';
 import { type Secrets, ensureSecrets } from './secrets';
+import { pidOf } from './stack/processes';
 import type { Service } from './stack/service';
 import { type Stack, caFile, servicesOf } from './stack/services';
 
@@ -40,4 +41,13 @@ export async function openInstallation(given?: Settings): Promise<Installation> 
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');
   const api = new Api(`http://127.0.0.1:${stack.ports.api}/api/v2`, apiKey);
   return { home, stack, services: servicesOf(stack), api, apiKey, caFile: caFile(home) };
+}
+
+/** The installation, for commands that talk to it. @throws CommandFailure when its API does not run */
+export async function openRunningInstallation(): Promise<Installation> {
+  const installation = await openInstallation();
+  if (pidOf(installation.home, 'control-plane') === null) {
+    throw new CommandFailure(`nothing runs in ${installation.home.directory}: run ./neon up first`);
+  }
+  return installation;
 }

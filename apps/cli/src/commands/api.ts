@@ -1,9 +1,9 @@
 /** `./neon api METHOD path [body]`: one request to the REST API, authenticated. */
-import { openInstallation } from '../installation';
+import { openRunningInstallation } from '../installation';
 import { CommandFailure, say } from '../progress';
 
 export async function callApi(method: string, path: string, body: string | undefined): Promise<void> {
-  const { api } = await openInstallation();
+  const { api } = await openRunningInstallation();
   say(
     JSON.stringify(await api.call(method.toUpperCase(), path, body === undefined ? undefined : parse(body)), null, 2),
   );

@@ -1,14 +1,14 @@
 /** `./neon psql [endpoint]` and `./neon logs [service]`. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { openInstallation } from '../installation';
+import { openInstallation, openRunningInstallation } from '../installation';
 import { which } from '../prerequisites';
 import { CommandFailure } from '../progress';
 import { logFile } from '../stack/processes';
 
 /** Opens psql on an endpoint, by default the first project's; further arguments go to psql. */
 export async function psql(endpointId: string | undefined, args: readonly string[]): Promise<void> {
-  const { api, caFile } = await openInstallation();
+  const { api, caFile } = await openRunningInstallation();
   const program = which('psql');
   if (program === null) throw new CommandFailure('psql is not installed: sudo apt-get install postgresql-client');
   const projects = await api.projects();

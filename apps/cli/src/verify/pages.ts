@@ -14,7 +14,7 @@ import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
 import { type PageKind, comparePages, pageKindOf } from '@neon/postgres';
 import { TokenIssuer } from '@neon/service-token';
 import { Client } from 'pg';
-import { type Installation, openInstallation } from '../installation';
+import { type Installation, openRunningInstallation } from '../installation';
 import { CommandFailure, say, step } from '../progress';
 import { type LocalCompute, computeOf } from './local-compute';
 import { statements } from './workload';
@@ -38,7 +38,7 @@ interface Report {
 
 export async function verifyPages({ quick, seed }: { quick: boolean; seed: number }): Promise<void> {
   say(`seed ${seed}`);
-  const installation = await openInstallation();
+  const installation = await openRunningInstallation();
   const { projectId, endpointId, uri } = await step('creating a project', () => newProject(installation));
   try {
     const steps = quick ? 60 : 600;
