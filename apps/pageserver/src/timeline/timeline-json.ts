@@ -2,6 +2,7 @@
 import { Lsn, Refusal, TimelineId } from '@neon/kernel';
 import type { LayerDetail, TimelineCreate, TimelineDetail } from '@neon/pageserver-contract';
 import { LayerMap, type Timeline, type TimelineRequest, layerName } from '@neon/pageserver-core';
+import { timestampText, timestampUs } from './timestamp';
 
 export async function timelineDetail(timeline: Timeline): Promise<TimelineDetail> {
   const { index } = timeline;
@@ -21,7 +22,7 @@ export async function timelineDetail(timeline: Timeline): Promise<TimelineDetail
     physicalSizeBytes: index.layers.reduce((size, layer) => size + layer.sizeBytes, 0),
     state: timeline.stopped === null ? 'active' : 'stopped',
     stopReason: timeline.stopped,
-    lastCommitAt: newest === null ? null : new Date(newest.timestampMs).toISOString(),
+    lastCommitAt: newest === null ? null : timestampText(newest.timestampUs),
   };
 }
 
@@ -35,7 +36,7 @@ export function timelineRequest(body: TimelineCreate): TimelineRequest {
   if (ancestorLsn !== undefined)
     return { mode: 'branch', ancestorTimelineId, at: { kind: 'lsn', lsn: Lsn.parse(ancestorLsn) } };
   if (ancestorTimestamp !== undefined)
-    return { mode: 'branch', ancestorTimelineId, at: { kind: 'time', timestampMs: Date.parse(ancestorTimestamp) } };
+    return { mode: 'branch', ancestorTimelineId, at: { kind: 'time', timestampUs: timestampUs(ancestorTimestamp) } };
   return { mode: 'branch', ancestorTimelineId, at: { kind: 'head' } };
 }
 

@@ -12,6 +12,7 @@ import { type Timeline, type TimelineName, recordBoundary } from '@neon/pageserv
 import { z } from 'zod';
 import { PageserverNode } from '../node/pageserver-node';
 import { ManagementGuard } from './management.guard';
+import { timestampUs } from './timestamp';
 import { layerDetails, timelineDetail, timelineRequest } from './timeline-json';
 
 const Safekeepers = z.object({ safekeepers: z.array(SafekeeperAddress).max(16) });
@@ -62,7 +63,7 @@ export class TimelineController {
 
   @Get(':timelineId/lsn-at')
   async lsnAt(@Param() path: Path, @Query('timestamp') timestamp: unknown): Promise<LsnAt> {
-    const { kind, boundary } = await this.timeline(path).commits.lsnAt(Date.parse(Timestamp.parse(timestamp)));
+    const { kind, boundary } = await this.timeline(path).commits.lsnAt(timestampUs(Timestamp.parse(timestamp)));
     return { kind, lsn: Lsn.format(boundary.lsn) };
   }
 

@@ -139,7 +139,7 @@ it('a branch shows what had committed at its LSN or time, and nothing later', as
   const atLsn = await pageserver.create(named('2'), { ...parent, at: { kind: 'lsn', lsn: first.lsn } });
   const atTime = await pageserver.create(named('3'), {
     ...parent,
-    at: { kind: 'time', timestampMs: second.at.getTime() },
+    at: { kind: 'time', timestampUs: second.at.getTime() * 1000 },
   });
   expect(atLsn.index.startLsn).toBeLessThanOrEqual(first.lsn);
   expect(atTime.index.startLsn).toBeGreaterThan(first.lsn);
@@ -232,8 +232,8 @@ it('opens again with all timelines, and deleted ones stay deleted', async () => 
       .sort(),
   ).toEqual(['1', '2']);
   expect(again.pageserver.get(named('1')).lastRecordLsn).toBe(endLsn);
-  expect(await again.pageserver.get(named('1')).commits.lsnAt(marks[1]!.at.getTime())).toEqual(
-    await timeline.commits.lsnAt(marks[1]!.at.getTime()),
+  expect(await again.pageserver.get(named('1')).commits.lsnAt(marks[1]!.at.getTime() * 1000)).toEqual(
+    await timeline.commits.lsnAt(marks[1]!.at.getTime() * 1000),
   );
   await again.openFiles.closeAll();
 });

@@ -83,8 +83,8 @@ export type Change =
   /** The content of pg_twophase/<xid>, as Postgres would write the file, CRC included. */
   | { readonly kind: 'two-phase-create'; readonly xid: number; readonly content: Uint8Array }
   | { readonly kind: 'two-phase-remove'; readonly xid: number }
-  /** A top-level transaction committed (`timestampMs`: Unix epoch, from the commit record). */
-  | { readonly kind: 'commit'; readonly xid: number; readonly timestampMs: number }
+  /** A top-level transaction committed (`timestampUs`: Unix epoch, as exact as the commit record). */
+  | { readonly kind: 'commit'; readonly xid: number; readonly timestampUs: number }
   /** Progress of a replication origin, from a commit record or ReplicationOrigin/SET; `remoteLsn` null: dropped. */
   | { readonly kind: 'replication-origin'; readonly originId: number; readonly remoteLsn: Lsn | null };
 

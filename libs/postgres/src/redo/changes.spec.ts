@@ -115,7 +115,7 @@ describe('transactions', () => {
     expect(found.map(({ kind }) => kind)).toEqual(['page-delta', 'relation-drop']);
   });
 
-  it('A2: a commit tells its time in Unix milliseconds, and stores it with its origin when timestamps are tracked', () => {
+  it('A2: a commit tells its time to the microsecond, since the Unix epoch, and stores it with its origin when timestamps are tracked', () => {
     // 2024-02-29 12:00:00.123456 UTC is 762,523,200.123456 s after 2000-01-01.
     const timestampUs = 762_523_200_123_456n;
     const main = new Uint8Array(8);
@@ -123,7 +123,11 @@ describe('transactions', () => {
     const draft = { rmid: Rmgr.TRANSACTION, info: 0, xid: 820, main };
     expect(changes(draft)).toHaveLength(2);
     const found = changes(draft, { trackCommitTimestamp: true });
-    expect(found.at(-1)).toEqual({ kind: 'commit', xid: 820, timestampMs: Date.UTC(2024, 1, 29, 12, 0, 0, 123) });
+    expect(found.at(-1)).toEqual({
+      kind: 'commit',
+      xid: 820,
+      timestampUs: Date.UTC(2024, 1, 29, 12, 0, 0, 123) * 1000 + 456,
+    });
     const page = apply(found, { kind: 'slru', slru: 'commit-ts', page: 1 }, new Uint8Array(PAGE_SIZE));
     expect(new DataView(page.buffer).getBigInt64(10, true)).toBe(timestampUs);
   });

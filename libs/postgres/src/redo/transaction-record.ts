@@ -31,7 +31,7 @@ const Has = {
 } as const;
 const INVALIDATION_SIZE = 16;
 /** Microseconds of Postgres' epoch, 2000-01-01, after the Unix epoch. */
-const POSTGRES_EPOCH_MS = 946_684_800_000;
+const POSTGRES_EPOCH_US = 946_684_800_000_000;
 
 const NO_XIDS = new Uint32Array(0);
 const NO_RELATIONS: readonly RelationId[] = [];
@@ -55,7 +55,8 @@ export interface TransactionEnd {
 
 export const transactionOperation = (record: WalRecord): number => record.info & TRANSACTION_OPERATION_MASK;
 
-export const unixMs = (timestampUs: number): number => Math.floor(timestampUs / 1000) + POSTGRES_EPOCH_MS;
+/** From Postgres' epoch to Unix'; exact until the year 2255. */
+export const unixUs = (timestampUs: number): number => timestampUs + POSTGRES_EPOCH_US;
 
 /** A COMMIT, ABORT, COMMIT PREPARED or ABORT PREPARED record. @throws WalError when it does not add up */
 export function parseTransactionEnd(record: WalRecord): TransactionEnd {

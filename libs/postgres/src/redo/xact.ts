@@ -16,7 +16,7 @@ import {
   parsePrepare,
   parseTransactionEnd,
   transactionOperation,
-  unixMs,
+  unixUs,
   type TransactionEnd,
 } from './transaction-record';
 
@@ -51,7 +51,7 @@ function commitChanges(record: WalRecord, changes: Change[], settings: ChangeSet
     const timestampUs = end.origin?.timestampUs ?? end.timestampUs;
     changes.push(...timestampChanges(xidsOf(end), { timestampUs, originId: record.originId }));
   }
-  changes.push({ kind: 'commit', xid: end.xid, timestampMs: unixMs(end.timestampUs) });
+  changes.push({ kind: 'commit', xid: end.xid, timestampUs: unixUs(end.timestampUs) });
 }
 
 interface Outcome {

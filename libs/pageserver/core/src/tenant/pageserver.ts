@@ -24,7 +24,7 @@ export interface TimelineName {
 export type BranchAt =
   | { readonly kind: 'head' }
   | { readonly kind: 'lsn'; readonly lsn: Lsn }
-  | { readonly kind: 'time'; readonly timestampMs: number };
+  | { readonly kind: 'time'; readonly timestampUs: number };
 
 export type TimelineRequest =
   /** A fresh cluster, from the template of that major. */
@@ -211,7 +211,7 @@ const startOf = ({
 /** S2. @throws Refusal `LsnNotReached`, `LsnBeforeHistory`, `TimestampBeforeHistory` */
 async function branchPoint(ancestor: Timeline, at: BranchAt): Promise<Boundary> {
   if (at.kind === 'time') {
-    const found = await ancestor.commits.lsnAt(at.timestampMs);
+    const found = await ancestor.commits.lsnAt(at.timestampUs);
     if (found.kind === 'past') throw new Refusal('TimestampBeforeHistory', "the time is before the timeline's history");
     return found.boundary;
   }

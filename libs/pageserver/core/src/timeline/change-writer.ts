@@ -198,7 +198,7 @@ export class ChangeWriter {
         this.target.commit({
           lsn: record.endLsn,
           prevRecordLsn: record.lsn,
-          timestampMs: change.timestampMs,
+          timestampUs: change.timestampUs,
           logicalSizeBytes: this.logicalSizeBytes,
         });
     this.target.applied(record);

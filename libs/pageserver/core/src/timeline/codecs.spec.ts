@@ -9,7 +9,7 @@ const commits = fc
     fc.record({
       step: fc.integer({ min: 8, max: 2 ** 33 }),
       length: fc.integer({ min: 8, max: 4000 }),
-      timestampMs: fc.integer({ min: 0, max: 4e12 }),
+      timestampUs: fc.integer({ min: 0, max: 4e15 }),
       logicalSizeBytes: fc.integer({ min: 0, max: 2 ** 45 }),
     }),
     { minLength: 1, maxLength: 50 },
@@ -17,9 +17,9 @@ const commits = fc
   .map((rows) => {
     const columns = new CommitColumns();
     let lsn = 10_000;
-    for (const { step, length, timestampMs, logicalSizeBytes } of rows) {
+    for (const { step, length, timestampUs, logicalSizeBytes } of rows) {
       lsn += step;
-      columns.push({ lsn: Lsn.of(lsn), prevRecordLsn: Lsn.of(lsn - length), timestampMs, logicalSizeBytes });
+      columns.push({ lsn: Lsn.of(lsn), prevRecordLsn: Lsn.of(lsn - length), timestampUs, logicalSizeBytes });
     }
     return columns;
   });
@@ -46,12 +46,12 @@ it('I1, I2: lookups find what looking through all commits finds', () => {
     fc.property(
       commits,
       fc.integer({ min: 0, max: 2 ** 38 }),
-      fc.integer({ min: 0, max: 4e12 }),
-      (columns, lsn, timestampMs) => {
+      fc.integer({ min: 0, max: 4e15 }),
+      (columns, lsn, timestampUs) => {
         const rows = rowsOf(columns);
         expect(columns.countUpTo(Lsn.of(lsn))).toBe(rows.filter((row) => row.lsn <= lsn).length);
-        const first = rows.findIndex((row) => row.timestampMs > timestampMs);
-        expect(columns.firstAfter(timestampMs)).toBe(first === -1 ? rows.length : first);
+        const first = rows.findIndex((row) => row.timestampUs > timestampUs);
+        expect(columns.firstAfter(timestampUs)).toBe(first === -1 ? rows.length : first);
       },
     ),
   );
@@ -73,7 +73,7 @@ const index: TimelineIndex = {
   logicalSizeBytes: 81_920,
   nextSequence: 7,
   layers: [],
-  commits: [{ name: 'commits_1', count: 3, endLsn: Lsn.of(5000), timestampMaxMs: 17 }],
+  commits: [{ name: 'commits_1', count: 3, endLsn: Lsn.of(5000), timestampMaxUs: 17 }],
   copies: [
     {
       target: { tablespaceOid: 1663, databaseOid: 7 },

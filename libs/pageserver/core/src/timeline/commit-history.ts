@@ -15,7 +15,7 @@ export interface Boundary {
   readonly prevRecordLsn: Lsn;
   readonly logicalSizeBytes: number;
   /** Null at a timeline's start. */
-  readonly timestampMs: number | null;
+  readonly timestampUs: number | null;
 }
 
 export interface TimeLookup {
@@ -46,7 +46,7 @@ export class CommitHistory {
       lsn: index.startLsn,
       prevRecordLsn: index.startPrevRecordLsn,
       logicalSizeBytes: index.startLogicalSizeBytes,
-      timestampMs: null,
+      timestampUs: null,
     };
     this.ancestorLsn = index.ancestor?.lsn ?? LsnOf.ZERO;
   }
@@ -65,7 +65,7 @@ export class CommitHistory {
 
   private async newestUpTo(lsn: Lsn): Promise<CommitBoundary | null> {
     const boundary = await this.boundaryAt(lsn);
-    return boundary.timestampMs === null ? null : { ...boundary, timestampMs: boundary.timestampMs };
+    return boundary.timestampUs === null ? null : { ...boundary, timestampUs: boundary.timestampUs };
   }
 
   async boundaryAt(lsn: Lsn): Promise<Boundary> {
@@ -84,28 +84,28 @@ export class CommitHistory {
     return this.start;
   }
 
-  async lsnAt(timestampMs: number): Promise<TimeLookup> {
-    const boundary = await this.boundaryBefore(timestampMs);
+  async lsnAt(timestampUs: number): Promise<TimeLookup> {
+    const boundary = await this.boundaryBefore(timestampUs);
     if (boundary === null) return { kind: 'past', boundary: this.start };
     const newest = await this.newest();
-    return { kind: newest === null || newest.timestampMs < timestampMs ? 'future' : 'present', boundary };
+    return { kind: newest === null || newest.timestampUs < timestampUs ? 'future' : 'present', boundary };
   }
 
   /** The boundary before the first commit that is later than the time; null when every commit of all history is later. */
-  private async boundaryBefore(timestampMs: number): Promise<Boundary | null> {
+  private async boundaryBefore(timestampUs: number): Promise<Boundary | null> {
     let earlier: Part | null = null;
     for (const part of this.parts()) {
-      const latest = 'file' in part ? part.file.timestampMaxMs : part.columns.timestampMaxMs;
-      if (latest > timestampMs) {
+      const latest = 'file' in part ? part.file.timestampMaxUs : part.columns.timestampMaxUs;
+      if (latest > timestampUs) {
         const columns = await this.columnsOf(part);
-        const at = columns.firstAfter(timestampMs);
+        const at = columns.firstAfter(timestampUs);
         if (at > 0) return columns.at(at - 1);
-        return earlier === null ? this.beforeStart(timestampMs) : this.lastOf(earlier);
+        return earlier === null ? this.beforeStart(timestampUs) : this.lastOf(earlier);
       }
       earlier = part;
     }
     if (earlier !== null) return this.lastOf(earlier);
-    return this.ancestor === null ? this.start : this.beforeStart(timestampMs);
+    return this.ancestor === null ? this.start : this.beforeStart(timestampUs);
   }
 
   private async lastOf(part: Part): Promise<CommitBoundary> {
@@ -113,8 +113,8 @@ export class CommitHistory {
     return columns.at(columns.count - 1);
   }
 
-  private async beforeStart(timestampMs: number): Promise<Boundary | null> {
-    const found = (await this.ancestor?.boundaryBefore(timestampMs)) ?? null;
+  private async beforeStart(timestampUs: number): Promise<Boundary | null> {
+    const found = (await this.ancestor?.boundaryBefore(timestampUs)) ?? null;
     return found === null || found.lsn < this.ancestorLsn ? found : this.start;
   }
 
@@ -132,8 +132,8 @@ export class CommitHistory {
     if (commits.count === 0) return null;
     const name = `commits_${sequence.toString(16).padStart(8, '0')}`;
     await this.store.replace(name, encodeCommits(commits));
-    const { count, timestampMaxMs } = commits;
-    return { name, count, endLsn: commits.at(count - 1).lsn, timestampMaxMs };
+    const { count, timestampMaxUs } = commits;
+    return { name, count, endLsn: commits.at(count - 1).lsn, timestampMaxUs };
   }
 
   /** The oldest frozen commits are in `file` now, which the index names. */

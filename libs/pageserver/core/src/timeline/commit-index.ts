@@ -16,12 +16,13 @@ export interface CommitBoundary {
   readonly lsn: Lsn;
   /** Its start: the previous record of whatever is written at `lsn`. */
   readonly prevRecordLsn: Lsn;
-  readonly timestampMs: number;
+  /** Unix epoch. */
+  readonly timestampUs: number;
   readonly logicalSizeBytes: number;
 }
 
 const MAGIC = 0x4e4c_434d;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_SIZE = 16;
 const COLUMNS = 4;
 
@@ -29,7 +30,7 @@ const COLUMNS = 4;
 export class CommitColumns {
   private rows = new Float64Array(16 * COLUMNS);
   private length = 0;
-  timestampMaxMs = -Infinity;
+  timestampMaxUs = -Infinity;
 
   get count(): number {
     return this.length;
@@ -41,10 +42,10 @@ export class CommitColumns {
       larger.set(this.rows);
       this.rows = larger;
     }
-    const { lsn, prevRecordLsn, timestampMs, logicalSizeBytes } = commit;
-    this.rows.set([lsn, prevRecordLsn, timestampMs, logicalSizeBytes], this.length * COLUMNS);
+    const { lsn, prevRecordLsn, timestampUs, logicalSizeBytes } = commit;
+    this.rows.set([lsn, prevRecordLsn, timestampUs, logicalSizeBytes], this.length * COLUMNS);
     this.length++;
-    this.timestampMaxMs = Math.max(this.timestampMaxMs, timestampMs);
+    this.timestampMaxUs = Math.max(this.timestampMaxUs, timestampUs);
   }
 
   at(i: number): CommitBoundary {
@@ -52,7 +53,7 @@ export class CommitColumns {
     return {
       lsn: this.rows[row] as Lsn,
       prevRecordLsn: this.rows[row + 1] as Lsn,
-      timestampMs: this.rows[row + 2] as number,
+      timestampUs: this.rows[row + 2] as number,
       logicalSizeBytes: this.rows[row + 3] as number,
     };
   }
@@ -69,23 +70,23 @@ export class CommitColumns {
     return low;
   }
 
-  /** Position of the first commit with a time after `timestampMs`; `count` when there is none. */
-  firstAfter(timestampMs: number): number {
-    if (this.timestampMaxMs <= timestampMs) return this.length;
+  /** Position of the first commit with a time after `timestampUs`; `count` when there is none. */
+  firstAfter(timestampUs: number): number {
+    if (this.timestampMaxUs <= timestampUs) return this.length;
     let i = 0;
-    while ((this.rows[i * COLUMNS + 2] as number) <= timestampMs) i++;
+    while ((this.rows[i * COLUMNS + 2] as number) <= timestampUs) i++;
     return i;
   }
 }
 
 export function encodeCommits(commits: CommitColumns): Uint8Array {
   const body = new ByteWriter(commits.count * 8);
-  let previous: CommitBoundary = { lsn: Lsn.ZERO, prevRecordLsn: Lsn.ZERO, timestampMs: 0, logicalSizeBytes: 0 };
+  let previous: CommitBoundary = { lsn: Lsn.ZERO, prevRecordLsn: Lsn.ZERO, timestampUs: 0, logicalSizeBytes: 0 };
   for (let i = 0; i < commits.count; i++) {
     const commit = commits.at(i);
     writeVarint(body, commit.lsn - previous.lsn);
     writeVarint(body, commit.lsn - commit.prevRecordLsn);
-    writeSigned(body, commit.timestampMs - previous.timestampMs);
+    writeSigned(body, commit.timestampUs - previous.timestampUs);
     writeSigned(body, commit.logicalSizeBytes - previous.logicalSizeBytes);
     previous = commit;
   }
@@ -112,13 +113,13 @@ export function decodeCommits(bytes: Uint8Array): CommitColumns {
   const checksum = source.u32();
   if ((crc32c(bytes, HEADER_SIZE) ^ count) >>> 0 !== checksum) throw new Corrupt('commit index checksum differs');
   const commits = new CommitColumns();
-  let [lsn, timestampMs, logicalSizeBytes] = [0, 0, 0];
+  let [lsn, timestampUs, logicalSizeBytes] = [0, 0, 0];
   for (let i = 0; i < count; i++) {
     lsn += readVarint(source);
     const prevRecordLsn = Lsn.of(lsn - readVarint(source));
-    timestampMs += readSigned(source);
+    timestampUs += readSigned(source);
     logicalSizeBytes += readSigned(source);
-    commits.push({ lsn: Lsn.of(lsn), prevRecordLsn, timestampMs, logicalSizeBytes });
+    commits.push({ lsn: Lsn.of(lsn), prevRecordLsn, timestampUs, logicalSizeBytes });
   }
   source.end();
   return commits;

@@ -14,7 +14,7 @@ import type { DatabaseCopy } from '../read/key-read';
 import { type Layer, layerName, parseLayerName } from '../layer/layer';
 
 const MAGIC = 0x4e4c_4958;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_SIZE = 16;
 
 const lsnJson = z.string().transform((text) => Lsn.parse(text));
@@ -38,7 +38,7 @@ const IndexJson = z.object({
   logicalSizeBytes: z.number(),
   nextSequence: z.number().int(),
   layers: z.array(z.tuple([z.string(), z.number()])),
-  commits: z.array(z.object({ name: z.string(), count: z.number(), endLsn: lsnJson, timestampMaxMs: z.number() })),
+  commits: z.array(z.object({ name: z.string(), count: z.number(), endLsn: lsnJson, timestampMaxUs: z.number() })),
   copies: z.array(z.object({ target: databaseJson, source: databaseJson, lsn: lsnJson })),
   safekeepers: z.array(z.object({ id: z.number(), host: z.string(), replicationPort: z.number() })),
 });

@@ -271,7 +271,7 @@ class History {
     const { timeline } = this;
     const lsn = timeline.lastRecordLsn;
     const endLsn = Lsn.advance(lsn, 8);
-    const all: Change[] = [...changes, { kind: 'commit', xid: 3, timestampMs: ++this.record }];
+    const all: Change[] = [...changes, { kind: 'commit', xid: 3, timestampUs: ++this.record }];
     this.wal.set(this.current, [...(this.wal.get(this.current) ?? []), { lsn, endLsn, changes: all }]);
     for (const one of changes) this.model = evolve(this.model, one);
     await timeline.apply({ lsn, endLsn, changes: all, tracked: [] });
@@ -443,6 +443,25 @@ describe('a timeline', () => {
     expect(timeline.lastRecordLsn).toBe(before);
     expect(timeline.diskConsistentLsn).toBe(START);
     expect(() => timeline.apply(commit(timeline, []))).toThrow('T6');
+  });
+
+  it('knows its commits to the microsecond: one at the time asked for is in, one a microsecond later is not', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const base = 1_709_208_000_123_456;
+    for (const timestampUs of [base, base + 1])
+      await timeline.apply(commit(timeline, [{ kind: 'commit', xid: 3, timestampUs }]));
+    const [first, second] = [Lsn.advance(START, 8), Lsn.advance(START, 16)];
+    const check = async (): Promise<void> => {
+      expect(await timeline.commits.lsnAt(base)).toMatchObject({ kind: 'present', boundary: { lsn: first } });
+      expect(await timeline.commits.lsnAt(base + 1)).toMatchObject({ kind: 'present', boundary: { lsn: second } });
+      expect(await timeline.commits.lsnAt(base - 1)).toMatchObject({ kind: 'past' });
+    };
+    await check();
+    timeline.freeze();
+    await timeline.flush();
+    await check();
   });
 
   it('whose record cannot be applied to a page stops, and says which', async () => {
