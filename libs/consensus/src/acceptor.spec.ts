@@ -88,6 +88,8 @@ const greeting = (change = {}) =>
     token: '',
   });
 
+const TERM_6_ALONE = { kind: 'appendResponse', term: 6, flushLsn: 0, durableLsn: 0, commitLsn: 0 };
+
 describe('an acceptor', () => {
   test('greets with its term', () => {
     expect(run(LED, greeting()).effects).toEqual([
@@ -125,8 +127,13 @@ describe('an acceptor', () => {
   test('tells the former leader of a vote at once (A8)', () => {
     expect(run(LED, vote(6)).effects.at(-1)).toMatchObject({
       session: LEADER,
-      message: { kind: 'appendResponse', term: 6 },
+      message: TERM_6_ALONE,
     });
+  });
+
+  test('answers whatever belongs to a passed term with its own term and no position (A8)', () => {
+    const late = run(LED, vote(6), elected(200, history([0, 100], [5, 100])), append(5, 200));
+    expect(late.effects.slice(-2)).toMatchObject([{ message: TERM_6_ALONE }, { message: TERM_6_ALONE }]);
   });
 
   test('answers an append of a passed term with its own term, and keeps its log (A8)', () => {

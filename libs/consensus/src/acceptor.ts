@@ -8,7 +8,8 @@
  *   A5  The log is cut before the leader's history is adopted: no byte is ever attributed to a term it was not written in.
  *   A6  Bytes are appended exactly at the end of the log, from a leader whose history was adopted in this term.     (I7)
  *   A7  A message of another membership generation changes nothing.                                                 (I9)
- *   A8  Once a term is voted for, no append of an earlier term is acknowledged: its leader is told the term instead. (I10)
+ *   A8  Once a term is voted for, no append of an earlier term is acknowledged: its leader is told the term instead, (I10)
+ *       and no position: what this log holds is not confirmed in the later term before its leader has announced itself.
  *
  * The shell performs effects in order; a crash may fall between any two. `step` never throws on what a peer sends.
  */
@@ -113,7 +114,7 @@ function onVote(state: AcceptorState, session: SessionId, message: VoteRequest):
   });
   // A8: the leader of the earlier term need not send another append to learn that it is deposed.
   if (granted && state.leader !== undefined && state.leader !== session)
-    effects.push({ kind: 'send', session: state.leader, message: progress(next) });
+    effects.push({ kind: 'send', session: state.leader, message: termAlone(next) });
   return { state: granted ? saved(next) : next, effects };
 }
 
@@ -124,7 +125,7 @@ function allFlushed(state: AcceptorState): AcceptorStep {
 }
 
 function onElected(state: AcceptorState, session: SessionId, message: ElectedRequest): AcceptorStep {
-  if (message.term < state.term) return reply(state, session, progress(state));
+  if (message.term < state.term) return reply(state, session, termAlone(state));
   if (TermHistory.last(message.termHistory).term !== message.term)
     return refuse(state, session, 'MalformedMessage', { reason: 'the history does not end in the elected term' });
   const common = TermHistory.commonPoint(message.termHistory, state);
@@ -155,7 +156,7 @@ function onElected(state: AcceptorState, session: SessionId, message: ElectedReq
 }
 
 function onAppend(state: AcceptorState, session: SessionId, message: AppendRequest): AcceptorStep {
-  if (message.term < state.term) return reply(state, session, progress(state));
+  if (message.term < state.term) return reply(state, session, termAlone(state));
   if (message.term > state.term || TermHistory.last(state.termHistory).term !== message.term)
     return refuse(state, session, 'NotElected', { reason: `append in term ${message.term} before it was announced` });
   if (message.bytes.length > 0 && message.startLsn !== state.writeLsn)
@@ -227,6 +228,16 @@ const progress = (state: AcceptorState): AppendResponse => ({
   flushLsn: state.flushLsn,
   durableLsn: state.durableLsn,
   commitLsn: state.commitLsn,
+});
+
+/** A8: the one who asked in an earlier term may lead the later one by now, and would take a position for confirmed. */
+const termAlone = (state: AcceptorState): AppendResponse => ({
+  kind: 'appendResponse',
+  membershipGeneration: state.membershipGeneration,
+  term: state.term,
+  flushLsn: Lsn.ZERO,
+  durableLsn: Lsn.ZERO,
+  commitLsn: Lsn.ZERO,
 });
 
 const reply = (

@@ -10,6 +10,7 @@ import {
   ByteReadError,
   ByteReader,
   ByteWriter,
+  FRAME_HEADER_SIZE,
   type Frame,
   SafekeeperId,
   SystemId,
@@ -22,14 +23,19 @@ import {
 import {
   APPEND_SIZE_MAX,
   type AcceptorMessage,
+  type AppendRequest,
+  type AppendResponse,
   type ProposerMessage,
   REFUSAL_CODES,
   type TimelineIdentity,
 } from './message';
 import { TermHistory } from './term-history';
 
-/** An election carries the whole term history, 16 bytes a term: room for 65,000 elections of one timeline. */
-export const FRAME_SIZE_MAX = 1024 * 1024;
+/**
+ * An election carries the whole term history, 16 bytes for each term that wrote WAL: room for a million of them, which is
+ * a compute started every five minutes for ten years. Only a peer with a token for the timeline may send as much.
+ */
+export const FRAME_SIZE_MAX = 16 * 1024 * 1024;
 
 const TAG = {
   greetingRequest: 0x01,
@@ -43,7 +49,8 @@ const TAG = {
 } as const;
 
 export function encodeProposerMessage(message: ProposerMessage): Uint8Array {
-  const writer = new ByteWriter(message.kind === 'appendRequest' ? 64 + message.bytes.length : 256);
+  if (message.kind === 'appendRequest') return encodeAppendRequest(message);
+  const writer = new ByteWriter();
   writer.u32(message.membershipGeneration);
   switch (message.kind) {
     case 'greetingRequest':
@@ -58,17 +65,42 @@ export function encodeProposerMessage(message: ProposerMessage): Uint8Array {
       writer.u64(message.term).u64(message.startLsn);
       writeHistory(writer, message.termHistory);
       break;
-    case 'appendRequest':
-      writer.u64(message.term).u64(message.startLsn).u64(message.commitLsn).u64(message.truncateLsn);
-      writer.bytes(message.bytes);
-      break;
     default:
       unreachable(message);
   }
   return encodeFrame(TAG[message.kind], writer.finish());
 }
 
+const APPEND_HEADER_SIZE = FRAME_HEADER_SIZE + 4 + 4 * 8;
+
+/** Every commit makes one: the whole frame at once, so that its WAL is copied once. */
+const encodeAppendRequest = (message: AppendRequest): Uint8Array =>
+  new ByteWriter(APPEND_HEADER_SIZE + message.bytes.length)
+    .u32(APPEND_HEADER_SIZE - 4 + message.bytes.length)
+    .u8(TAG.appendRequest)
+    .u32(message.membershipGeneration)
+    .u64(message.term)
+    .u64(message.startLsn)
+    .u64(message.commitLsn)
+    .u64(message.truncateLsn)
+    .bytes(message.bytes)
+    .finish();
+
+const APPEND_RESPONSE_SIZE = FRAME_HEADER_SIZE + 4 + 4 * 8;
+
+const encodeAppendResponse = (message: AppendResponse): Uint8Array =>
+  new ByteWriter(APPEND_RESPONSE_SIZE)
+    .u32(APPEND_RESPONSE_SIZE - 4)
+    .u8(TAG.appendResponse)
+    .u32(message.membershipGeneration)
+    .u64(message.term)
+    .u64(message.flushLsn)
+    .u64(message.durableLsn)
+    .u64(message.commitLsn)
+    .finish();
+
 export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
+  if (message.kind === 'appendResponse') return encodeAppendResponse(message);
   const writer = new ByteWriter(128);
   if (message.kind === 'sessionRefused') {
     writer.u8(REFUSAL_CODES.indexOf(message.code)).text(message.reason);
@@ -86,9 +118,6 @@ export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
         .u64(message.flushLsn)
         .u64(message.truncateLsn);
       writeHistory(writer, message.termHistory);
-      break;
-    case 'appendResponse':
-      writer.u64(message.term).u64(message.flushLsn).u64(message.durableLsn).u64(message.commitLsn);
       break;
     default:
       unreachable(message);

@@ -79,7 +79,7 @@ export interface VoteResponse {
 export interface AppendResponse {
   readonly kind: 'appendResponse';
   readonly membershipGeneration: number;
-  /** The acceptor's term. Above the proposer's it deposes, and the positions mean nothing to that proposer. */
+  /** The acceptor's term. In the answer to a message of an earlier term it stands alone: the positions are `Lsn.ZERO`. */
   readonly term: Term;
   /** The last record that is durable here ends at it. */
   readonly flushLsn: Lsn;

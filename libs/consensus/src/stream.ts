@@ -3,6 +3,7 @@ import { Lsn, type SafekeeperId, assert } from '@neon/kernel';
 import { APPEND_SIZE_MAX, type AppendRequest, type AppendResponse } from './message';
 import { quorumLsn } from './quorum';
 import type {
+  Peer,
   Phase,
   ProposerEffect,
   ProposerInput,
@@ -63,6 +64,12 @@ export function onAppendResponse(
 ): ProposerStep {
   const peer = state.peers.get(safekeeper);
   if (peer?.kind !== 'streaming' || message.term !== state.term) return { state, effects: [] };
+  // The answer to something this proposer said in an earlier term: the peer lives, and has confirmed nothing by it.
+  if (message.flushLsn === Lsn.ZERO)
+    return {
+      state: { ...state, peers: new Map(state.peers).set(safekeeper, { ...peer, heardTick: state.tick }) },
+      effects: [],
+    };
   const heard: StreamingPeer = {
     ...peer,
     flushLsn: Lsn.max(peer.flushLsn ?? Lsn.ZERO, message.flushLsn),
@@ -96,6 +103,7 @@ function confirmed(state: ProposerState, lsnOf: (peer: StreamingPeer) => Lsn): L
 /** P6. */
 export function wantsWal(state: ProposerState): boolean {
   if (state.phase.kind !== 'leading' || state.commitLsn < state.phase.termStartLsn) return false;
+  if (state.window.endLsn - state.commitLsn < UNCOMMITTED_MAX) return true;
   const quorumDurableLsn = quorumLsn(confirmed(state, (peer) => peer.durableLsn));
   return state.window.endLsn - Lsn.max(state.commitLsn, quorumDurableLsn) < UNCOMMITTED_MAX;
 }
@@ -125,12 +133,13 @@ export function onFetched(state: ProposerState, input: ProposerInput & { kind: '
 /** Sends each safekeeper what it may have, and asks for WAL that is no longer, or not yet, in memory. */
 export function pump(state: ProposerState): ProposerStep {
   const effects: ProposerEffect[] = [];
-  const peers = new Map(state.peers);
+  let peers: Map<SafekeeperId, Peer> | undefined;
   for (const [safekeeper, peer] of state.peers) {
     if (peer.kind !== 'streaming') continue;
-    peers.set(safekeeper, pumpOne(state, safekeeper, peer, effects));
+    const next = pumpOne(state, safekeeper, peer, effects);
+    if (next !== peer) peers = (peers ?? new Map(state.peers)).set(safekeeper, next);
   }
-  return after(effects, considerFetch({ ...state, peers }));
+  return after(effects, considerFetch(peers === undefined ? state : { ...state, peers }));
 }
 
 function pumpOne(
@@ -144,11 +153,19 @@ function pumpOne(
     const room = IN_FLIGHT_MAX - (nextLsn - peer.durableLsn);
     const bytes = room <= 0 ? NOTHING : wal(state, nextLsn);
     if (bytes.length === 0) break;
-    effects.push({ kind: 'send', safekeeper, message: appendRequest(state, nextLsn, bytes) });
+    effects.push({ kind: 'send', safekeeper, message: sameOrNew(effects, appendRequest(state, nextLsn, bytes)) });
     nextLsn = Lsn.advance(nextLsn, bytes.length);
   }
   if (nextLsn === peer.nextLsn) return peer;
   return { ...peer, nextLsn, sentCommitLsn: state.commitLsn, sentTick: state.tick };
+}
+
+/** A message that was just made for another safekeeper, when it says the same: the shell encodes it once. */
+function sameOrNew(effects: readonly ProposerEffect[], request: AppendRequest): AppendRequest {
+  const last = effects.at(-1);
+  if (last?.kind !== 'send' || last.message.kind !== 'appendRequest') return request;
+  const { message } = last;
+  return message.startLsn === request.startLsn && message.bytes.length === request.bytes.length ? message : request;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -187,7 +204,7 @@ const appendRequest = (state: ProposerState, startLsn: Lsn, bytes: Uint8Array): 
 
 /** P7: reads for the safekeeper that lags most, one read at a time. */
 export function considerFetch(state: ProposerState): ProposerStep {
-  if (state.fetch.kind === 'waiting') return { state, effects: [] };
+  if (state.fetch.kind === 'waiting' || (state.fetch.kind === 'none' && !someLag(state))) return { state, effects: [] };
   const lagging = [...state.peers.values()].flatMap((peer) =>
     peer.kind === 'streaming' && peer.nextLsn < state.window.startLsn ? [peer] : [],
   );
@@ -204,6 +221,13 @@ export function considerFetch(state: ProposerState): ProposerStep {
   };
 }
 
+/** Behind what memory holds. */
+function someLag(state: ProposerState): boolean {
+  for (const peer of state.peers.values())
+    if (peer.kind === 'streaming' && peer.nextLsn < state.window.startLsn) return true;
+  return false;
+}
+
 /** A safekeeper that holds all WAL below the window: the one that gave the vote, or whoever has confirmed most since. */
 function donor(state: ProposerState): SafekeeperId {
   const phase = leading(state);
@@ -213,7 +237,5 @@ function donor(state: ProposerState): SafekeeperId {
   return streaming.includes(phase.donor) ? phase.donor : (streaming[0] ?? phase.donor);
 }
 
-const after = (effects: readonly ProposerEffect[], step: ProposerStep): ProposerStep => ({
-  state: step.state,
-  effects: [...effects, ...step.effects],
-});
+const after = (effects: readonly ProposerEffect[], step: ProposerStep): ProposerStep =>
+  effects.length === 0 ? step : { state: step.state, effects: [...effects, ...step.effects] };

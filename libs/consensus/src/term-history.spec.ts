@@ -42,6 +42,39 @@ describe('a term history', () => {
   });
 });
 
+describe('a term in which nothing was written', () => {
+  const listed = history([0, 10], [1, 10], [3, 50], [4, 50], [5, 50], [7, 90]);
+
+  test('is dropped when the next one begins, the first and the last entry never (H3)', () => {
+    expect(TermHistory.compact(listed)).toEqual(history([0, 10], [1, 10], [5, 50], [7, 90]));
+    expect(TermHistory.append(listed, Term.of(8), Lsn.of(90))).toEqual(history([0, 10], [1, 10], [5, 50], [8, 90]));
+    expect(TermHistory.compact(history([0, 10]))).toEqual(history([0, 10]));
+  });
+
+  test('changes no term of the log, wherever it ends (H3)', () => {
+    for (let end = 10; end < 100; end++)
+      expect(TermHistory.termAt(TermHistory.compact(listed), Lsn.of(end))).toBe(
+        TermHistory.termAt(listed, Lsn.of(end)),
+      );
+  });
+
+  test('does not part two logs, whoever lists it (H2, H3)', () => {
+    const compacted = history([0, 10], [1, 10], [5, 50], [7, 90]);
+    expect(TermHistory.commonPoint(TermHistory.append(compacted, Term.of(9), Lsn.of(95)), log(listed, 95))).toBe(95);
+    expect(TermHistory.commonPoint([...listed, { term: Term.of(9), startLsn: Lsn.of(95) }], log(compacted, 95))).toBe(
+      95,
+    );
+    // The end of the log is where a term begins that its leader had dropped.
+    expect(TermHistory.commonPoint(compacted, log(history([0, 10], [1, 10], [3, 50], [4, 50]), 50))).toBe(50);
+  });
+
+  test('does not make the history grow: elections alone never fill it (H3)', () => {
+    let elected = TermHistory.start(Lsn.of(10));
+    for (let term = 1; term <= 100_000; term++) elected = TermHistory.append(elected, Term.of(term), Lsn.of(10));
+    expect(elected).toEqual(history([0, 10], [100_000, 10]));
+  });
+});
+
 describe('the common point of two logs', () => {
   const leader = history([0, 10], [1, 10], [2, 50], [5, 80]);
 
@@ -70,12 +103,16 @@ describe('the common point of two logs', () => {
 
   /** Logs grown by random elections, as sets of (LSN, term) of every byte: the model that H2 speaks of. */
   test('is where the bytes of two logs first differ, for any leader and follower of one timeline (H2)', () => {
-    const fork = fc.record({ at: fc.nat(30), rest: fc.array(fc.nat(12), { maxLength: 5 }) });
+    // Many terms write nothing; and each history may be one that still lists them.
+    const length = fc.oneof(fc.constant(0), fc.nat(12));
+    const isListed = fc.boolean();
+    const fork = fc.record({ at: fc.nat(30), rest: fc.array(length, { maxLength: 5 }), isListed });
     fc.assert(
-      fc.property(fc.array(fc.nat(12), { maxLength: 6 }), fork, fork, (base, one, two) => {
+      fc.property(fc.array(length, { maxLength: 6 }), fork, fork, (base, one, two) => {
         const first = grow(base, one, 100);
         const second = grow(base, two, 200);
-        const leading = TermHistory.append(first.termHistory, Term.of(999), first.flushLsn);
+        const entry = { term: Term.of(999), startLsn: first.flushLsn };
+        const leading = TermHistory.of([...first.termHistory, entry]);
         const common = TermHistory.commonPoint(leading, second);
         let expected = 0;
         while (
@@ -88,18 +125,24 @@ describe('the common point of two logs', () => {
     );
   });
 
-  function grow(base: readonly number[], fork: { at: number; rest: readonly number[] }, termBase: number) {
+  function grow(
+    base: readonly number[],
+    fork: { at: number; rest: readonly number[]; isListed: boolean },
+    termBase: number,
+  ) {
+    const append = (history: TermHistory, term: Term, startLsn: Lsn) =>
+      fork.isListed ? TermHistory.of([...history, { term, startLsn }]) : TermHistory.append(history, term, startLsn);
     let termHistory = TermHistory.start(Lsn.ZERO);
     let endLsn = 0;
     base.forEach((length, index) => {
-      termHistory = TermHistory.append(termHistory, Term.of(index + 1), Lsn.of(endLsn));
+      termHistory = append(termHistory, Term.of(index + 1), Lsn.of(endLsn));
       endLsn += length;
     });
     // A fork leaves the shared log somewhere, and later terms of its own follow.
     endLsn = Math.min(endLsn, fork.at);
     termHistory = TermHistory.upTo(termHistory, Lsn.of(endLsn));
     fork.rest.forEach((length, index) => {
-      termHistory = TermHistory.append(termHistory, Term.of(termBase + index), Lsn.of(endLsn));
+      termHistory = append(termHistory, Term.of(termBase + index), Lsn.of(endLsn));
       endLsn += length;
     });
     return { termHistory, flushLsn: Lsn.of(endLsn) };

@@ -8,6 +8,9 @@
  *   H2  `commonPoint(leader, follower)` is the largest LSN at or below the follower's end up to which both logs hold the
  *       same bytes. It is undefined only for logs that cannot belong to one timeline.
  *
+ *   H3  A history grows with terms that wrote WAL, not with elections: `append` drops terms in which nothing was written.
+ *       No byte belongs to them, so two histories are compared without them, whoever still lists them.
+ *
  * @example
  *   const history = TermHistory.append(TermHistory.start(Lsn.parse('0/10')), Term.of(1), Lsn.parse('0/10'));
  *   TermHistory.termAt(history, Lsn.parse('0/20')) // 1
@@ -63,7 +66,13 @@ export const TermHistory = {
   append(history: TermHistory, term: Term, startLsn: Lsn): TermHistory {
     const entry = { term, startLsn };
     assert(isAfter(TermHistory.last(history), entry), `H1: ${describe(entry)} follows the last term`);
-    return [...history, entry];
+    return TermHistory.compact([...history, entry]);
+  },
+
+  /** H3. The first entry says where the timeline begins and stays; so does the last, which has no end yet. */
+  compact(history: TermHistory): TermHistory {
+    const [first, ...rest] = history;
+    return [first, ...rest.filter((entry, index) => entry.startLsn !== rest[index + 1]?.startLsn)];
   },
 
   equal: (a: TermHistory, b: TermHistory): boolean =>
@@ -71,11 +80,12 @@ export const TermHistory = {
 
   /** Where a follower's log stops being a prefix of the leader's; see H2. */
   commonPoint(leader: TermHistory, follower: LogPosition): Lsn | undefined {
-    const reached = TermHistory.upTo(follower.termHistory, follower.flushLsn);
+    const leading = TermHistory.compact(leader);
+    const reached = TermHistory.compact(TermHistory.upTo(follower.termHistory, follower.flushLsn));
     let shared = 0;
-    while (shared < reached.length && same(leader[shared], reached[shared])) shared++;
+    while (shared < reached.length && same(leading[shared], reached[shared])) shared++;
     if (shared === 0) return undefined;
-    const leaderNext = leader[shared];
+    const leaderNext = leading[shared];
     const followerNext = reached[shared];
     // One term has one start: the same term at two places means that these are not logs of one timeline.
     if (leaderNext !== undefined && leaderNext.term === followerNext?.term) return undefined;

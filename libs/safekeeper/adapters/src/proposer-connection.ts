@@ -31,8 +31,8 @@ export interface ProposerConnectionContext {
 const GREETING_TIMEOUT_MS = 10_000;
 /** A greeting with a token fits easily; until it is verified, a stranger may make us hold no more. */
 const GREETING_BYTES_MAX = 16 * 1024;
-/** Answers are small; this many bytes unread mean that the peer has stopped reading. */
-const UNSENT_BYTES_MAX = 1024 * 1024;
+/** Answers are small but for one with a long history; this many bytes unread mean that the peer has stopped reading. */
+const UNSENT_BYTES_MAX = FRAME_SIZE_MAX + 1024 * 1024;
 
 export function serveProposer(socket: Socket, context: ProposerConnectionContext): void {
   const connection = new ProposerConnection(socket, context);
