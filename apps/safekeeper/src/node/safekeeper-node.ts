@@ -74,7 +74,7 @@ export class SafekeeperNode {
         },
         incarnationRefused: (key, incarnation) => {
           logger.error({ ...key, incarnation, here: directory.identity.incarnation }, 'timeline lost with its disk');
-          countRefusedIncarnation();
+          countRefusedIncarnation(1);
         },
       },
       (delayMs, run) => void setTimeout(run, delayMs).unref(),

@@ -1,7 +1,7 @@
 /** Gauges of a safekeeper, read when the metrics are. Over timelines they show the sum, or the worst. */
 import type { AcceptorState } from '@neon/consensus';
 import type { Safekeeper } from '@neon/safekeeper-core';
-import { gauge, meter } from '@neon/telemetry';
+import { counter, gauge, meter } from '@neon/telemetry';
 import type { TcpListener } from './tcp-listener';
 
 const named = (name: string, description: string) => ({
@@ -9,6 +9,11 @@ const named = (name: string, description: string) => ({
   name: `neon_safekeeper_${name}`,
   description,
 });
+
+/** Each one is a timeline that lacks a member until somebody gives it another: worth an alarm. */
+export const countRefusedIncarnation = counter(
+  named('incarnation_refusals_total', 'Timelines asked for that a lost disk has taken with it'),
+);
 
 export function observe(
   safekeeper: Safekeeper,
