@@ -162,6 +162,11 @@ it('answers what it does not understand or allow with a code', async () => {
   expect(await call('GET', `${timelines}/${MAIN}/lsn-at?timestamp=yesterday`)).toMatchObject({ status: 400 });
 });
 
+it('has its data directory for itself', async () => {
+  const second = startPageserver(config, createLogger('pageserver', 'silent'));
+  await expect(second).rejects.toMatchObject({ code: 'DirectoryInUse' });
+});
+
 it('writes layers out on request, and has its timelines after a restart', async () => {
   const before = await call('POST', `${timelines}/${MAIN}/checkpoint`);
   expect(before.status).toBe(200);

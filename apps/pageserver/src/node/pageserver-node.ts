@@ -1,6 +1,7 @@
 /** One running pageserver: its timelines, its page port, what feeds it WAL; and the order they begin and end in. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type DirectoryLock, lockDirectory } from '@neon/directory-lock';
 import { Bus } from '@neon/messaging';
 import {
   BackgroundTasks,
@@ -43,10 +44,23 @@ export class PageserverNode {
       readonly pages: PageServer;
       readonly background: BackgroundTasks;
       readonly openFiles: OpenFiles;
+      readonly lock: DirectoryLock;
     },
   ) {}
 
+  /** The data directory is this process's alone before anything in it is read. @throws Refusal `DirectoryInUse` */
   static async open(config: Config, logger: Logger): Promise<PageserverNode> {
+    await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+    const lock = await lockDirectory(config.dataDir);
+    try {
+      return await PageserverNode.openLocked(config, logger, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private static async openLocked(config: Config, logger: Logger, lock: DirectoryLock): Promise<PageserverNode> {
     const tokens = await TokenVerifier.fromPem(await readFile(config.tokenPublicKeyFile, 'utf8'));
     const token = (await readFile(config.storageTokenFile, 'utf8')).trim();
     const bus = await Bus.connect({
@@ -70,7 +84,13 @@ export class PageserverNode {
     for (const major of await templates.majors())
       background.run(`import of Postgres ${major}`, async () => void (await templates.get(major)));
     const housekeeping = new Housekeeping(pageserver, logger);
-    return new PageserverNode(config, pageserver, tokens, feeds, housekeeping, { bus, pages, background, openFiles });
+    return new PageserverNode(config, pageserver, tokens, feeds, housekeeping, {
+      bus,
+      pages,
+      background,
+      openFiles,
+      lock,
+    });
   }
 
   get id(): number {
@@ -102,6 +122,7 @@ export class PageserverNode {
     await this.parts.background.settled();
     await this.parts.openFiles.closeAll();
     await this.parts.bus.close();
+    await this.parts.lock.release();
   }
 }
 
