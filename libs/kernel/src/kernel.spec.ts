@@ -31,6 +31,26 @@ describe('crc32c', () => {
     const padded = new TextEncoder().encode('xxx123456789yy');
     expect(crc32c(padded, 3, 12)).toBe(0xe3069283);
   });
+
+  test('sums of any length and position equal those of the definition', () => {
+    const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 2_654_435_761) >>> 13);
+    const byDefinition = (from: number, to: number): number => {
+      let crc = 0xffff_ffff;
+      for (const byte of bytes.subarray(from, to)) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+      }
+      return (crc ^ 0xffff_ffff) >>> 0;
+    };
+    for (let length = 0; length < 400; length++)
+      for (const from of [0, 1, 7]) expect(crc32c(bytes, from, from + length)).toBe(byDefinition(from, from + length));
+    for (const [from, to] of [
+      [0, 49_152],
+      [3, 49_156],
+      [5, 70_000],
+    ] as const)
+      expect(crc32c(bytes, from, to)).toBe(byDefinition(from, to));
+  });
 });
 
 describe('frames', () => {
