@@ -2,8 +2,9 @@
  * Files that are either there as a whole or not at all.
  *
  *   DF1  `replaceFile` leaves the former content or all of the latter, whenever the power goes.
+ *   DF2  `writeAll` writes all of it or throws: a single write may end early, as it does just before a disk is full.
  */
-import { open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes the names in a directory durable. */
@@ -14,6 +15,12 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
+}
+
+/** DF2. */
+export async function writeAll(file: Pick<FileHandle, 'write'>, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length;)
+    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
 }
 
 export async function replaceFile(path: string, content: Uint8Array): Promise<void> {

@@ -20,7 +20,7 @@ import {
   decodeControlFile,
   encodeControlFile,
 } from '@neon/safekeeper-core';
-import { replaceFile, syncDirectory } from './durable-file';
+import { replaceFile, syncDirectory, writeAll } from './durable-file';
 import { CONTROL_FILE, FileTimelineStore } from './file-timeline-store';
 import { SegmentFiles, isMissing } from './segment-files';
 
@@ -175,7 +175,7 @@ async function rewrite(files: SegmentFiles, range: { readonly startLsn: Lsn; rea
     const bytes = chunk.subarray(0, range.endLsn - lsn);
     const file = await files.openForWriting(files.numberOf(lsn));
     try {
-      await file.write(bytes, 0, bytes.length, lsn % files.segmentSize);
+      await writeAll(file, bytes, lsn % files.segmentSize);
     } finally {
       await file.close();
     }

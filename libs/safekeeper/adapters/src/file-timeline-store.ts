@@ -10,7 +10,7 @@ import type { DurableAcceptorState } from '@neon/consensus';
 import { Corrupt, Lsn, Unavailable, assert } from '@neon/kernel';
 import { TimelineStore, type TimelineStoreEvents, type WalWrite, encodeControlFile } from '@neon/safekeeper-core';
 import { counter, secondsHistogram } from '@neon/telemetry';
-import { replaceFile } from './durable-file';
+import { replaceFile, writeAll } from './durable-file';
 import type { SegmentFiles } from './segment-files';
 
 export const CONTROL_FILE = 'safekeeper.control';
@@ -133,10 +133,7 @@ export class FileTimelineStore extends TimelineStore {
     const offset = lsn % this.files.segmentSize;
     const { bytesWritten } = await file.writev(buffers as Uint8Array[], offset);
     // A short write happens on a full disk; the next one then tells the reason.
-    for (let written = bytesWritten; written < size;) {
-      const rest = Buffer.concat(buffers).subarray(written);
-      written += (await file.write(rest, 0, rest.length, offset + written)).bytesWritten;
-    }
+    if (bytesWritten < size) await writeAll(file, Buffer.concat(buffers).subarray(bytesWritten), offset + bytesWritten);
     this.prepareNext(lsn);
   }
 

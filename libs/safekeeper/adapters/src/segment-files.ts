@@ -4,6 +4,8 @@
  *   SF1  A segment file has its full size when its name appears, and holds zeros where no WAL was written.
  *   SF2  `cut` leaves zeros or no file beyond `endLsn`; when it is interrupted, what is left beyond is never reached
  *        from below by a scan, because it goes from the end towards `endLsn`.
+ *   SF3  Nothing is written to a segment whose name may not be durable. A sync that failed is not tried again: the next one
+ *        may succeed without having brought to the disk what the first one lost.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
@@ -11,16 +13,18 @@ import { join } from 'node:path';
 import { TermHistory, type DurableAcceptorState } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
 import { type PostgresMajor, WAL_PAGE_SIZE, WalSegment, encodePageHeader } from '@neon/postgres';
-import { syncDirectory } from './durable-file';
+import { syncDirectory, writeAll } from './durable-file';
 
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 export class SegmentFiles {
   readonly segmentSize: number;
+  private nameFailure: Error | undefined;
 
   constructor(
     readonly directory: string,
     private readonly control: DurableAcceptorState,
+    private readonly syncNames: (directory: string) => Promise<void> = syncDirectory,
   ) {
     this.segmentSize = control.identity.walSegmentSize;
   }
@@ -46,6 +50,7 @@ export class SegmentFiles {
   /** For writes that are durable when they return. Makes the file when there is none. */
   async openForWriting(number: number): Promise<FileHandle> {
     const flags = constants.O_RDWR | constants.O_DSYNC;
+    if (this.nameFailure !== undefined) throw this.nameFailure;
     try {
       return await open(this.pathOf(number), flags);
     } catch (error) {
@@ -77,14 +82,19 @@ export class SegmentFiles {
       await file.truncate(this.segmentSize);
       if (zeroFill)
         for (let at = 0; at < this.segmentSize; at += ZEROS.length)
-          await file.write(ZEROS, 0, Math.min(ZEROS.length, this.segmentSize - at), at);
+          await writeAll(file, ZEROS.subarray(0, this.segmentSize - at), at);
       await this.writeLeadIn(file, number);
       await file.sync();
     } finally {
       await file.close();
     }
     await rename(temporary, path);
-    await syncDirectory(this.directory);
+    try {
+      await this.syncNames(this.directory);
+    } catch (cause) {
+      this.nameFailure = new Error(`the name of ${path} may not be durable`, { cause });
+      throw this.nameFailure;
+    }
   }
 
   /** The headers that Postgres' tools look for before the first WAL of a timeline that begins within this segment. */
@@ -97,12 +107,7 @@ export class SegmentFiles {
     const pageLsn = Lsn.of(startLsn - (startLsn % WAL_PAGE_SIZE));
     for (const lsn of new Set([segmentLsn, pageLsn])) {
       if (lsn === startLsn) continue;
-      await file.write(
-        encodePageHeader(format, { lsn, systemId, timelineId: 1, remaining: 0 }),
-        0,
-        null,
-        lsn - segmentLsn,
-      );
+      await writeAll(file, encodePageHeader(format, { lsn, systemId, timelineId: 1, remaining: 0 }), lsn - segmentLsn);
     }
   }
 
