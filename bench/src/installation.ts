@@ -1,12 +1,16 @@
 /** The running installation that is measured: found through `./neon status --json`, used through its public doors. */
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApiClient } from '@neondatabase/api-client';
 import { HostStatus } from '@neon/compute-contract';
 import { Client } from 'pg';
 import { z } from 'zod';
+
+/** Where the installation keeps its keys and settings; `./neon bench` names it. */
+export const home = (): string => process.env['NEON_HOME'] ?? resolve(CHECKOUT, '.neon');
 
 export const CHECKOUT = resolve(__dirname, '../..');
 const NEON = resolve(CHECKOUT, 'neon');
@@ -134,3 +138,11 @@ export function runProgram(
     );
   });
 }
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });

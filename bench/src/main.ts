@@ -1,13 +1,15 @@
-/** `./neon bench [suite] [--json]`: measures the running installation. */
+/** `./neon bench [suite] [--json]`: measures the running installation, and what needs none: redo. */
 import { cpus } from 'node:os';
 import { branch } from './branch';
 import { coldStart } from './cold-start';
 import { commit } from './commit';
+import { getpage } from './getpage';
 import { hydration } from './hydration';
 import { ingest } from './ingest';
+import { redo } from './redo';
 import type { Row, Suite } from './row';
 
-const SUITES: readonly Suite[] = [coldStart, branch, commit, hydration, ingest];
+const SUITES: readonly Suite[] = [coldStart, branch, commit, getpage, hydration, ingest, redo];
 
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.version}`;
 

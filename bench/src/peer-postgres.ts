@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:net';
 import {
   BOOTSTRAP_SUPERUSER,
   type Distribution,
@@ -13,7 +12,7 @@ import {
   postgresUser,
   startPostgres,
 } from '@neon/postgres-server';
-import { CHECKOUT, runProgram } from './installation';
+import { CHECKOUT, freePort, runProgram } from './installation';
 
 const RECEIVERS = ['receiver_1', 'receiver_2', 'receiver_3'];
 
@@ -117,11 +116,3 @@ export class PeerPostgres {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
