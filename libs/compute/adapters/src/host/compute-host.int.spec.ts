@@ -4,17 +4,18 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeRole, ComputeSpec } from '@neon/compute-contract';
 import type { EndReason } from '@neon/compute-core';
 import { SystemId, TenantId, TimelineId } from '@neon/kernel';
-import { ensureTemplate, findDistributions, postgresUser } from '@neon/postgres-server';
+import { distributionOf, ensureTemplate, findDistributions, postgresUser, startPostgres } from '@neon/postgres-server';
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
 import { ComputeHost } from './compute-host';
 import { computePaths } from './compute-paths';
+import { freePort } from './free-port';
 import type { HostEnvironment } from './launch';
 import { TestPageserver } from './test-pageserver';
 import { TestSafekeeper } from './test-safekeeper';
@@ -326,14 +327,35 @@ describe('a start', () => {
     pagePort = await pageserver.start(pagePort);
   });
 
-  it('removes what a killed host left', async () => {
+  it('of a second host over the same directory is refused, and harms nobody (H4)', async () => {
     await host.start(spec());
-    const pid = postmasterPid();
-    const second = await ComputeHost.open({ environment, onEnded: () => undefined });
-    await until('the old Postgres is gone', () => !existsSync(`/proc/${pid}`));
+    const second = ComputeHost.open({ environment, onEnded: () => undefined });
+    await expect(second).rejects.toMatchObject({ code: 'DirectoryInUse' });
+    expect(host.states()).toMatchObject([{ status: 'running' }]);
+  });
+
+  it('of a host removes what a killed one left, Postgres too, by whatever path it is told (H3)', async () => {
+    await host.close();
+    mkdirSync(dirname(dataDir()), { recursive: true });
+    execFileSync('cp', ['-a', template, dataDir()]);
+    const left = await startPostgres({
+      distribution: distributionOf(distributions, 17),
+      dataDir: dataDir(),
+      user,
+      settings: {
+        port: String(await freePort('127.0.0.1')),
+        listen_addresses: '127.0.0.1',
+        unix_socket_directories: '',
+      },
+      logFile: join(directory, 'left.log'),
+      timeoutMs: 20_000,
+    });
+    const link = join(directory, 'link');
+    symlinkSync(environment.dataDir, link);
+    const linked = { ...environment, dataDir: link };
+    host = await ComputeHost.open({ environment: linked, onEnded: () => undefined });
+    expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
     expect(existsSync(dataDir())).toBe(false);
-    await second.close();
-    await until('its crash is seen', () => ended.length > 0);
   });
 });
 

@@ -5,8 +5,9 @@
  *   H2  What an earlier incarnation of a compute still reports after its end changes nothing.
  *   H3  `open` ends and deletes what an earlier run of this host left; `close` stops every compute fast, and what is not
  *       down in time at once.
+ *   H4  One host at a time has a data directory, from before `open` looks into it until `close` is done or the process is.
  */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +24,7 @@ import {
   type Running,
   type StopMode,
 } from '@neon/compute-core';
+import { type DirectoryLock, lockDirectory } from '@neon/directory-lock';
 import { type Lsn, Refusal, unreachable } from '@neon/kernel';
 import { counter, secondsHistogram } from '@neon/telemetry';
 import { SpareDirectories } from '../directory/spare-directories';
@@ -89,21 +91,27 @@ export class ComputeHost {
   private lastRequest = 0;
   private isClosing = false;
 
-  private constructor(private readonly options: ComputeHostOptions) {
+  private constructor(
+    private readonly options: ComputeHostOptions,
+    private readonly lock: DirectoryLock,
+  ) {
     this.environment = { ...options.environment, spares: new SpareDirectories(sparesDir(options.environment.dataDir)) };
     this.ticker = setInterval(() => void this.refreshActivity(), ACTIVITY_MS);
   }
 
+  /** @throws Refusal `DirectoryInUse` to another host; Unavailable while processes of an earlier run do not end */
   static async open(options: ComputeHostOptions): Promise<ComputeHost> {
-    const { dataDir, log } = options.environment;
-    const directory = computesDir(dataDir);
-    mkdirSync(directory, { recursive: true });
-    await rm(sparesDir(dataDir), { recursive: true, force: true });
-    const { count: killed } = await killProcessesIn(directory);
-    const left = readdirSync(directory);
-    for (const name of left) await rm(join(directory, name), { recursive: true, force: true });
-    if (left.length > 0) log.warn({ killed, directories: left.length }, 'removed what an earlier run left');
-    return new ComputeHost(options);
+    mkdirSync(options.environment.dataDir, { recursive: true });
+    const dataDir = realpathSync(options.environment.dataDir);
+    const environment = { ...options.environment, dataDir };
+    const lock = await lockDirectory(dataDir);
+    try {
+      await removeLeftovers(environment);
+      return new ComputeHost({ ...options, environment }, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   /** @throws Refusal */
@@ -281,7 +289,18 @@ export class ComputeHost {
     await Promise.race([stopped, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     if (!isDown) await stopAll('immediate');
     await this.environment.spares.settled();
+    await this.lock.release();
   }
+}
+
+async function removeLeftovers({ dataDir, log }: ComputeHostOptions['environment']): Promise<void> {
+  const [computes, spares] = [computesDir(dataDir), sparesDir(dataDir)];
+  mkdirSync(computes, { recursive: true });
+  const killed = (await killProcessesIn(computes)) + (await killProcessesIn(spares));
+  await rm(spares, { recursive: true, force: true });
+  const left = readdirSync(computes);
+  for (const name of left) await rm(join(computes, name), { recursive: true, force: true });
+  if (left.length > 0) log.warn({ killed, directories: left.length }, 'removed what an earlier run left');
 }
 
 function failureOf(error: unknown): Failure {

@@ -34,10 +34,13 @@ export async function release(parts: ComputeParts): Promise<void> {
   await discard(parts);
 }
 
-/** Ends what works there and frees the names of a compute's files, which are kept when nobody can write to them any more. */
+/**
+ * Ends what works there and frees the names of a compute's files, once nobody can write to them any more.
+ * @throws Unavailable when a process there does not end; the files stay as they are
+ */
 export async function discard({ paths, spares }: Pick<ComputeParts, 'paths' | 'spares'>): Promise<void> {
-  const { areGone } = await killProcessesIn(paths.root);
-  if (areGone) await spares.keep(paths.data);
+  await killProcessesIn(paths.root);
+  await spares.keep(paths.data);
   await rm(paths.sockets, { recursive: true, force: true });
   await rm(paths.root, { recursive: true, force: true });
 }
