@@ -211,7 +211,7 @@ class ReplicationConnection {
           this.socket.write(encodeKeepalive({ endLsn, nowMs: Date.now() }));
         continue;
       }
-      const bytes = await timeline.read(sentLsn, Lsn.min(endLsn, Lsn.advance(sentLsn, READ_SIZE_MAX)));
+      const bytes = await timeline.read(sentLsn, Lsn.min(endLsn, Lsn.advance(sentLsn, READ_SIZE_MAX)), target.term);
       this.socket.cork();
       this.socket.write(encodeXLogDataHeader({ startLsn: sentLsn, endLsn, size: bytes.length, nowMs: Date.now() }));
       const hasRoom = this.socket.write(bytes);

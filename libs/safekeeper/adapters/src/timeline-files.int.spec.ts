@@ -265,6 +265,20 @@ describe('a timeline in files', () => {
     expect([term, termHistory.map((entry) => entry.term)]).toEqual([5, [0, 5]]);
   });
 
+  test('what is read for a term that passes meanwhile is not handed out (TL2)', async () => {
+    const { bytes } = makeWal(START_LSN, 50_000);
+    const timeline = await create(await start());
+    const leader = await lead(timeline);
+    leader.append(START_LSN, bytes);
+    await leader.until(() => timeline.state.durableLsn === START_LSN + bytes.length);
+    const { term, flushLsn } = timeline.state;
+    expect(await timeline.read(START_LSN, flushLsn, term)).toHaveLength(flushLsn - START_LSN);
+    const reading = timeline.read(START_LSN, flushLsn, term);
+    const next = lead(timeline, 2, START_LSN);
+    await expect(reading).rejects.toThrow('term 1 is over');
+    await next;
+  });
+
   test('a full disk stops acknowledgements, says so, and is overcome when there is room again', async () => {
     const { bytes, ends } = makeWal(START_LSN, 3 * SEGMENT_SIZE);
     const safekeeper = await start();

@@ -98,6 +98,11 @@ export class Timeline {
     else this.input({ kind: 'received', session, message });
   }
 
+  /** A quorum holds the log of `term` up to `endLsn`: it is committed, though its leader may not have lived to say so. */
+  chosen(term: Term, endLsn: Lsn): void {
+    this.input({ kind: 'chosen', term, endLsn });
+  }
+
   /** Saves in the control file what may lag there. */
   save(): void {
     if (this.cacheReaders === 0) this.cache.clear();
@@ -135,11 +140,18 @@ export class Timeline {
     return this.acceptor.flushLsn;
   }
 
-  /** WAL of `[startLsn, endLsn)` or its beginning; the caller keeps `endLsn` below `readableLsn`. */
-  async read(startLsn: Lsn, endLsn: Lsn): Promise<Uint8Array> {
+  /**
+   * WAL of `[startLsn, endLsn)` or its beginning; the caller keeps `endLsn` below `readableLsn`. While a disk is read the
+   * term may pass, and another leader may have written there since: then these are bytes of nobody's log (TL2).
+   *
+   * @throws Unavailable when the term is over, or the timeline failed
+   */
+  async read(startLsn: Lsn, endLsn: Lsn, term?: Term): Promise<Uint8Array> {
     const sizeMax = Math.min(READ_SIZE_MAX, endLsn - startLsn);
     assert(sizeMax > 0 && startLsn >= AcceptorState.startLsn(this.acceptor), 'TL2: reads lie within the WAL');
-    return this.cache.read(startLsn, sizeMax) ?? this.store.read(startLsn, sizeMax);
+    const bytes = this.cache.read(startLsn, sizeMax) ?? (await this.store.read(startLsn, sizeMax));
+    this.readableLsn(term);
+    return bytes;
   }
 
   async close(): Promise<void> {
