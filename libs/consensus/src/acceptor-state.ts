@@ -47,6 +47,8 @@ export type AcceptorInput =
       readonly recordEndLsn: Lsn;
       readonly truncationCount: number;
     }
+  /** Somebody who asked a quorum found that it holds the log of `term` up to `endLsn`, all of it accepted in that term. */
+  | { readonly kind: 'chosen'; readonly term: Term; readonly endLsn: Lsn }
   /** Now and then, and before a shutdown: save what may lag in the control file. */
   | { readonly kind: 'save' };
 

@@ -207,6 +207,21 @@ describe('an acceptor', () => {
     expect(state).toEqual(LED);
   });
 
+  test('takes what was chosen for committed, as far as it has it, and only of the term its log is of', () => {
+    const chosen = (term: number, endLsn: number): AcceptorInput => ({
+      kind: 'chosen',
+      term: Term.of(term),
+      endLsn: Lsn.of(endLsn),
+    });
+    expect(run(LED, chosen(5, 180)).state.commitLsn).toBe(180);
+    expect(run(LED, chosen(5, 300)).state.commitLsn).toBe(200);
+    expect(run(LED, chosen(4, 180)).state).toEqual(LED);
+    const voted = run(LED, vote(7)).state;
+    expect(run(voted, chosen(5, 180)).state.commitLsn).toBe(180);
+    const overtaken = run(voted, elected(150, history([0, 100], [5, 100], [7, 150]))).state;
+    expect(run(overtaken, chosen(5, 200)).state.commitLsn).toBe(100);
+  });
+
   test('saves its commit LSN when WAL enters another segment, without making anyone wait', () => {
     const { effects } = run(
       LED,

@@ -46,6 +46,8 @@ export const Acceptor = {
         return still({ ...state, writeLsn: input.endLsn, writeRecordLsn: input.recordEndLsn });
       case 'flushed':
         return onFlushed(state, input);
+      case 'chosen':
+        return onChosen(state, input);
       case 'save':
         return state.commitLsn > state.savedCommitLsn ? saveCommit(state) : still(state);
       default:
@@ -186,6 +188,12 @@ function onFlushed(state: AcceptorState, input: AcceptorInput & { kind: 'flushed
   });
   // After a vote for a later term there is nobody to tell: `leader` was cleared (A8).
   return withSave(next.leader === undefined ? still(next) : reply(next, next.leader, progress(next)));
+}
+
+/** As if its leader had said so; only while this log is that leader's, for then it is a prefix of what was chosen. */
+function onChosen(state: AcceptorState, { term, endLsn }: AcceptorInput & { kind: 'chosen' }): AcceptorStep {
+  if (TermHistory.last(state.termHistory).term !== term) return still(state);
+  return withSave(still(withCommit({ ...state, heardCommitLsn: Lsn.max(state.heardCommitLsn, endLsn) })));
 }
 
 /** A3. What is heard may be ahead of this log, which is a prefix of the leader's; so the smaller of both is committed. */

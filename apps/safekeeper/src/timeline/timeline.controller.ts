@@ -1,6 +1,6 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, UseGuards } from '@nestjs/common';
-import { Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
-import { TimelineCreate, type TimelineDetail, type TimelineList } from '@neon/safekeeper-contract';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Chosen, TimelineCreate, type TimelineDetail, type TimelineList } from '@neon/safekeeper-contract';
 import type { TimelineKey } from '@neon/safekeeper-core';
 import { SafekeeperNode } from '../node/safekeeper-node';
 import { ManagementGuard } from './management.guard';
@@ -35,6 +35,19 @@ export class TimelineController {
   @Get(':timelineId')
   get(@Param('tenantId') tenant: string, @Param('timelineId') timeline: string): TimelineDetail {
     return this.node.detail(this.node.safekeeper.get(keyOf(tenant, timeline)));
+  }
+
+  @Post(':timelineId/chosen')
+  @HttpCode(200)
+  chosen(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): TimelineDetail {
+    const { term, lsn } = Chosen.parse(body);
+    const found = this.node.safekeeper.get(keyOf(tenant, timeline));
+    found.chosen(Term.of(term), Lsn.parse(lsn));
+    return this.node.detail(found);
   }
 
   @Delete(':timelineId')

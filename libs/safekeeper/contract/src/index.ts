@@ -1,4 +1,5 @@
 export {
+  Chosen,
   MEMBERSHIP_GENERATION_FIRST,
   SafekeeperStatus,
   TimelineCreate,

@@ -7,6 +7,9 @@
  *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`;
  *          the safekeeper is another incarnation than `incarnation`: 409 `WrongIncarnation`
  *   GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
+ *   POST   /v1/tenants/:tenantId/timelines/:timelineId/chosen    Chosen → TimelineDetail
+ *          tells that a quorum holds the log of a term up to an LSN, each having accepted it in that term: it is committed.
+ *          Without effect where the term is another
  *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed
  *   GET    /healthz, GET /metrics                         without a token
  *
@@ -60,6 +63,9 @@ export const TimelineDetail = z.object({
   readers: z.array(z.object({ name: z.string(), sentLsn: lsnText, flushLsn: lsnText, applyLsn: lsnText })),
 });
 export type TimelineDetail = z.infer<typeof TimelineDetail>;
+
+export const Chosen = z.object({ term: z.number().int().nonnegative(), lsn: lsnText });
+export type Chosen = z.infer<typeof Chosen>;
 
 export const TimelineList = z.object({ timelines: z.array(TimelineDetail) });
 export type TimelineList = z.infer<typeof TimelineList>;
