@@ -26,6 +26,13 @@ let node: RunningControlPlane;
 let announcing: NodeJS.Timeout;
 let telemetry: Telemetry;
 
+/** What was logged as an error. */
+const errors: Record<string, unknown>[] = [];
+const watchedLogger = () =>
+  Object.assign(createLogger('control-plane', 'error'), {
+    error: (fields: object, msg: string): void => void errors.push({ ...fields, msg }),
+  });
+
 const file = (name: string, content: string): string => {
   writeFileSync(join(keys, name), content);
   return join(keys, name);
@@ -51,7 +58,7 @@ beforeAll(async () => {
     NEON_PROXY_DOMAIN: 'localhost',
     NEON_PROXY_PORT: '55432',
   });
-  node = await startControlPlane(config, createLogger('control-plane', 'error'));
+  node = await startControlPlane(config, watchedLogger());
 });
 afterAll(async () => {
   await node.close();
@@ -288,6 +295,68 @@ describe('branches', () => {
   });
 });
 
+describe('a branch of the head', () => {
+  afterEach(() => {
+    storage.flushLsns.clear();
+    storage.commitLsn = '0/2000000';
+  });
+
+  it('has what was acknowledged by a compute that was killed before it told the safekeepers what is committed', async () => {
+    const { projectId } = await project();
+    for (const [id, lsn] of [
+      [1, '0/2000100'],
+      [2, '0/2000200'],
+      [3, '0/2000000'],
+    ] as const)
+      storage.flushLsns.set(id, lsn);
+    const { data } = await client().createProjectBranch(projectId, {});
+    await settled(projectId);
+    expect((await client().getProjectBranch(projectId, data.branch.id)).data.branch).toMatchObject({
+      current_state: 'ready',
+      parent_lsn: '0/2000100',
+    });
+  });
+
+  it('waits while it cannot be known whether a commit was acknowledged', async () => {
+    const { projectId } = await project();
+    storage.flushLsns.set(1, '0/2000100');
+    storage.away.add(3);
+    const { data } = await client().createProjectBranch(projectId, {});
+    await until(async () => {
+      const [last] = (await client().listProjectOperations({ projectId, limit: 1 })).data.operations;
+      return last?.error?.includes('from 0/2000000 to 0/2000100 may be committed') === true;
+    });
+    storage.away.clear();
+    await settled(projectId);
+    expect((await client().getProjectBranch(projectId, data.branch.id)).data.branch.parent_lsn).toBe('0/2000000');
+  });
+});
+
+describe('a safekeeper that lost its disk', () => {
+  const putsTo = (id: number, from: number) =>
+    storage.requests.slice(from).filter((line) => new RegExp(`^safekeeper-${id} PUT`).test(line)).length;
+
+  it('is never given its branches again, gets those it never had, and does not hold up the others', async () => {
+    const { projectId, branchId } = await project();
+    const logged = errors.length;
+    storage.loseDisk(2);
+    await until(() => errors.slice(logged).some((line) => line['branchId'] === branchId));
+    const branch = errors.slice(logged).filter((line) => line['branchId'] === branchId);
+    expect(branch).toMatchObject([{ safekeeperId: 2, msg: 'a safekeeper lost a branch: it stays out of it' }]);
+    expect([...storage.safekeeperTimelines.keys()].filter((key) => key.startsWith('safekeeper-2 '))).toEqual([]);
+    const before = storage.requests.length;
+    const { data } = await client().createProjectBranch(projectId, {});
+    await settled(projectId);
+    expect((await client().getProjectBranch(projectId, data.branch.id)).data.branch.current_state).toBe('ready');
+    expect(putsTo(2, before)).toBe(1);
+    const metrics = await (await fetch(`http://127.0.0.1:${node.httpPort}/metrics`)).text();
+    expect(metrics).toMatch(/neon_control_plane_lost_timeline_members(\{.*\})? [1-9]/);
+    await client().deleteProject(projectId);
+    await settled(projectId).catch(() => undefined);
+    expect(errors.slice(logged).filter((line) => line['branchId'] === branchId)).toHaveLength(1);
+  });
+});
+
 describe('roles and databases', () => {
   it('are created, listed, applied to the running compute, reset and deleted', async () => {
     const { projectId, branchId } = await project();
@@ -453,7 +522,7 @@ describe('a restart of the control plane', () => {
     const { data } = await client().createProject({ project: { name: 'interrupted' } });
     await until(() => storage.requests.some((request) => request.includes('safekeeper-1 PUT')));
     await node.close();
-    node = await startControlPlane(config, createLogger('control-plane', 'error'));
+    node = await startControlPlane(config, watchedLogger());
     host.delayMs = 0;
     expect((await settled(data.project.id)).map(({ status }) => status)).toEqual(['finished', 'finished']);
     expect((await client().getProject(data.project.id)).data.project.name).toBe('interrupted');

@@ -21,6 +21,7 @@ import {
   type StoredBranch,
   SystemClock,
   SystemRandom,
+  TimelineMembers,
   migrate,
   openDatabase,
   readMigrations,
@@ -40,7 +41,7 @@ import {
 import { CommandHandler, ProjectionRunner } from '@neon/event-sourcing';
 import { Bus } from '@neon/messaging';
 import { TokenIssuer } from '@neon/service-token';
-import type { Logger } from '@neon/telemetry';
+import { type Logger, gauge } from '@neon/telemetry';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config';
 
@@ -106,13 +107,23 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
   const nodes = new StorageNodes(database);
   await nodes.load();
-  const storage = new HttpBranchStorage(nodes, client, {
+  const storage = new HttpBranchStorage(nodes, new TimelineMembers(database), client, {
     safekeeperCount: config.safekeeperCount,
     onIncomplete: (address, safekeeperIds) => {
       logger.warn({ ...address, safekeeperIds }, 'safekeepers were away when a branch was made: they get it later');
       care.incomplete();
     },
+    onLost: (address, safekeeperId, reason) =>
+      logger.error({ ...address, safekeeperId, reason }, 'a safekeeper lost a branch: it stays out of it'),
   });
+  gauge(
+    {
+      component: 'control-plane',
+      name: 'neon_control_plane_lost_timeline_members',
+      description: 'Safekeepers that lost a branch which they had, counted for each branch',
+    },
+    () => storage.lostCount,
+  );
   const care = new StorageCare(
     storage,
     clock,

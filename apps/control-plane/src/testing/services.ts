@@ -20,6 +20,7 @@ import {
 } from '@neon/postgres-server';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
@@ -89,6 +90,10 @@ export class FakeStorage {
   readonly safekeeperTimelines = new Map<string, unknown>();
   readonly requests: string[] = [];
   commitLsn = '0/2000000';
+  /** What safekeepers hold beyond what they know to be committed, by their id. */
+  readonly flushLsns = new Map<number, string>();
+  /** Of each safekeeper's data directory. */
+  readonly incarnations = new Map(SAFEKEEPER_IDS.map((id) => [id, randomUUID() as string]));
   /** Before each answer to a PUT. */
   delayMs = 0;
   /** Safekeepers that answer 503. */
@@ -124,8 +129,16 @@ export class FakeStorage {
     bus.signal(pageserverAlive, { pageserverId: 1, host, pagePort: 1, httpPort: this.ports.get('pageserver') ?? 0 });
     for (const safekeeperId of SAFEKEEPER_IDS) {
       const httpPort = this.ports.get(`safekeeper-${safekeeperId}`) ?? 0;
-      bus.signal(safekeeperAlive, { safekeeperId, host, proposerPort: 1, replicationPort: 2, httpPort });
+      const incarnation = this.incarnations.get(safekeeperId);
+      bus.signal(safekeeperAlive, { safekeeperId, incarnation, host, proposerPort: 1, replicationPort: 2, httpPort });
     }
+  }
+
+  /** Its data directory is empty when it comes back. */
+  loseDisk(safekeeperId: number): void {
+    this.incarnations.set(safekeeperId, randomUUID());
+    for (const key of this.safekeeperTimelines.keys())
+      if (key.startsWith(`safekeeper-${safekeeperId} `)) this.safekeeperTimelines.delete(key);
   }
 
   private answer(
@@ -146,7 +159,11 @@ export class FakeStorage {
     if (name === 'pageserver') return this.pageserver({ method, tenantId, timelineId, rest }, body);
     if (this.away.has(Number(name.split('-')[1])))
       return { status: 503, answer: { code: 'Unavailable', message: 'away' } };
-    return this.safekeeper({ method, tenantId, timelineId, key: `${name} ${timelineId}` }, body);
+    const id = Number(name.split('-')[1]);
+    if (method === 'PUT' && body['incarnation'] !== this.incarnations.get(id))
+      return { status: 409, answer: { code: 'WrongIncarnation', message: 'another incarnation' } };
+    if (rest === '/chosen') this.commitLsn = String(body['lsn']);
+    return this.safekeeper({ method, tenantId, timelineId, id, key: `${name} ${timelineId}` }, body);
   }
 
   private pageserver(
@@ -187,7 +204,13 @@ export class FakeStorage {
   }
 
   private safekeeper(
-    { method, tenantId, timelineId, key }: { method: string; tenantId: string; timelineId: string; key: string },
+    {
+      method,
+      tenantId,
+      timelineId,
+      id,
+      key,
+    }: { method: string; tenantId: string; timelineId: string; id: number; key: string },
     body: Record<string, unknown>,
   ): { status: number; answer?: unknown } {
     if (method === 'DELETE') {
@@ -197,7 +220,12 @@ export class FakeStorage {
     if (method === 'PUT') this.safekeeperTimelines.set(key, body);
     const stored = this.safekeeperTimelines.get(key);
     if (stored === undefined) return { status: 404, answer: { code: 'TimelineUnknown', message: 'no such timeline' } };
-    const lsns = { startLsn: '0/1500000', flushLsn: this.commitLsn, commitLsn: this.commitLsn, truncateLsn: '0/0' };
+    const lsns = {
+      startLsn: '0/1500000',
+      flushLsn: this.flushLsns.get(id) ?? this.commitLsn,
+      commitLsn: this.commitLsn,
+      truncateLsn: '0/0',
+    };
     return {
       status: 200,
       answer: {
@@ -208,7 +236,7 @@ export class FakeStorage {
         walSegmentSize: 16 * 1024 * 1024,
         membershipGeneration: 1,
         term: 1,
-        termHistory: [],
+        termHistory: [{ term: 1, startLsn: '0/1500000' }],
         ...lsns,
         writerConnected: false,
         readers: [],

@@ -12,6 +12,7 @@ export { type ApiKey, ApiKeys } from './keys/api-keys';
 export { StorageNodes } from './storage/storage-nodes';
 export { ManagementClient } from './storage/management-client';
 export { HttpBranchStorage } from './storage/http-branch-storage';
+export { TimelineMembers } from './storage/timeline-members';
 export { StorageCare, type StoredBranch } from './storage/storage-care';
 export { tenantOf, timelineOf } from './storage/storage-ids';
 export { BusComputeHosts } from './compute/bus-compute-hosts';

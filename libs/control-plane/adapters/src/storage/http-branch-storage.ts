@@ -4,8 +4,14 @@
  *   S1  A timeline exists on the pageserver first, which knows where its WAL begins; then on the safekeepers, from there; then
  *       the pageserver is told where to stream from. Each step may be repeated.
  *   S2  A majority of safekeepers is enough: one that is away gets the timeline when it is back (`repair`).
- *   S3  A branch of the head includes every commit that was acknowledged before it was asked for: the safekeepers are asked how
- *       far their WAL is committed, and the pageserver has ingested as far before it branches.
+ *   S3  A branch of the head includes every commit that was acknowledged before it was asked for: the safekeepers are asked what
+ *       they hold (`acknowledged.ts`), and the pageserver has ingested as far before it branches. Safekeepers may hold more than
+ *       they know to be committed, because the compute was killed before it told them. When their positions prove it committed,
+ *       they are told so, for the pageserver is given committed WAL alone; when not, the branch waits, and is refused as
+ *       `Unavailable` in the end, rather than made without what may have been acknowledged.
+ *   S4  A safekeeper that may have said yes to a timeline is never asked to make it again as another incarnation, or when it does
+ *       not have it: it has forgotten its votes and its WAL, and empty it would vote for a leader that lacks what was
+ *       acknowledged. It stays out of the timeline, which goes on with the others, and is reported (`onLost`).
  */
 import {
   type BranchAddress,
@@ -18,13 +24,16 @@ import {
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import { LsnAt, type TimelineCreate, TimelineDetail } from '@neon/pageserver-contract';
 import {
+  type Chosen as ChosenBody,
   TimelineDetail as SafekeeperTimeline,
   type TimelineCreateBody as SafekeeperTimelineCreate,
 } from '@neon/safekeeper-contract';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Chosen, assess } from './acknowledged';
 import type { ManagementClient } from './management-client';
 import { tenantOf, timelineOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
+import type { TimelineMembers } from './timeline-members';
 
 /** Nodes report every two seconds: right after a start of everything, the first reports are worth waiting for. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -35,6 +44,9 @@ const INGEST_POLL_MS = 20;
 /** A torn record at the end of the WAL is never ingested: after this long without progress there is nothing more to wait for. */
 const INGEST_STALL_MS = 1_000;
 const STATUS_TIMEOUT_MS = 5_000;
+/** How long a branch waits for it to be known what is committed: several heartbeats of a writer. */
+const COMMIT_TIMEOUT_MS = 3_000;
+const COMMIT_POLL_MS = 50;
 /** A client may read an insert position that its Postgres has not flushed yet: at most wal_buffers ahead. */
 const UNFLUSHED_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -42,15 +54,34 @@ export interface StorageOptions {
   readonly safekeeperCount: number;
   /** Safekeepers that were away when a timeline was made. */
   readonly onIncomplete: (address: BranchAddress, safekeeperIds: readonly number[]) => void;
+  /** S4; told once per branch and safekeeper. */
+  readonly onLost: (address: BranchAddress, safekeeperId: number, reason: string) => void;
+}
+
+/** S4: for the timeline this safekeeper is as one that is away, and will not come back. */
+class SafekeeperLost extends Unavailable {}
+
+interface Answering {
+  readonly id: number;
+  readonly detail: SafekeeperTimeline;
 }
 
 export class HttpBranchStorage extends BranchStorage {
+  /** By branch id. */
+  private readonly lost = new Map<string, Set<number>>();
+
   constructor(
     private readonly nodes: StorageNodes,
+    private readonly members: TimelineMembers,
     private readonly client: ManagementClient,
     private readonly options: StorageOptions,
   ) {
     super();
+  }
+
+  /** Safekeepers that lost timelines which they had, each counted once for each timeline. */
+  get lostCount(): number {
+    return [...this.lost.values()].reduce((count, ids) => count + ids.size, 0);
   }
 
   override async place(): Promise<Placement> {
@@ -94,6 +125,8 @@ export class HttpBranchStorage extends BranchStorage {
       ),
     );
     requireMajority(results, placement.safekeeperIds);
+    await this.members.forget(address.branchId);
+    this.lost.delete(address.branchId);
   }
 
   /** Gives a timeline to the safekeepers that miss it (S2), and tells the pageserver where all of them are. */
@@ -141,17 +174,47 @@ export class HttpBranchStorage extends BranchStorage {
     }
   }
 
-  /** S3: the highest commit LSN that any of a majority of the safekeepers knows. */
-  private async committedLsn(address: BranchAddress, { safekeeperIds }: Placement): Promise<Lsn> {
+  /** S3: an LSN that includes every commit acknowledged until now, and is committed. */
+  private async committedLsn(address: BranchAddress, placement: Placement): Promise<Lsn> {
+    const memberCount = placement.safekeeperIds.length;
+    let answering = await this.positions(address, placement);
+    const target = assess(positionsOf(answering), memberCount).acknowledgedMaxLsn;
+    for (const deadline = Date.now() + COMMIT_TIMEOUT_MS; ; await sleep(COMMIT_POLL_MS)) {
+      const { commitLsn, chosen } = assess(positionsOf(answering), memberCount);
+      if (commitLsn >= target) return commitLsn;
+      // A writer says so itself with its next message.
+      const hasWriter = answering.some(({ detail }) => detail.writerConnected);
+      if (!hasWriter && chosen !== null && chosen.lsn >= target) await this.tellChosen(address, answering, chosen);
+      else if (Date.now() > deadline)
+        throw new Unavailable(
+          `WAL of branch ${address.branchId} from ${Lsn.format(commitLsn)} to ${Lsn.format(target)} may be committed: ` +
+            'this is known when another safekeeper answers, or a compute of the branch starts',
+        );
+      answering = await this.positions(address, placement);
+    }
+  }
+
+  private async positions(address: BranchAddress, { safekeeperIds }: Placement): Promise<readonly Answering[]> {
     const request = { method: 'GET', path: pathOf(address), timeoutMs: STATUS_TIMEOUT_MS } as const;
     const results = await Promise.allSettled(
-      safekeeperIds.map((id) => this.client.call(this.nodes.safekeeper(id), request, SafekeeperTimeline)),
+      safekeeperIds.map(async (id) => {
+        const detail = await ignoringMissing(this.client.call(this.nodes.safekeeper(id), request, SafekeeperTimeline));
+        if (detail === null) throw new Unavailable(`safekeeper ${id} does not have the branch`);
+        return { id, detail };
+      }),
     );
     requireMajority(results, safekeeperIds);
-    const lsns = results.flatMap((result) =>
-      result.status === 'fulfilled' ? [Lsn.parse(result.value.commitLsn), Lsn.parse(result.value.startLsn)] : [],
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  }
+
+  private async tellChosen(address: BranchAddress, answering: readonly Answering[], chosen: Chosen): Promise<void> {
+    const body = { term: chosen.term, lsn: Lsn.format(chosen.lsn) } satisfies ChosenBody;
+    const request = { method: 'POST', path: `${pathOf(address)}/chosen`, body, timeoutMs: STATUS_TIMEOUT_MS } as const;
+    const results = await Promise.allSettled(
+      answering.map(({ id }) => this.client.send(this.nodes.safekeeper(id), request)),
     );
-    return Lsn.max(Lsn.ZERO, ...lsns);
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
   }
 
   private async waitForIngest(address: BranchAddress, placement: Placement, target: Lsn): Promise<void> {
@@ -185,6 +248,39 @@ export class HttpBranchStorage extends BranchStorage {
     return this.client.call(this.nodes.pageserver(pageserverId), request, TimelineDetail);
   }
 
+  /** S4 */
+  private async join(address: BranchAddress, id: number, body: SafekeeperTimelineCreate): Promise<void> {
+    const { branchId } = address;
+    const node = this.nodes.safekeeper(id);
+    const path = pathOf(address);
+    const member = await this.members.find(branchId, id);
+    if (member?.confirmed === true) {
+      if (node.incarnation !== undefined && node.incarnation !== member.incarnation)
+        throw this.lose(address, id, 'its data directory is another one than it was');
+      if ((await ignoringMissing(this.client.send(node, { method: 'GET', path }))) === null)
+        throw this.lose(address, id, 'it does not have the timeline any more');
+      return;
+    }
+    if (node.incarnation === undefined) throw new Unavailable(`safekeeper ${id} has not told its incarnation`);
+    const incarnation = await this.members.claim(branchId, id, node.incarnation);
+    try {
+      await this.client.send(node, { method: 'PUT', path, body: { ...body, incarnation } });
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'WrongIncarnation')
+        throw this.lose(address, id, 'it was asked before its data directory became another one');
+      throw error;
+    }
+    await this.members.confirm(branchId, id);
+  }
+
+  private lose(address: BranchAddress, id: number, reason: string): SafekeeperLost {
+    const known = this.lost.get(address.branchId) ?? new Set();
+    this.lost.set(address.branchId, known);
+    if (!known.has(id)) this.options.onLost(address, id, reason);
+    known.add(id);
+    return new SafekeeperLost(`safekeeper ${id} is out of branch ${address.branchId}: ${reason}`);
+  }
+
   /** S1, from the safekeepers on. */
   private async connect(
     address: BranchAddress,
@@ -194,11 +290,9 @@ export class HttpBranchStorage extends BranchStorage {
     const { pgMajor, systemId, walSegmentSize, startLsn } = timeline;
     const path = pathOf(address);
     const body = { pgMajor, systemId, walSegmentSize, startLsn } satisfies SafekeeperTimelineCreate;
-    const results = await Promise.allSettled(
-      safekeeperIds.map((id) => this.client.send(this.nodes.safekeeper(id), { method: 'PUT', path, body })),
-    );
+    const results = await Promise.allSettled(safekeeperIds.map((id) => this.join(address, id, body)));
     requireMajority(results, safekeeperIds);
-    const missing = safekeeperIds.filter((_, index) => results[index]?.status === 'rejected');
+    const missing = safekeeperIds.filter((_, index) => isAway(results[index]));
     if (missing.length > 0) this.options.onIncomplete(address, missing);
     const safekeepers = safekeeperIds.map((id) => {
       const { host, replicationPort } = this.nodes.safekeeper(id);
@@ -208,6 +302,11 @@ export class HttpBranchStorage extends BranchStorage {
     await this.client.send(this.nodes.pageserver(pageserverId), request);
   }
 }
+
+const positionsOf = (answering: readonly Answering[]) => answering.map(({ detail }) => detail);
+
+const isAway = (result: PromiseSettledResult<unknown> | undefined): boolean =>
+  result?.status === 'rejected' && !(result.reason instanceof SafekeeperLost);
 
 const clusterOf = ({ systemId, walSegmentSize }: TimelineDetail): ClusterIdentity => ({ systemId, walSegmentSize });
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 const ErrorBody = z.object({ code: z.string(), message: z.string() });
 
 export interface ManagementRequest {
-  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: unknown;
   readonly timeoutMs?: number;
