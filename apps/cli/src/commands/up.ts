@@ -6,7 +6,7 @@ import { DEFAULT_PORTS, type PortName, type Settings, freePort, isFree, readSett
 import { type Installation, openInstallation } from '../installation';
 import { type Home, openHome } from '../home';
 import { ensurePrerequisites } from '../prerequisites';
-import { bold, say, step } from '../progress';
+import { CommandFailure, bold, say, step } from '../progress';
 import { waitHealthy } from '../stack/health';
 import { ensureMetadataCluster, ensureMetadataDatabase } from '../stack/metadata';
 import { pidOf, start, stop } from '../stack/processes';
@@ -15,6 +15,8 @@ import { COMPUTE_HOSTS, publishCa, templatesDir } from '../stack/services';
 
 const START_ATTEMPTS = 20;
 const RETRY_MS = 500;
+const PORT_ATTEMPTS = 5;
+const PORT_TAKEN = /EADDRINUSE|address already in use/i;
 
 export interface UpOptions {
   readonly apiPort?: number;
@@ -26,11 +28,26 @@ export async function up(options: UpOptions): Promise<void> {
   const missing = await ensurePrerequisites();
   const home = openHome();
   await build(home.checkout);
-  const installation = await openInstallation(await chooseSettings(home, options));
-  await stopExtraHosts(installation);
-  await startAll(installation);
+  const installation = await startWithFreePorts(home, options);
   await ensureFirstProject(installation);
   await printConnections(installation, { namesResolve: !missing.includes('libnss-myhostname') });
+}
+
+/** Another program may take a port between the look at it and its use: then everything starts again with other ports. */
+async function startWithFreePorts(home: Home, options: UpOptions): Promise<Installation> {
+  for (let attempt = 1; ; attempt++) {
+    const installation = await openInstallation(await chooseSettings(home, options));
+    await stopExtraHosts(installation);
+    try {
+      await startAll(installation);
+      return installation;
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS || !(error instanceof CommandFailure) || !PORT_TAKEN.test(error.message))
+        throw error;
+      say('  ! a port was taken meanwhile: choosing again');
+      for (const service of [...installation.services].reverse()) await stop(home, service.name, service.stopSignal);
+    }
+  }
 }
 
 /** What is asked for now over what was asked for before; a port that somebody else holds is replaced by a free one. */
