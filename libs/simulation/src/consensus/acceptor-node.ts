@@ -32,11 +32,13 @@ export interface AcceptorWorld {
   readonly random: SeededRandom;
   readonly checker: Checker;
   readonly step: AcceptorStepFunction;
+  /** Whether one that lost its disk is made again, empty: only a planted bug does that. */
+  readonly isMadeAgain: boolean;
 }
 
 export class AcceptorNode {
   readonly name: string;
-  private readonly log = new ForgetfulFile(LOG_SIZE);
+  private log = new ForgetfulFile(LOG_SIZE);
   /** Control files on their way to the disk, the durable one first. */
   private control: [DurableAcceptorState, ...DurableAcceptorState[]];
   private current: AcceptorState;
@@ -47,14 +49,19 @@ export class AcceptorNode {
   private isUpNow = true;
   private life = 0;
   private syncNumber = 0;
-  private isSyncing = false;
+  /** What the sync in the background will have made durable; undefined when none runs. */
+  private syncing: number | undefined;
+  /** After the last step of this life. */
+  private seen: AcceptorState | undefined;
+  /** What was on the disk that was lost. */
+  private lost: DiskState | undefined;
   private sessions = new Map<SessionId, Connection>();
   private nextSession: SessionId = 1;
 
   constructor(
     private readonly world: AcceptorWorld,
     readonly id: SafekeeperId,
-    created: DurableAcceptorState,
+    private readonly created: DurableAcceptorState,
   ) {
     this.name = `sk${id}`;
     this.control = [created];
@@ -66,6 +73,10 @@ export class AcceptorNode {
     return this.isUpNow;
   }
 
+  get isLost(): boolean {
+    return this.lost !== undefined;
+  }
+
   get state(): AcceptorState {
     return this.current;
   }
@@ -75,7 +86,7 @@ export class AcceptorNode {
   }
 
   get disk(): DiskState {
-    return { control: this.control[0], certainLog: this.log.certain, log: this.log.content };
+    return this.lost ?? { control: this.control[0], certainLog: this.log.certain, log: this.log.content };
   }
 
   accept(connection: Connection): void {
@@ -101,8 +112,9 @@ export class AcceptorNode {
     this.life++;
     this.work = [];
     this.isWorking = false;
-    this.isSyncing = false;
+    this.syncing = undefined;
     this.syncNumber++;
+    this.seen = undefined;
     for (const connection of this.sessions.values()) connection.close();
     this.sessions = new Map();
     this.log.crash(this.world.random);
@@ -110,9 +122,18 @@ export class AcceptorNode {
     this.control = [this.control[survivor] ?? this.control[0]];
   }
 
+  /** With its disk go its votes and its WAL: it may not take part again. */
+  loseDisk(): void {
+    this.crash();
+    if (this.world.isMadeAgain) {
+      this.log = new ForgetfulFile(LOG_SIZE);
+      this.control = [this.created];
+    } else this.lost ??= this.disk;
+  }
+
   /** As the real shell does: the end of the log is found by scanning, and what follows it is wiped. */
   restart(): void {
-    if (this.isUpNow) return;
+    if (this.isUpNow || this.lost !== undefined) return;
     this.isUpNow = true;
     const [control] = this.control;
     const flushLsn = scanRecords(this.log.content, control.commitLsn);
@@ -120,7 +141,12 @@ export class AcceptorNode {
     this.log.sync();
     this.recordEndLsn = flushLsn;
     this.current = AcceptorState.recover(control, flushLsn);
-    this.world.checker.onAcceptor(undefined, this.current, this.log.content, this.recordEndLsn);
+    this.check();
+  }
+
+  private check(): void {
+    this.world.checker.onAcceptor(this.seen, this.current, this.log.content, this.recordEndLsn);
+    this.seen = this.current;
   }
 
   private enqueue(input: AcceptorInput): void {
@@ -150,6 +176,7 @@ export class AcceptorNode {
     this.work.unshift(...effects.map((effect): Work => ({ kind: 'effect', effect })));
     for (const effect of effects)
       if (effect.kind === 'truncate') this.world.checker.onAcceptorEffect(before, effect, this.disk);
+    if (effects.length === 0) return this.settle();
     this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
@@ -184,8 +211,7 @@ export class AcceptorNode {
 
   /** The effects of one step are done when no effect is left at the front of the work. */
   private settle(): void {
-    if (this.work[0]?.kind !== 'effect')
-      this.world.checker.onAcceptor(undefined, this.current, this.log.content, this.recordEndLsn);
+    if (this.work[0]?.kind !== 'effect') this.check();
     this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
@@ -200,10 +226,10 @@ export class AcceptorNode {
 
   /** Group flush: one sync covers all that was written before it began. */
   private syncInBackground(): void {
-    if (this.isSyncing) return;
-    this.isSyncing = true;
+    if (this.syncing !== undefined) return;
     const mark = this.log.mark();
-    const number = this.syncNumber;
+    this.syncing = mark;
+    const { life, syncNumber: number } = this;
     const { random, scheduler } = this.world;
     // The write that starts the flush is told by `written` a moment later; what the flush covers is known now.
     const { recordEndLsn } = this;
@@ -211,18 +237,22 @@ export class AcceptorNode {
     const endLsn = input?.kind === 'written' ? input.endLsn : this.current.writeLsn;
     const { truncationCount } = this.current;
     scheduler.after(random.unit() * SYNC_DELAY_MAX_MS, () => {
-      if (number !== this.syncNumber) return;
-      this.isSyncing = false;
-      this.log.sync(mark);
+      if (life !== this.life) return;
+      const isCurrent = number === this.syncNumber;
+      if (isCurrent) this.log.sync(mark);
+      if (isCurrent) this.syncing = undefined;
+      // It may be told long after the log was cut.
       this.enqueue({ kind: 'flushed', endLsn, recordEndLsn, truncationCount });
-      if (this.log.mark() > 0) this.syncInBackground();
+      if (isCurrent && this.log.mark() > 0) this.syncInBackground();
     });
   }
 
   private waitForDisk(done: () => void): void {
     const { life, world } = this;
+    // What runs in the background is waited for first.
+    this.log.sync(this.syncing ?? 0);
     this.syncNumber++;
-    this.isSyncing = false;
+    this.syncing = undefined;
     world.scheduler.after(world.random.unit() * SYNC_DELAY_MAX_MS, () => {
       if (life !== this.life) return;
       done();

@@ -9,7 +9,8 @@
  *   V5  No acceptor cuts its log below its own commit LSN.
  *   V6  Durable before told: terms, histories and positions that leave an acceptor would survive a crash.
  *   V7  A term is won at most once.
- *   V8  A committed LSN is durable on a quorum at that moment.
+ *   V8  A committed LSN is durable on a quorum at that moment. (On a disk that was lost since, it was.)
+ *   V9  Postgres is told of nothing that its leader has not committed, also when it asks anew.
  */
 import { type AcceptorEffect, type AcceptorState, type DurableAcceptorState, TermHistory } from '@neon/consensus';
 import { Lsn, type Term } from '@neon/kernel';
@@ -25,7 +26,7 @@ export class Violation extends Error {
 }
 
 /** Promises about what users see; the others are about how it comes about, and catch the same bugs sooner. */
-export const OUTCOMES: readonly string[] = ['V1', 'V2', 'R2'];
+export const OUTCOMES: readonly string[] = ['V1', 'V2', 'V9', 'R2'];
 
 /** An acceptor's disk: what a crash would leave at worst, and the log as it reads now. */
 export interface DiskState {
@@ -95,12 +96,17 @@ export class Checker {
     for (const [later, winner] of this.winners) if (later > term) this.checkSurvival(winner, later, lsn);
   }
 
+  onTold(term: Term, lsn: Lsn): void {
+    const committedLsn = this.winners.get(term)?.committedLsn ?? this.startLsn;
+    this.check(lsn <= committedLsn, 'V9', () => `Postgres is told ${lsn}, committed ${committedLsn}`);
+  }
+
   private checkSurvival({ termStartLsn, log }: Winner, term: Term, lsn: Lsn): void {
     this.check(termStartLsn >= lsn, 'V2', () => `term ${term} starts at ${termStartLsn}, acknowledged ${lsn}`);
     this.checkEqual('V2', log, { startLsn: this.startLsn, endLsn: lsn });
   }
 
-  /** After each step of an acceptor, and after its recovery (`before` undefined). */
+  /** After each step of an acceptor, and after its recovery (`before` undefined: the saved commit LSN may lag). */
   onAcceptor(before: AcceptorState | undefined, after: AcceptorState, log: Uint8Array, endOfRecords: Lsn): void {
     this.check(
       after.commitLsn <= after.flushLsn,
@@ -108,11 +114,10 @@ export class Checker {
       () => `commit ${after.commitLsn} beyond flush ${after.flushLsn}`,
     );
     this.check(after.flushLsn <= endOfRecords, 'V3', () => `flush ${after.flushLsn}, records end at ${endOfRecords}`);
-    if (before !== undefined && before.commitLsn === after.commitLsn) return;
     const previous = before?.commitLsn ?? this.startLsn;
     this.check(after.commitLsn >= previous, 'V3', () => `acceptor's commit LSN fell to ${after.commitLsn}`);
     this.check(after.commitLsn <= this.endLsn, 'V1', () => `${after.commitLsn} was never acknowledged`);
-    this.checkEqual('V1', log, { startLsn: previous, endLsn: after.commitLsn });
+    this.checkEqual('V1', log, { startLsn: this.startLsn, endLsn: after.commitLsn });
   }
 
   onAcceptorEffect(state: AcceptorState, effect: AcceptorEffect, disk: DiskState): void {

@@ -23,6 +23,10 @@ export interface Mutant {
   readonly name: string;
   readonly acceptor?: AcceptorStepFunction;
   readonly proposer?: ProposerStepFunction;
+  /** An acceptor that lost its disk is made again, empty. */
+  readonly isMadeAgain?: boolean;
+  /** What Postgres is told when its WAL stream was opened again. */
+  readonly told?: (state: ProposerState) => Lsn;
   /** A little after this seed it is found by its consequences alone; for those whose damage is not too rare. */
   readonly outcomeSeed?: number;
 }
@@ -40,6 +44,30 @@ const isVote = (input: AcceptorInput): boolean => input.kind === 'received' && i
 const LONGEST_RECORD = 256;
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'an acceptor forgets its commit LSN at each election',
+    acceptor: (state, input, step) => {
+      const { state: next, effects } = step(state, input);
+      if (input.kind !== 'received' || input.message.kind !== 'electedRequest') return { state: next, effects };
+      return { state: { ...next, commitLsn: next.termHistory[0].startLsn }, effects };
+    },
+  },
+  {
+    name: 'an acceptor counts a flush from before a cut',
+    acceptor: (state, input, step) => {
+      if (input.kind !== 'flushed') return step(state, input);
+      const { truncationCount, writeLsn, writeRecordLsn } = state;
+      const endLsn = Lsn.min(input.endLsn, writeLsn);
+      return step(state, {
+        ...input,
+        truncationCount,
+        endLsn,
+        recordEndLsn: Lsn.min(input.recordEndLsn, writeRecordLsn),
+      });
+    },
+  },
+  { name: 'an acceptor that lost its disk is made again', isMadeAgain: true },
+  { name: 'Postgres is told what was received', told: ({ window }) => window.endLsn },
   { name: 'an acceptor answers before it persists', acceptor: reordered((effect) => (effect.kind === 'send' ? 0 : 1)) },
   {
     name: 'an acceptor votes without flushing',

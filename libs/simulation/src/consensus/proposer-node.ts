@@ -23,6 +23,7 @@ export const TICK_MS = 10;
 const RECONNECT_MAX_MS = 40;
 const FETCH_DELAY_MAX_MS = 10;
 const WRITE_PAUSE_MAX_MS = 12;
+const REOPEN_PAUSE_MAX_MS = 200;
 const LOG_SIZE_MAX = 60 * 1024;
 
 export interface ProposerWorld {
@@ -30,6 +31,8 @@ export interface ProposerWorld {
   readonly random: SeededRandom;
   readonly checker: Checker;
   readonly step: ProposerStepFunction;
+  /** What Postgres is told of its WAL when its stream was opened again. */
+  readonly told: (state: ProposerState) => Lsn;
   readonly acceptors: readonly AcceptorNode[];
   connect(from: string, acceptor: AcceptorNode): Connection | undefined;
   isCut(a: string, b: string): boolean;
@@ -158,8 +161,20 @@ export class ProposerNode {
     if (phase.kind !== 'leading') return;
     const disks = this.world.acceptors.map((acceptor) => acceptor.disk);
     this.world.checker.onCommitted(this.state.term, lsn, this.log, disks);
-    if (this.committedLsn === Lsn.ZERO) this.writeSoon();
+    if (this.committedLsn === Lsn.ZERO) {
+      this.writeSoon();
+      this.reopenSoon();
+    }
     this.committedLsn = lsn;
+    this.world.checker.onTold(this.state.term, lsn);
+  }
+
+  /** Postgres' WAL stream breaks and is opened again: it is told at once how far its WAL is safe. */
+  private reopenSoon(): void {
+    this.later(this.world.random.unit() * REOPEN_PAUSE_MAX_MS, () => {
+      this.world.checker.onTold(this.state.term, this.world.told(this.state));
+      this.reopenSoon();
+    });
   }
 
   /** Records are made whole and given in pieces that end anywhere. */

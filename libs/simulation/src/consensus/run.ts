@@ -1,5 +1,5 @@
 /**
- * One simulated life of a timeline: three safekeepers, rival computes, a bad network, crashes. A run is its seed.
+ * One simulated life of a timeline: three or five safekeepers, of which less than half may lose their disks, rival computes, a bad network, crashes. A run is its seed.
  *
  *   R1  The same seed and mutant give the same run, event for event.
  *   R2  A run ends with peace: all faults stop, and one more compute must recover, which shows that nothing acknowledged
@@ -19,6 +19,9 @@ const START_LSN = Lsn.of(0x400);
 const TROUBLE_MS = 1500;
 const PEACE_MAX_MS = 10_000;
 const GENERATION = 1;
+/** Of the runs. */
+const FIVE_MEMBERS_RATE = 0.2;
+const DISK_LOSS_RATE = 0.4;
 
 const IDENTITY: TimelineIdentity = {
   tenantId: TenantId.parse('11'.repeat(16)),
@@ -68,20 +71,24 @@ class ConsensusRun {
   private readonly scheduler = new Scheduler();
   private readonly partitions = new Partitions();
   private readonly checker: Checker;
-  private readonly acceptors: readonly [AcceptorNode, ...AcceptorNode[]];
+  private readonly acceptors: readonly AcceptorNode[];
   private readonly profile: { current: NetworkProfile };
   private proposers: ProposerNode[] = [];
   private born = 0;
   private crashRate: number;
+  private lossesLeft: number;
   private readonly mutant: Mutant | undefined;
 
   constructor(seed: number, { mutant, watched }: RunOptions) {
     this.mutant = mutant;
     this.random = new SeededRandom(seed);
-    this.checker = new Checker(START_LSN, 2, watched);
+    const memberCount = this.random.chance(FIVE_MEMBERS_RATE) ? 5 : 3;
+    const minority = (memberCount - 1) / 2;
+    this.checker = new Checker(START_LSN, memberCount - minority, watched);
+    this.lossesLeft = this.random.chance(DISK_LOSS_RATE) ? minority : 0;
     this.crashRate = this.random.pick([0, 0.0005, 0.003]);
     this.profile = { current: this.badNetwork() };
-    this.acceptors = [this.makeAcceptor(1), this.makeAcceptor(2), this.makeAcceptor(3)];
+    this.acceptors = Array.from({ length: memberCount }, (_, index) => this.makeAcceptor(index + 1));
   }
 
   perform(): void {
@@ -121,7 +128,8 @@ class ConsensusRun {
       startLsn: START_LSN,
       term: Term.ZERO,
     });
-    return new AcceptorNode({ random, scheduler, checker, step }, id, created);
+    const isMadeAgain = this.mutant?.isMadeAgain ?? false;
+    return new AcceptorNode({ random, scheduler, checker, step, isMadeAgain }, id, created);
   }
 
   private startProposer(): ProposerNode {
@@ -133,6 +141,7 @@ class ConsensusRun {
         checker,
         acceptors,
         step: this.mutant?.proposer ?? ((state, input, real) => real(state, input)),
+        told: this.mutant?.told ?? (({ commitLsn }) => commitLsn),
         connect: (from, acceptor) => this.connect(from, acceptor),
         isCut: this.partitions.isCut,
       },
@@ -169,10 +178,10 @@ class ConsensusRun {
 
   private trouble(): void {
     const { random } = this;
-    const acceptor = random.pick(this.acceptors);
+    const acceptor = this.anyAcceptor();
     const running = this.proposers.filter(({ isRunning }) => isRunning);
     const [first, ...others] = running;
-    switch (random.between(0, 8)) {
+    switch (random.between(0, 9)) {
       case 0:
       case 1:
         acceptor.crash();
@@ -190,9 +199,24 @@ class ConsensusRun {
         return;
       case 5:
         return this.partitions.heal();
+      case 6:
+        return this.loseDisk(acceptor);
       default:
         if (running.length < 2) this.startProposer();
     }
+  }
+
+  private anyAcceptor(): AcceptorNode {
+    const acceptor = this.acceptors[this.random.between(0, this.acceptors.length)];
+    if (acceptor === undefined) throw new Error('there is no acceptor');
+    return acceptor;
+  }
+
+  private loseDisk(acceptor: AcceptorNode): void {
+    if (this.lossesLeft === 0 || acceptor.isLost) return;
+    this.lossesLeft--;
+    acceptor.loseDisk();
+    this.scheduler.after(this.random.unit() * 100, () => acceptor.restart());
   }
 
   private makePeace(): void {
