@@ -108,6 +108,54 @@ describe('the pg driver', () => {
   });
 });
 
+describe('a commit that waits for a standby', () => {
+  const waitFor = async (standby: string) => {
+    await world.psql(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+    await world.psql('SELECT pg_reload_conf()');
+    while ((await world.psql('SHOW synchronous_standby_names')) !== standby) await sleep(20);
+  };
+  beforeAll(() => waitFor('nobody'));
+  afterAll(() => waitFor(''));
+
+  it.each(['pg_cancel_backend', 'pg_terminate_backend'])('and is ended by %s is no success', async (end) => {
+    const client = await world.connected();
+    const ended = endOf(client);
+    const pid = String(Reflect.get(client, 'processID'));
+    const commit = client.query(`CREATE TABLE ${end} (i int)`);
+    const outcome = expect(commit).rejects.toMatchObject({ code: '08007', severity: 'FATAL' });
+    while ((await world.psql(`SELECT wait_event FROM pg_stat_activity WHERE pid = ${pid}`)) !== 'SyncRep')
+      await sleep(20);
+    await world.psql(`SELECT ${end}(${pid})`);
+    await outcome;
+    await ended;
+  });
+
+  it('and is cancelled with Control-C is no success', async () => {
+    const sql = "SET application_name = 'waits'; CREATE TABLE control_c (i int)";
+    const psql = spawn('/usr/bin/psql', ['-XAtw', '-c', sql], {
+      env: {
+        ...process.env,
+        PGHOST: HOST,
+        PGHOSTADDR: '127.0.0.1',
+        PGPORT: String(world.proxyPort),
+        PGUSER: 'alex',
+        PGPASSWORD: PASSWORD,
+        PGDATABASE: 'neondb',
+        PGSSLMODE: 'require',
+      },
+    });
+    let errors = '';
+    psql.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    const closed = once(psql, 'close');
+    const waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waits' AND wait_event = 'SyncRep'";
+    while ((await world.psql(waiting)) !== '1') await sleep(20);
+    psql.kill('SIGINT');
+    expect((await closed)[0]).not.toBe(0);
+    // psql shows no error of a query that it cancelled, only that the session is over.
+    expect(errors).toContain('connection to server was lost');
+  });
+});
+
 describe('bulk data', () => {
   it('passes both ways unchanged, and a reader that pauses holds up the writer', async () => {
     await world.psql('CREATE TABLE bulk (n int, filler text)');

@@ -114,6 +114,13 @@ export const clientErrors = {
     sqlState: CANNOT_CONNECT_NOW,
     message: `Couldn't connect to compute node: ${reason}`,
   }),
+  /** Instead of the answer to a commit whose wait for the quorum was cancelled. */
+  commitInDoubt: {
+    code: 'CommitInDoubt',
+    sqlState: '08007',
+    message: 'the commit was cancelled while it waited to become durable; it may or may not be kept',
+    detail: 'Connect again and look whether the transaction is there.',
+  },
   /** The start was refused for a reason that another attempt does not change. */
   startRefused: ({ code, reason }: { code: string; reason: string }): ClientError => ({
     code,

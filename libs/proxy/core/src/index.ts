@@ -5,6 +5,8 @@ export { chooseEndpoint, splitPassword, type EndpointChoice } from './endpoint/e
 export { parseConnectionOptions } from './endpoint/connection-options';
 export { computeParameters } from './endpoint/compute-parameters';
 export { beginSession, handshake } from './session/handshake';
+export { CommitDoubt } from './session/commit-doubt';
+export { COMMIT_IN_DOUBT } from './session/outcome';
 export { expectationOf, isPastAuthentication, phaseOf, type HandshakePhase } from './session/expectation';
 export type {
   Failure,

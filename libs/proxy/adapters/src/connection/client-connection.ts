@@ -298,6 +298,10 @@ export class ClientConnection {
       fromClient: this.reader.takeRest(),
       fromCompute: unread,
       counts: this.counts,
+      onDoubt: () => {
+        metrics.countError('CommitInDoubt');
+        this.logger.warn(this.trace.names, 'a commit stopped waiting for its quorum, its client was told so');
+      },
       onEnd: () => metrics.sessionClosed(this.counts),
     });
   }

@@ -1,6 +1,6 @@
 /** How every stage ends: it goes on, stays, or refuses the client with one error. */
 import { type ErrorResponse, encodeErrorResponse } from '@neon/postgres';
-import type { ClientError } from '../client-error';
+import { type ClientError, clientErrors } from '../client-error';
 import type { Session, SessionEffect, SessionSeed, SessionStatus, Step } from './session';
 
 export const advance = (seed: SessionSeed, status: SessionStatus, ...effects: SessionEffect[]): Step => ({
@@ -14,16 +14,23 @@ export const stay = (session: Session): Step => ({ session, effects: [] });
 export const closeSilently = (session: Session, ...effects: SessionEffect[]): Step =>
   advance(session.seed, { status: 'closed' }, ...effects, { kind: 'close' });
 
-export function refuse(session: Session, error: ClientError): Step {
+function encodeFatal(error: ClientError): Uint8Array {
   const response: ErrorResponse = {
     severity: 'FATAL',
     sqlState: error.sqlState,
     message: error.message,
     ...(error.detail === undefined ? {} : { detail: error.detail }),
   };
+  return encodeErrorResponse(response);
+}
+
+/** The last word to a client whose commit stopped waiting for its quorum. */
+export const COMMIT_IN_DOUBT: Uint8Array = encodeFatal(clientErrors.commitInDoubt);
+
+export function refuse(session: Session, error: ClientError): Step {
   return closeSilently(
     session,
     { kind: 'reportRefusal', code: error.code, message: error.message },
-    { kind: 'sendToClient', bytes: encodeErrorResponse(response) },
+    { kind: 'sendToClient', bytes: encodeFatal(error) },
   );
 }
