@@ -10,6 +10,7 @@ export class ByteReadError extends Error {
   override readonly name = 'ByteReadError';
 }
 
+const WORD = 0x1_0000_0000;
 const textDecoder = new TextDecoder('utf-8', { fatal: true });
 const textEncoder = new TextEncoder();
 
@@ -33,23 +34,37 @@ export class ByteReader {
     return at;
   }
 
-  u8 = (): number => this.view.getUint8(this.take(1));
-  u16 = (): number => this.view.getUint16(this.take(2));
-  u32 = (): number => this.view.getUint32(this.take(4));
-  u64 = (): bigint => this.view.getBigUint64(this.take(8));
-  /** A 64-bit value that must fit a safe integer. */
-  safeU64(): number {
-    const value = this.u64();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new ByteReadError(`64-bit value out of range: ${value}`);
-    return Number(value);
+  u8(): number {
+    return this.view.getUint8(this.take(1));
   }
-  lsn = (): Lsn => Lsn.of(this.safeU64());
+  u16(): number {
+    return this.view.getUint16(this.take(2));
+  }
+  u32(): number {
+    return this.view.getUint32(this.take(4));
+  }
+  u64(): bigint {
+    return this.view.getBigUint64(this.take(8));
+  }
+  /** A 64-bit value that must fit a safe integer. Without a `bigint`: every message of the WAL path has several. */
+  safeU64(): number {
+    const at = this.take(8);
+    const value = this.view.getUint32(at) * WORD + this.view.getUint32(at + 4);
+    if (value > Number.MAX_SAFE_INTEGER)
+      throw new ByteReadError(`64-bit value out of range: ${this.view.getBigUint64(at)}`);
+    return value;
+  }
+  lsn(): Lsn {
+    return Lsn.of(this.safeU64());
+  }
   /** A view, not a copy. */
   bytes(byteCount: number): Uint8Array {
     const at = this.take(byteCount);
     return this.source.subarray(at, at + byteCount);
   }
-  rest = (): Uint8Array => this.bytes(this.remaining);
+  rest(): Uint8Array {
+    return this.bytes(this.remaining);
+  }
   /** Text preceded by its length in bytes as u32. */
   text(): string {
     const bytes = this.bytes(this.u32());
@@ -105,7 +120,10 @@ export class ByteWriter {
   }
   u64(value: bigint | number): this {
     const at = this.grow(8);
-    this.view.setBigUint64(at, BigInt(value));
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
+      this.view.setUint32(at, Math.floor(value / WORD));
+      this.view.setUint32(at + 4, value % WORD);
+    } else this.view.setBigUint64(at, BigInt(value));
     return this;
   }
   bytes(value: Uint8Array): this {
@@ -118,5 +136,7 @@ export class ByteWriter {
     const encoded = textEncoder.encode(value);
     return this.u32(encoded.length).bytes(encoded);
   }
-  finish = (): Uint8Array => this.buffer.subarray(0, this.length);
+  finish(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
 }

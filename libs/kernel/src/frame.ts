@@ -21,6 +21,10 @@ export function encodeFrame(tag: number, payload: Uint8Array): Uint8Array {
     .finish();
 }
 
+const readSize = (bytes: Uint8Array): number =>
+  (((bytes[0] as number) << 24) | ((bytes[1] as number) << 16) | ((bytes[2] as number) << 8) | (bytes[3] as number)) >>>
+  0;
+
 export class FrameDecoder {
   private chunks: Uint8Array[] = [];
   private buffered = 0;
@@ -35,8 +39,7 @@ export class FrameDecoder {
     const frames: Frame[] = [];
     for (;;) {
       if (this.buffered < 4) return frames;
-      const head = this.peek(4);
-      const size = new DataView(head.buffer, head.byteOffset).getUint32(0);
+      const size = readSize(this.peek(4));
       if (size === 0 || size > this.frameSizeMax)
         throw new ByteReadError(`frame of ${size} bytes, limit ${this.frameSizeMax}`);
       if (this.buffered < 4 + size) return frames;
