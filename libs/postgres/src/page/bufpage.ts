@@ -104,8 +104,14 @@ function place(page: Uint8Array, { item, offsetNumber, upper }: { item: Piece; o
   copyPiece(page, upper, item);
 }
 
+/** Up to here a loop takes less than the view that `set` needs. */
+const LOOP_SIZE_MAX = 64;
+
+/** @throws RangeError when the piece does not fit. */
 export function copyPiece(target: Uint8Array, at: number, { bytes, offset, length }: Piece): void {
-  target.set(bytes.subarray(offset, offset + length), at);
+  const within = offset >= 0 && offset + length <= bytes.length && at >= 0 && at + length <= target.length;
+  if (length > LOOP_SIZE_MAX || !within || bytes === target) target.set(bytes.subarray(offset, offset + length), at);
+  else for (let i = 0; i < length; i++) target[at + i] = bytes[offset + i] as number;
 }
 
 const kept: KeptItems = {

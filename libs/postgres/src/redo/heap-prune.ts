@@ -18,7 +18,7 @@ import {
 import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
 import type { PostgresMajor, WalRecord } from '../wal/record';
-import { mainData, readU16Array } from './record-data';
+import { mainData } from './record-data';
 import type { BlockRedoContext } from './registry';
 
 const PruneFlag = {
@@ -32,11 +32,17 @@ const PruneFlag = {
 const FreezeFlag = { XVAC_FROZEN: 0x02, XVAC_INVALID: 0x04 } as const;
 const FROZEN_XID = 2;
 
+/** An array of `count` shorts that begins at `at` of the record: read where it lies, for records like these come often. */
+interface Shorts {
+  readonly at: number;
+  readonly count: number;
+}
+
 /** What becomes of line pointers; `redirected` holds pairs of from and to. */
 interface Pruning {
-  readonly redirected: Uint16Array;
-  readonly dead: Uint16Array;
-  readonly unused: Uint16Array;
+  readonly redirected: Shorts;
+  readonly dead: Shorts;
+  readonly unused: Shorts;
 }
 
 /** How to freeze a group of tuples (xlhp_freeze_plan). */
@@ -45,10 +51,11 @@ interface FreezePlan {
   readonly infomask2: number;
   readonly infomask: number;
   readonly flags: number;
-  readonly offsetNumbers: Uint16Array;
+  readonly offsetNumbers: Shorts;
 }
 
-const NONE = new Uint16Array(0);
+const NONE: Shorts = { at: 0, count: 0 };
+const NO_PLANS: readonly FreezePlan[] = [];
 const PLAN_SIZE = 12;
 
 /** Reads shorts and plans of a block's data in order, never beyond its end. */
@@ -64,18 +71,16 @@ class BlockDataCursor {
   }
 
   u16(): number {
-    return this.u16Array(1)[0] as number;
+    return readU16(this.bytes, this.skip(1, 2));
   }
 
-  u16Array(count: number): Uint16Array {
-    const values = readU16Array(this.bytes, this.at, { count, end: this.end });
-    this.at += count * 2;
-    return values;
+  shorts(count: number): Shorts {
+    return { at: this.skip(count, 2), count };
   }
 
   /** A count, and as many groups of `width` shorts. */
-  counted(width: number): Uint16Array {
-    return this.u16Array(this.u16() * width);
+  counted(width: number): Shorts {
+    return this.shorts(this.u16() * width);
   }
 
   /** Takes `count` structures of `size` bytes; returns where they begin. */
@@ -109,13 +114,13 @@ export function redoPruneFreeze(context: BlockRedoContext, page: Uint8Array): vo
     unused: flags & PruneFlag.HAS_NOW_UNUSED_ITEMS ? cursor.counted(1) : NONE,
   };
   const plans = readPlans(record, cursor, { at: plansAt, count: planCount });
-  if (pruning.redirected.length + pruning.dead.length + pruning.unused.length > 0) {
-    applyPruning(page, pruning);
+  if (pruning.redirected.count + pruning.dead.count + pruning.unused.count > 0) {
+    applyPruning(page, record, pruning);
     // Without the cleanup lock no tuple may be moved: only line pointers go.
     if (flags & PruneFlag.CLEANUP_LOCK) repairFragmentation(page);
     else truncateLinePointerArray(page);
   }
-  for (const plan of plans) freeze(page, plan);
+  for (const plan of plans) freeze(page, record, plan);
   setPageLsn(page, endLsn);
 }
 
@@ -124,9 +129,9 @@ export function redoPruneBefore17(context: BlockRedoContext, page: Uint8Array): 
   const { record, endLsn } = context;
   const main = mainData(record, 8);
   const cursor = new BlockDataCursor(context);
-  const redirected = cursor.u16Array(readU16(record.bytes, main + 4) * 2);
-  const dead = cursor.u16Array(readU16(record.bytes, main + 6));
-  applyPruning(page, { redirected, dead, unused: cursor.u16Array(cursor.shortsLeft) });
+  const redirected = cursor.shorts(readU16(record.bytes, main + 4) * 2);
+  const dead = cursor.shorts(readU16(record.bytes, main + 6));
+  applyPruning(page, record, { redirected, dead, unused: cursor.shorts(cursor.shortsLeft) });
   repairFragmentation(page, repairTruncates(record.major));
   setPageLsn(page, endLsn);
 }
@@ -136,8 +141,8 @@ const repairTruncates = (major: PostgresMajor): boolean => major >= 15;
 /** Before 17, xl_heap_vacuum: nunused. The second pass of vacuum frees dead line pointers. */
 export function redoVacuumBefore17(context: BlockRedoContext, page: Uint8Array): void {
   const { record, endLsn } = context;
-  const unused = new BlockDataCursor(context).u16Array(readU16(record.bytes, mainData(record, 2)));
-  applyPruning(page, { redirected: NONE, dead: NONE, unused });
+  const unused = new BlockDataCursor(context).shorts(readU16(record.bytes, mainData(record, 2)));
+  applyPruning(page, record, { redirected: NONE, dead: NONE, unused });
   truncateLinePointerArray(page);
   setPageLsn(page, endLsn);
 }
@@ -149,7 +154,7 @@ export function redoFreezeBefore17(context: BlockRedoContext, page: Uint8Array):
   const count = readU16(record.bytes, mainData(record, 6) + 4);
   const at = cursor.skip(count, PLAN_SIZE);
   const plans = record.major >= 16 ? readPlans(record, cursor, { at, count }) : readTuplePlans(record, { at, count });
-  for (const plan of plans) freeze(page, plan);
+  for (const plan of plans) freeze(page, record, plan);
   setPageLsn(page, endLsn);
 }
 
@@ -158,7 +163,8 @@ function readPlans(
   { bytes }: WalRecord,
   offsetNumbers: BlockDataCursor,
   { at, count }: { at: number; count: number },
-): FreezePlan[] {
+): readonly FreezePlan[] {
+  if (count === 0) return NO_PLANS;
   return Array.from({ length: count }, (_, index) => {
     const plan = at + index * PLAN_SIZE;
     return {
@@ -166,7 +172,7 @@ function readPlans(
       infomask2: readU16(bytes, plan + 4),
       infomask: readU16(bytes, plan + 6),
       flags: bytes[plan + 8] as number,
-      offsetNumbers: offsetNumbers.u16Array(readU16(bytes, plan + 10)),
+      offsetNumbers: offsetNumbers.shorts(readU16(bytes, plan + 10)),
     };
   });
 }
@@ -177,7 +183,7 @@ function readTuplePlans({ bytes }: WalRecord, { at, count }: { at: number; count
     const plan = at + index * PLAN_SIZE;
     return {
       xmax: readU32(bytes, plan),
-      offsetNumbers: Uint16Array.of(readU16(bytes, plan + 4)),
+      offsetNumbers: { at: plan + 4, count: 1 },
       infomask2: readU16(bytes, plan + 6),
       infomask: readU16(bytes, plan + 8),
       flags: bytes[plan + 10] as number,
@@ -185,12 +191,14 @@ function readTuplePlans({ bytes }: WalRecord, { at, count }: { at: number; count
   });
 }
 
-function applyPruning(page: Uint8Array, { redirected, dead, unused }: Pruning): void {
-  for (let i = 0; i < redirected.length; i += 2)
-    setCheckedPointer(page, redirected[i] as number, redirectPointer(redirected[i + 1] as number));
-  for (const offsetNumber of dead) setCheckedPointer(page, offsetNumber, DEAD_POINTER);
-  for (const offsetNumber of unused) setCheckedPointer(page, offsetNumber, UNUSED_POINTER);
+function applyPruning(page: Uint8Array, { bytes }: WalRecord, { redirected, dead, unused }: Pruning): void {
+  for (let i = 0; i < redirected.count; i += 2)
+    setCheckedPointer(page, short(bytes, redirected, i), redirectPointer(short(bytes, redirected, i + 1)));
+  for (let i = 0; i < dead.count; i++) setCheckedPointer(page, short(bytes, dead, i), DEAD_POINTER);
+  for (let i = 0; i < unused.count; i++) setCheckedPointer(page, short(bytes, unused, i), UNUSED_POINTER);
 }
+
+const short = (bytes: Uint8Array, { at }: Shorts, index: number): number => readU16(bytes, at + index * 2);
 
 function setCheckedPointer(page: Uint8Array, offsetNumber: number, pointer: number): void {
   if (offsetNumber === 0 || offsetNumber > linePointerCount(page))
@@ -199,9 +207,10 @@ function setCheckedPointer(page: Uint8Array, offsetNumber: number, pointer: numb
 }
 
 /** heap_execute_freeze_tuple. */
-function freeze(page: Uint8Array, { xmax, infomask2, infomask, flags, offsetNumbers }: FreezePlan): void {
-  for (const offsetNumber of offsetNumbers) {
-    const tuple = itemAt(page, offsetNumber);
+function freeze(page: Uint8Array, { bytes }: WalRecord, plan: FreezePlan): void {
+  const { xmax, infomask2, infomask, flags, offsetNumbers } = plan;
+  for (let i = 0; i < offsetNumbers.count; i++) {
+    const tuple = itemAt(page, short(bytes, offsetNumbers, i));
     setTupleXmax(page, tuple, xmax);
     if (flags & FreezeFlag.XVAC_FROZEN) setTupleCid(page, tuple, FROZEN_XID);
     if (flags & FreezeFlag.XVAC_INVALID) setTupleCid(page, tuple, 0);

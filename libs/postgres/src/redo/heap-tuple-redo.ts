@@ -2,7 +2,7 @@
  * What several heap records do to a tuple or a page, in one place each.
  */
 import { Corrupt } from '@neon/kernel';
-import type { Piece } from '../page/bufpage';
+import { copyPiece, type Piece } from '../page/bufpage';
 import {
   HEAP_TUPLE_HEADER_SIZE,
   Infomask,
@@ -12,6 +12,7 @@ import {
   setTupleHeaderLength,
   setTupleInfomask,
   setTupleInfomask2,
+  setTupleXmax,
   setTupleXmin,
   tupleCtidAt,
   tupleInfomask,
@@ -96,17 +97,18 @@ export function buildTuple(
   header: StoredHeader,
   { xmin, tid, bodyParts }: { xmin: number; tid: ItemPointer; bodyParts: readonly Piece[] },
 ): Piece {
-  scratch.fill(0, 0, HEAP_TUPLE_HEADER_SIZE);
   setTupleInfomask2(scratch, 0, header.infomask2);
   setTupleInfomask(scratch, 0, header.infomask & ~Infomask.COMBOCID);
   setTupleHeaderLength(scratch, 0, header.headerLength);
   setTupleXmin(scratch, 0, xmin);
+  setTupleXmax(scratch, 0, 0);
+  setTupleCid(scratch, 0, 0);
   writeItemPointer(scratch, tupleCtidAt(0), tid);
   let length = HEAP_TUPLE_HEADER_SIZE;
-  for (const { bytes, offset, length: partLength } of bodyParts) {
-    if (length + partLength > PAGE_SIZE) throw new Corrupt('a tuple longer than a page');
-    scratch.set(bytes.subarray(offset, offset + partLength), length);
-    length += partLength;
+  for (const part of bodyParts) {
+    if (length + part.length > PAGE_SIZE) throw new Corrupt('a tuple longer than a page');
+    copyPiece(scratch, length, part);
+    length += part.length;
   }
   return { bytes: scratch, offset: 0, length };
 }

@@ -24,10 +24,21 @@ export class MainDataReader {
     return this.end - this.at;
   }
 
-  u8 = (): number => this.bytes[this.take(1)] as number;
-  u16 = (): number => readU16(this.bytes, this.take(2));
-  u32 = (): number => readU32(this.bytes, this.take(4));
-  i64 = (): number => readI64(this.bytes, this.take(8));
+  u8(): number {
+    return this.bytes[this.take(1)] as number;
+  }
+
+  u16(): number {
+    return readU16(this.bytes, this.take(2));
+  }
+
+  u32(): number {
+    return readU32(this.bytes, this.take(4));
+  }
+
+  i64(): number {
+    return readI64(this.bytes, this.take(8));
+  }
 
   /** @throws WalError beyond 2^53, where no LSN we know can be. */
   lsn(): Lsn {
@@ -36,14 +47,14 @@ export class MainDataReader {
     return Lsn.of(value);
   }
 
-  relation = (): RelationId => ({
-    tablespaceOid: this.u32(),
-    databaseOid: this.u32(),
-    relationNumber: this.u32(),
-  });
+  relation(): RelationId {
+    return { tablespaceOid: this.u32(), databaseOid: this.u32(), relationNumber: this.u32() };
+  }
 
   /** An array preceded by its length as a u32. */
-  u32Array = (): Uint32Array => this.u32s(this.u32());
+  u32Array(): Uint32Array {
+    return this.u32s(this.u32());
+  }
 
   u32s(count: number): Uint32Array {
     const at = this.take(count * 4);
@@ -54,7 +65,7 @@ export class MainDataReader {
 
   relations(count: number): RelationId[] {
     if (count * 12 > this.remaining) throw this.error(`${count} relations do not fit ${this.remaining} bytes`);
-    return Array.from({ length: count }, this.relation);
+    return Array.from({ length: count }, () => this.relation());
   }
 
   /** A view. */
@@ -79,5 +90,7 @@ export class MainDataReader {
     return at;
   }
 
-  private error = (message: string): WalError => new WalError('record-content', this.record.lsn, message);
+  private error(message: string): WalError {
+    return new WalError('record-content', this.record.lsn, message);
+  }
 }
