@@ -29,11 +29,12 @@ interface DatabaseId {
 }
 
 const databaseKey = ({ tablespaceOid, databaseOid }: DatabaseId): string => `${tablespaceOid}/${databaseOid}`;
-const forkKey = ({ relationNumber }: RelationId, fork: Fork): string => `${relationNumber}/${fork}`;
+/** Forks of a relation are neighbours. */
+const forkKey = ({ relationNumber }: RelationId, fork: Fork): number => relationNumber * 4 + fork;
 const FORKS: readonly Fork[] = [0, 1, 2, 3];
 
 export class PageStore {
-  private readonly databases = new Map<string, Map<string, ForkPages>>();
+  private readonly databases = new Map<string, Map<number, ForkPages>>();
   readonly relationMaps = new Map<string, Uint8Array>();
   private readonly slrus = new Map<Slru, Map<number, Uint8Array>>();
 
@@ -67,7 +68,7 @@ export class PageStore {
   }
 
   ensureFork(relation: RelationId, fork: Fork): ForkPages {
-    const database = this.databases.get(databaseKey(relation)) ?? new Map<string, ForkPages>();
+    const database = this.databases.get(databaseKey(relation)) ?? new Map<number, ForkPages>();
     this.databases.set(databaseKey(relation), database);
     const key = forkKey(relation, fork);
     const existing = database.get(key);
