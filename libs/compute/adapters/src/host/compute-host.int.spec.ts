@@ -321,9 +321,10 @@ describe('a start', () => {
     });
   });
 
-  it('without a pageserver is refused', async () => {
+  it('without a pageserver is refused, and takes no term from the timeline', async () => {
     await pageserver.stop();
     await expect(host.start(spec())).rejects.toMatchObject({ code: 'PageserverUnavailable' });
+    expect(safekeepers.map(({ state }) => state.term)).toEqual([0, 0, 0]);
     pagePort = await pageserver.start(pagePort);
   });
 

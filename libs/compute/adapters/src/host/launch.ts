@@ -4,6 +4,7 @@
  *   election ∥ clear → basebackup → directory → pages → postgres → connect → access
  *
  *   L1  An election comes first, always: nobody else can commit to the timeline from then on, and it tells where to start.
+ *       Only whether the pageserver answers at all is seen before: a start that must fail takes no term from the timeline.
  *   L2  An aborted start gives up at once, but for the moments in which a process or a socket is being made.
  */
 import { userInfo } from 'node:os';
@@ -77,6 +78,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
     return result;
   };
   const distribution = distributionOf(environment.distributions, spec.pgMajor);
+  await step('pageserver', () => untilAborted(signal, pageserverAnswers(parts)));
   const [elected] = await Promise.all([
     step('election', () => parts.walproposer.elect(ELECTION_TIMEOUT_MS)),
     step('clear', () => clear(options)),
@@ -109,6 +111,19 @@ async function clear({ parts, environment }: LaunchOptions): Promise<void> {
   await discard(parts);
   makeDirectory(parts.paths.root, environment.postgresUser);
   makeDirectory(parts.paths.sockets, environment.postgresUser);
+}
+
+/** Waits for as long as a pageserver takes to restart. */
+async function pageserverAnswers({ pageService }: ComputeParts): Promise<void> {
+  const tooLate = sleep(BASEBACKUP_RETRY_MS, undefined, { ref: false }).then(() => {
+    throw new Unavailable('no connection in time');
+  });
+  try {
+    await Promise.race([pageService.connect(), tooLate]);
+  } catch (cause) {
+    if (!(cause instanceof Unavailable)) throw cause;
+    throw new Refusal('PageserverUnavailable', `the pageserver does not answer: ${cause.message}`);
+  }
 }
 
 /** Asked again for as long as a pageserver takes to restart. */

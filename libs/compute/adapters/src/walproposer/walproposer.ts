@@ -90,7 +90,6 @@ export class Walproposer {
       token: spec.token,
       timing: DEFAULT_TIMING,
     });
-    for (const { id, host, proposerPort } of spec.safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
     this.ticker = setInterval(() => this.take({ kind: 'tick', random: Math.random() }), TICK_MS);
   }
 
@@ -117,9 +116,14 @@ export class Walproposer {
     return Math.max(0, this.receivedLsn - this.state.commitLsn);
   }
 
-  /** @throws Refusal `QuorumUnavailable` when that takes longer than `timeoutMs` */
+  /**
+   * No safekeeper hears of this compute before: each campaign costs the timeline a term.
+   * @throws Refusal `QuorumUnavailable` when that takes longer than `timeoutMs`
+   */
   async elect(timeoutMs: number): Promise<Elected> {
     this.electionTraceparent = activeTraceparent();
+    const safekeepers = this.isClosed ? [] : this.options.spec.safekeepers;
+    for (const { id, host, proposerPort } of safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
     await this.committed(Lsn.of(1), timeoutMs).finally(() => (this.electionTraceparent = undefined));
     if (this.elected === undefined) throw new Error('broken promise: W1: nothing is committed before an election');
     return this.elected;
