@@ -28,4 +28,5 @@ export {
   type StopMode,
   Lifecycle,
 } from './lifecycle/lifecycle';
+export { type StartRange, isFresh, pagesAhead } from './pages/start-pages';
 export { type ServerAddress, WALPROPOSER, pgHba, pgIdent, postgresConf } from './settings/postgres-conf';

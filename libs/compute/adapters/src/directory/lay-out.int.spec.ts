@@ -47,7 +47,7 @@ const EXPECTED = ['PG_VERSION', 'base', 'base/5', 'base/5/1', 'base/5/2', 'pg_wa
 describe('laying out', () => {
   it('makes files of the planned length and content, for their owner alone', async () => {
     const directory = join(root, 'fresh');
-    await layOut({ directory, spares: new SpareDirectories(join(root, 'none')), plan: PLAN, walFiles, owner: null });
+    layOut({ directory, spare: null, plan: PLAN, walFiles, owner: null });
     expect(tree(directory)).toEqual(EXPECTED);
     expect(statSync(join(directory, 'base/5/1'))).toMatchObject({ size: 3 * 8192, blocks: 0 });
     expect(statSync(join(directory, 'PG_VERSION')).mode & 0o777).toBe(0o600);
@@ -65,7 +65,7 @@ describe('laying out', () => {
       directories: [...PLAN.directories, 'base/6'],
       placeholders: [...PLAN.placeholders, placeholder('base/6/9', 1)],
     };
-    await layOut({ directory: old, spares, plan: other, walFiles, owner: null });
+    layOut({ directory: old, spare: null, plan: other, walFiles, owner: null });
     writeFileSync(join(old, 'base/5/1'), 'secret'.repeat(10_000));
     writeFileSync(join(old, 'base/5/77'), 'more');
     const elsewhere = join(root, 'elsewhere');
@@ -76,7 +76,7 @@ describe('laying out', () => {
     expect(existsSync(old)).toBe(false);
 
     const directory = join(root, 'reused');
-    await layOut({ directory, spares, plan: PLAN, walFiles, owner: null });
+    layOut({ directory, spare: await spares.take(directory), plan: PLAN, walFiles, owner: null });
     expect(tree(directory)).toEqual(EXPECTED);
     expect(readFileSync(join(directory, 'base/5/1')).equals(Buffer.alloc(3 * 8192))).toBe(true);
     expect(readFileSync(join(directory, 'PG_VERSION'), 'utf8')).toBe('17\n');
@@ -89,7 +89,13 @@ describe('laying out', () => {
     const placeholders = Array.from({ length: 400 }, (_, i) => placeholder(`base/5/${i}`, 1 + (i % 7)));
     const directory = join(root, 'hurried-data');
     for (let round = 0; round < 40; round++) {
-      await layOut({ directory, spares, plan: { ...PLAN, placeholders }, walFiles, owner: null });
+      layOut({
+        directory,
+        spare: await spares.take(directory),
+        plan: { ...PLAN, placeholders },
+        walFiles,
+        owner: null,
+      });
       await sleep(round % 4);
       const wrong = placeholders.filter(
         ({ path, blockCount }) => statSync(join(directory, path)).size !== blockCount * 8192,
@@ -104,25 +110,34 @@ describe('laying out', () => {
   it('empties what it keeps', async () => {
     const spares = new SpareDirectories(join(root, 'emptied'));
     const old = join(root, 'full');
-    await layOut({
-      directory: old,
-      spares: new SpareDirectories(join(root, 'none')),
-      plan: PLAN,
-      walFiles,
-      owner: null,
-    });
+    layOut({ directory: old, spare: null, plan: PLAN, walFiles, owner: null });
     writeFileSync(join(old, 'base/5/1'), 'secret');
     await spares.keep(old);
     await spares.settled();
-    expect(statSync(join(root, 'emptied/1/base/5/1')).size).toBe(0);
+    expect(statSync(join(root, 'emptied/1/base/5/1')).blocks).toBe(0);
+    expect(readFileSync(join(root, 'emptied/1/base/5/1'), 'latin1')).not.toContain('secret');
+  });
+
+  it('reuses an emptied file of the right length as it is', async () => {
+    const spares = new SpareDirectories(join(root, 'lengths'));
+    const directory = join(root, 'lengths-data');
+    layOut({ directory, spare: null, plan: PLAN, walFiles, owner: null });
+    writeFileSync(join(directory, 'base/5/1'), Buffer.alloc(3 * 8192, 'secret'));
+    await spares.keep(directory);
+    await spares.settled();
+    const spare = await spares.take(directory);
+    expect(spare?.lengths.get('base/5/1')).toBe(3 * 8192);
+    layOut({ directory, spare, plan: PLAN, walFiles, owner: null });
+    expect(tree(directory)).toEqual(EXPECTED);
+    expect(readFileSync(join(directory, 'base/5/1')).equals(Buffer.alloc(3 * 8192))).toBe(true);
+    expect(readFileSync(join(directory, 'PG_VERSION'), 'utf8')).toBe('17\n');
   });
 
   it('keeps few spares', async () => {
     const spares = new SpareDirectories(join(root, 'many'));
-    const none = new SpareDirectories(join(root, 'none'));
     for (let i = 0; i < 6; i++) {
       const directory = join(root, `ended-${i}`);
-      await layOut({ directory, spares: none, plan: PLAN, walFiles, owner: null });
+      layOut({ directory, spare: null, plan: PLAN, walFiles, owner: null });
       await spares.keep(directory);
     }
     await spares.settled();

@@ -3,7 +3,8 @@
  * are cheaper than a thousand promises.
  *
  *   O1  Afterwards the directory holds what the plan says and nothing else, whatever spare it was made from: each reused
- *       file is emptied before it gets its length and content, and what the plan does not name is removed.
+ *       file is emptied before it gets its length and content, unless its spare says that it is empty and of that length,
+ *       and what the plan does not name is removed.
  */
 import {
   chmodSync,
@@ -21,14 +22,15 @@ import {
 import type { DirectoryPlan } from '@neon/compute-core';
 import type { SparseWalFile } from '@neon/postgres';
 import type { PostgresUser } from '@neon/postgres-server';
-import type { SpareDirectories } from './spare-directories';
+import type { ExistingTree } from './spare-directories';
 
 const PAGE_SIZE = 8192;
 
 export interface LayOut {
-  /** Exists not yet; its parent does. */
+  /** Its parent exists; it does when there is a spare. */
   readonly directory: string;
-  readonly spares: SpareDirectories;
+  /** What is there, to be reused. */
+  readonly spare: ExistingTree | null;
   readonly plan: DirectoryPlan;
   /** For pg_wal. */
   readonly walFiles: readonly SparseWalFile[];
@@ -42,7 +44,7 @@ interface WantedFile {
   readonly pieces: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
 }
 
-export async function layOut({ directory, spares, plan, walFiles, owner }: LayOut): Promise<void> {
+export function layOut({ directory, spare, plan, walFiles, owner }: LayOut): void {
   const wanted: WantedFile[] = [
     ...plan.files.map(({ path, content }) => ({
       path,
@@ -52,11 +54,11 @@ export async function layOut({ directory, spares, plan, walFiles, owner }: LayOu
     ...plan.placeholders.map(({ path, blockCount }) => ({ path, sizeBytes: blockCount * PAGE_SIZE, pieces: [] })),
     ...walFiles.map(({ fileName, sizeBytes, pieces }) => ({ path: `pg_wal/${fileName}`, sizeBytes, pieces })),
   ];
-  const spare = await spares.take(directory);
   if (spare === null) makeDirectory(directory, owner);
   for (const path of plan.directories)
     if (spare?.directories.has(path) !== true) makeDirectory(`${directory}/${path}`, owner);
   for (const file of wanted) {
+    if (file.pieces.length === 0 && spare?.lengths.get(file.path) === file.sizeBytes) continue;
     const flags = spare?.files.has(file.path) === true ? REUSE : CREATE;
     makeFile({ ...file, path: `${directory}/${file.path}` }, flags, flags === CREATE ? owner : null);
   }

@@ -2,15 +2,15 @@
  * Data directories of computes that ended, kept for the next ones: making a thousand files is the dearest step of a start
  * (ext4 looks long for an inode when many were deleted of late), and reusing them costs a tenth of it.
  *
- *   R1  Whoever takes a spare must empty every file it reuses: a spare is emptied in the background, to give its room
- *       back, and may be taken before that is done.
+ *   R1  A spare is emptied in the background, to give its room back, and may be taken before that is done. Whoever takes one
+ *       must empty every file it reuses, but for those with a length: they are that long, and nothing but zeros.
  *   R2  Nothing of ours touches the files of a spare once it is taken: a truncation on its way has found its file already,
  *       whatever the file is called by then, so taking waits for those.
  *   R3  At most SPARES_MAX are kept, of at most SPARE_FILES_MAX files each; anything else is deleted.
  *   R4  Nothing waits for a spare to come: without one, directories and files are made.
  */
 import { readdirSync, renameSync, rmSync } from 'node:fs';
-import { mkdir, rename, rm, truncate } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const SPARES_MAX = 4;
@@ -18,8 +18,16 @@ const SPARE_FILES_MAX = 20_000;
 /** Operations on the file system at a time, so that page reads and WAL of running computes come through. */
 const BATCH_SIZE = 16;
 
+interface Spare {
+  readonly place: string;
+  /** Once it was looked at. */
+  tree: FileTree | undefined;
+  /** Of files that are emptied. */
+  readonly lengths: Map<string, number>;
+}
+
 export class SpareDirectories {
-  private spares: string[] = [];
+  private spares: Spare[] = [];
   private count = 0;
   private work: Promise<void> = Promise.resolve();
   /** The truncations under way. */
@@ -37,8 +45,9 @@ export class SpareDirectories {
     } catch {
       return;
     }
-    this.spares.push(place);
-    this.work = this.work.then(() => this.clean(place));
+    const spare: Spare = { place, tree: undefined, lengths: new Map() };
+    this.spares.push(spare);
+    this.work = this.work.then(() => this.clean(spare));
   }
 
   /** Moves a spare to `target`, and tells what is in it: files and directories alone. */
@@ -46,10 +55,10 @@ export class SpareDirectories {
     const spare = this.spares.pop();
     if (spare === undefined) return null;
     await this.batch;
-    renameSync(spare, target);
-    const tree = walk(target);
-    for (const path of tree.odd) rmSync(join(target, path));
-    return tree;
+    renameSync(spare.place, target);
+    const tree = spare.tree ?? walk(target);
+    for (const path of tree.odd) rmSync(join(target, path), { force: true });
+    return { ...tree, lengths: spare.lengths };
   }
 
   /** Resolves when what was kept so far is cleaned. */
@@ -58,25 +67,40 @@ export class SpareDirectories {
   }
 
   /** Somebody may take it meanwhile: then its paths are gone, and there is nothing left to do. */
-  private async clean(place: string): Promise<void> {
-    if (!this.spares.includes(place)) return;
-    const { files } = walk(place);
+  private async clean(spare: Spare): Promise<void> {
+    if (!this.spares.includes(spare)) return;
+    spare.tree = walk(spare.place);
+    const { files } = spare.tree;
     if (files.size > SPARE_FILES_MAX || this.spares.length > SPARES_MAX) {
-      this.spares = this.spares.filter((spare) => spare !== place);
-      await rm(place, { recursive: true, force: true }).catch(() => undefined);
+      this.spares = this.spares.filter((each) => each !== spare);
+      await rm(spare.place, { recursive: true, force: true }).catch(() => undefined);
       return;
     }
     const all = [...files];
-    for (let at = 0; at < all.length && this.spares.includes(place); at += BATCH_SIZE) {
+    for (let at = 0; at < all.length && this.spares.includes(spare); at += BATCH_SIZE) {
       const some = all.slice(at, at + BATCH_SIZE);
-      this.batch = Promise.allSettled(some.map((file) => truncate(join(place, file), 0)));
+      this.batch = Promise.allSettled(some.map((file) => empty(spare, file)));
       await this.batch;
     }
   }
 }
 
+/** The length stays: it is most often the one that the next compute wants. */
+async function empty({ place, lengths }: Spare, file: string): Promise<void> {
+  const path = join(place, file);
+  const { size } = await stat(path);
+  await truncate(path, 0);
+  if (size > 0) await truncate(path, size);
+  lengths.set(file, size);
+}
+
+export interface ExistingTree extends FileTree {
+  /** Of files that hold nothing but zeros. */
+  readonly lengths: ReadonlyMap<string, number>;
+}
+
 /** Paths relative to the root of the tree. */
-export interface ExistingTree {
+interface FileTree {
   readonly directories: ReadonlySet<string>;
   readonly files: ReadonlySet<string>;
   /** Neither: links, sockets. */
@@ -84,7 +108,7 @@ export interface ExistingTree {
 }
 
 /** Links are named and never followed, as `readdirSync` with `recursive` would. */
-function walk(root: string): ExistingTree {
+function walk(root: string): FileTree {
   const directories = new Set<string>();
   const files = new Set<string>();
   const odd = new Set<string>();

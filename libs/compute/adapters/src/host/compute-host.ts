@@ -28,13 +28,14 @@ import { type DirectoryLock, lockDirectory } from '@neon/directory-lock';
 import { type Lsn, Refusal, unreachable } from '@neon/kernel';
 import { counter, secondsHistogram } from '@neon/telemetry';
 import { SpareDirectories } from '../directory/spare-directories';
-import { computesDir, sparesDir } from './compute-paths';
+import { StartPages } from '../pages/start-pages';
+import { computesDir, sparesDir, startPagesDir } from './compute-paths';
 import { ComputeServer } from './compute-server';
 import type { HostEnvironment } from './launch';
 import { killProcessesIn } from './stray-processes';
 
 export interface ComputeHostOptions {
-  readonly environment: Omit<HostEnvironment, 'spares'>;
+  readonly environment: Omit<HostEnvironment, 'spares' | 'startPages'>;
   readonly onEnded: (end: { computeId: string; reason: EndReason; message: string }) => void;
 }
 
@@ -95,7 +96,12 @@ export class ComputeHost {
     private readonly options: ComputeHostOptions,
     private readonly lock: DirectoryLock,
   ) {
-    this.environment = { ...options.environment, spares: new SpareDirectories(sparesDir(options.environment.dataDir)) };
+    const { dataDir } = options.environment;
+    this.environment = {
+      ...options.environment,
+      spares: new SpareDirectories(sparesDir(dataDir)),
+      startPages: new StartPages(startPagesDir(dataDir)),
+    };
     this.ticker = setInterval(() => void this.refreshActivity(), ACTIVITY_MS);
   }
 

@@ -15,6 +15,8 @@ export interface ComputeParts {
   readonly spares: SpareDirectories;
   readonly walproposer: Walproposer;
   readonly pageService: PageServiceClient;
+  /** Keeps what the start read for the next one. */
+  keepReads?: () => Promise<void>;
   agent?: PageAgent;
   postgres?: PostgresServer;
   admin?: AdminConnection;
@@ -30,6 +32,7 @@ export async function release(parts: ComputeParts): Promise<void> {
   parts.walproposer.close();
   await parts.admin?.close();
   await parts.agent?.stop();
+  if (parts.admin !== undefined) await parts.keepReads?.();
   await parts.pageService.close();
   await discard(parts);
 }

@@ -25,6 +25,8 @@ export const computesDir = (dataDir: string): string => join(resolve(dataDir), '
 
 export const sparesDir = (dataDir: string): string => join(resolve(dataDir), 'spares');
 
+export const startPagesDir = (dataDir: string): string => join(resolve(dataDir), 'start-pages');
+
 /** @throws Refusal `SpecRejected` when the id cannot be a directory's name */
 export function computePaths(dataDir: string, runDir: string | undefined, computeId: string): ComputePaths {
   if (!/^[a-z0-9][a-z0-9_-]{0,99}$/i.test(computeId))

@@ -9,7 +9,7 @@
  */
 import type { ComputeSpec } from '@neon/compute-contract';
 import { type Activity, type Running, type StopMode, nextActivity } from '@neon/compute-core';
-import { type Lsn, Refusal, TenantId, type Term, TimelineId, Unavailable } from '@neon/kernel';
+import { Lsn, Refusal, TenantId, type Term, TimelineId, Unavailable } from '@neon/kernel';
 import { PageServiceClient } from '@neon/pageserver-client';
 import { type Logger, detached } from '@neon/telemetry';
 import { Walproposer } from '../walproposer/walproposer';
@@ -136,11 +136,17 @@ export class ComputeServer {
   async stop(mode: StopMode): Promise<Lsn> {
     this.isEnding = true;
     const { postgres, walproposer } = this.parts;
+    const startedAt = performance.now();
     await postgres?.stop(mode, mode === 'fast' ? FAST_STOP_TIMEOUT_MS : IMMEDIATE_STOP_TIMEOUT_MS);
+    const stoppedAt = performance.now();
     const finalLsn = walproposer.commitLsn;
     await this.release();
+    const durations = { postgresMs: rounded(stoppedAt - startedAt), releaseMs: rounded(performance.now() - stoppedAt) };
+    this.log.info({ mode, ...durations, finalLsn: Lsn.format(finalLsn) }, 'compute stopped');
     return finalLsn;
   }
 }
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

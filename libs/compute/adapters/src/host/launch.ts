@@ -1,16 +1,17 @@
 /**
  * The start of a compute, step by step: the cold path that a waiting client feels.
  *
- *   election ∥ clear → basebackup → directory → pages → postgres → connect → access
+ *   election ∥ clear → basebackup → directory ∥ pages ahead → pages → postgres → connect → access
  *
  *   L1  An election comes first, always: nobody else can commit to the timeline from then on, and it tells where to start.
  *       Only whether the pageserver answers at all is seen before: a start that must fail takes no term from the timeline.
  *   L2  An aborted start gives up at once, but for the moments in which a process or a socket is being made.
  */
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeSpec } from '@neon/compute-contract';
-import { type Running, pgHba, pgIdent, postgresConf } from '@neon/compute-core';
+import { type Placeholder, type Running, isFresh, pagesAhead, pgHba, pgIdent, postgresConf } from '@neon/compute-core';
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import {
   type Distribution,
@@ -21,10 +22,11 @@ import {
 } from '@neon/postgres-server';
 import { type Logger, detached, secondsHistogram, withSpan } from '@neon/telemetry';
 import { AdminConnection } from '../access/admin-connection';
-import type { SpareDirectories } from '../directory/spare-directories';
+import type { ExistingTree, SpareDirectories } from '../directory/spare-directories';
 import { makeDirectory, writeOwned } from '../directory/lay-out';
-import { fetchBasebackup, prepareDirectory } from '../directory/prepare-directory';
+import { fetchBasebackup, planPreparation, prepareDirectory } from '../directory/prepare-directory';
 import { PageAgent } from '../pages/page-agent';
+import type { StartPages } from '../pages/start-pages';
 import type { ComputeParts } from './compute-parts';
 import { discard } from './compute-parts';
 import { freePort } from './free-port';
@@ -40,6 +42,7 @@ export interface HostEnvironment {
   /** Path of libneonpages.so. */
   readonly pageShim: string;
   readonly spares: SpareDirectories;
+  readonly startPages: StartPages;
   readonly log: Logger;
 }
 
@@ -79,23 +82,19 @@ export async function launch(options: LaunchOptions): Promise<Running> {
   };
   const distribution = distributionOf(environment.distributions, spec.pgMajor);
   await step('pageserver', () => untilAborted(signal, pageserverAnswers(parts)));
-  const [elected] = await Promise.all([
+  const [{ startLsn, term }, spare] = await Promise.all([
     step('election', () => parts.walproposer.elect(ELECTION_TIMEOUT_MS)),
     step('clear', () => clear(options)),
   ]);
-  const { startLsn, term } = elected;
-  const archive = await step('basebackup', () => untilAborted(signal, basebackup(parts, startLsn)));
-  await step('directory', () =>
-    prepareDirectory(archive, {
-      spec,
-      startLsn,
-      directory: parts.paths.data,
-      arena: parts.paths.arena,
-      owner: environment.postgresUser,
-      spares: parts.spares,
-    }),
-  );
-  parts.agent = await step('pages', () => startAgent(options, startLsn));
+  const archive = await step('basebackup', () => untilAborted(signal, basebackup(options, startLsn)));
+  await step('directory', async () => {
+    const preparation = planPreparation(archive, spec, startLsn);
+    parts.agent = agentFor(options, startLsn);
+    await askAhead(options, parts.agent, preparation.plan.placeholders);
+    const { data: directory, arena } = parts.paths;
+    await prepareDirectory(preparation, { directory, spare, arena, owner: environment.postgresUser });
+  });
+  await step('pages', () => detached(async () => parts.agent?.start()));
   parts.postgres = await step('postgres', () => startOnFreePort(options, distribution));
   await step('connect', () => untilAborted(signal, connect(parts)));
   await step('access', () => untilAborted(signal, converge(parts, spec)));
@@ -105,12 +104,16 @@ export async function launch(options: LaunchOptions): Promise<Running> {
   return { address: { host: environment.host, port: parts.port }, startLsn, term };
 }
 
-/** Ends and deletes what an earlier run left under this name; the first page read then finds its connection open. */
-async function clear({ parts, environment }: LaunchOptions): Promise<void> {
+/**
+ * Ends and deletes what an earlier run left under this name, and takes a spare directory in its place; the first page read
+ * then finds its connection open.
+ */
+async function clear({ parts, environment }: LaunchOptions): Promise<ExistingTree | null> {
   parts.pageService.connect().catch(() => undefined);
-  await discard(parts);
+  if (existsSync(parts.paths.root) || existsSync(parts.paths.sockets)) await discard(parts);
   makeDirectory(parts.paths.root, environment.postgresUser);
   makeDirectory(parts.paths.sockets, environment.postgresUser);
+  return parts.spares.take(parts.paths.data);
 }
 
 /** Waits for as long as a pageserver takes to restart. */
@@ -127,11 +130,13 @@ async function pageserverAnswers({ pageService }: ComputeParts): Promise<void> {
 }
 
 /** Asked again for as long as a pageserver takes to restart. */
-async function basebackup({ pageService }: ComputeParts, startLsn: Lsn): Promise<Buffer> {
+async function basebackup({ parts, log }: LaunchOptions, startLsn: Lsn): Promise<Buffer> {
   for (const deadline = Date.now() + BASEBACKUP_RETRY_MS; ;) {
     try {
-      return await fetchBasebackup(pageService, startLsn);
+      return await fetchBasebackup(parts.pageService, startLsn);
     } catch (cause) {
+      if (cause instanceof Refusal && cause.code === 'HistoryDiverged')
+        log.error({ err: cause, startLsn: Lsn.format(startLsn) }, 'the start would fork the history of the timeline');
       if (!(cause instanceof Unavailable)) throw cause;
       if (Date.now() > deadline)
         throw new Refusal('PageserverUnavailable', `no basebackup at ${Lsn.format(startLsn)}: ${cause.message}`);
@@ -140,8 +145,8 @@ async function basebackup({ pageService }: ComputeParts, startLsn: Lsn): Promise
   }
 }
 
-async function startAgent({ spec, environment, parts, log }: LaunchOptions, baseLsn: Lsn): Promise<PageAgent> {
-  const agent = new PageAgent({
+function agentFor({ spec, environment, parts, log }: LaunchOptions, baseLsn: Lsn): PageAgent {
+  return new PageAgent({
     computeId: spec.computeId,
     socketPath: parts.paths.pagesSocket,
     ...(environment.postgresUser === null ? {} : { owner: environment.postgresUser }),
@@ -149,8 +154,19 @@ async function startAgent({ spec, environment, parts, log }: LaunchOptions, base
     baseLsn,
     log,
   });
-  await detached(() => agent.start());
-  return agent;
+}
+
+/** The requests leave before the files keep us busy. */
+async function askAhead(
+  { parts, environment, spec }: LaunchOptions,
+  agent: PageAgent,
+  placeholders: readonly Placeholder[],
+): Promise<void> {
+  const { timelineId, pgMajor } = spec;
+  const start = { timelineId, pgMajor, isFresh: isFresh(placeholders) };
+  parts.keepReads = () => environment.startPages.keep(start, agent.firstReads);
+  for (const range of pagesAhead(await environment.startPages.before(start), placeholders)) agent.ahead(range);
+  await immediate();
 }
 
 /** Between our asking for a free port and Postgres' taking it, somebody else may: then another is tried. */

@@ -5,6 +5,7 @@
  *   A1  A read is answered with the pages at the base LSN, or with an error text; never partly, never with anything else.
  *   A2  Only the compute's OS user (and root) can connect.
  *   A3  An absent page was not changed by this compute since its base LSN, so the base may move forward at any time.
+ *   A4  What is read in its first FIRST_READS_MS it remembers, so that the next start can ask for that ahead.
  */
 import { chmod, chown, rm } from 'node:fs/promises';
 import { type Server, type Socket, createServer } from 'node:net';
@@ -38,6 +39,11 @@ export interface PageAgentOptions {
 /** Room for 64 sequential readers at full window. */
 const AHEAD_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Long enough for the first statements of the client that waits for the start. */
+const FIRST_READS_MS = 5_000;
+/** Lists take about 30 bytes for each; a start reads about 100 ranges, a first one 1,000. */
+const FIRST_READS_MAX = 2_000;
+
 export type PageRange = Omit<ShimRequest, 'id' | 'operation'>;
 
 export class PageAgent {
@@ -45,6 +51,8 @@ export class PageAgent {
   private readonly connections = new Set<Socket>();
   private readonly buffer: PageBuffer;
   private readonly metrics: PageMetrics;
+  private readonly reads: PageRange[] = [];
+  private readonly madeAt = performance.now();
   private baseLsn: Lsn;
 
   constructor(private readonly options: PageAgentOptions) {
@@ -60,6 +68,11 @@ export class PageAgent {
 
   get totals(): Readonly<PageTotals & { wastedCount: number }> {
     return { ...this.metrics.totals, wastedCount: this.buffer.wastedCount };
+  }
+
+  /** A4, in order. */
+  get firstReads(): readonly PageRange[] {
+    return this.reads;
   }
 
   async start(): Promise<void> {
@@ -111,6 +124,7 @@ export class PageAgent {
 
   private async answer(socket: Socket, request: ShimRequest): Promise<void> {
     const startedAt = performance.now();
+    this.remember(request, startedAt);
     try {
       const { pages, aheadCount, done } = await this.buffer.take(wantOf(request));
       const seconds = (performance.now() - startedAt) / 1000;
@@ -125,6 +139,12 @@ export class PageAgent {
       this.options.log.warn({ computeId: this.options.computeId, request, error: message }, 'page read failed');
       socket.write(encodeShimError(request, message));
     }
+  }
+
+  private remember({ tablespaceOid, databaseOid, relationNumber, fork, ...range }: ShimRequest, at: number): void {
+    if (at - this.madeAt > FIRST_READS_MS || this.reads.length >= FIRST_READS_MAX) return;
+    const { firstBlock, blockCount } = range;
+    this.reads.push({ tablespaceOid, databaseOid, relationNumber, fork, firstBlock, blockCount });
   }
 
   private async fetch({ relation, firstBlock, count }: Want): Promise<Uint8Array> {
