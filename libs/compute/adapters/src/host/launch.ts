@@ -183,7 +183,12 @@ async function startOnFreePort(options: LaunchOptions, distribution: Distributio
 }
 
 function configure({ spec, environment, parts }: LaunchOptions): void {
-  const address = { listenHost: environment.host, port: parts.port, socketDir: parts.paths.sockets };
+  const address = {
+    listenHost: environment.host,
+    port: parts.port,
+    socketDir: parts.paths.sockets,
+    standbyName: parts.walproposer.standbyName,
+  };
   const files = {
     'postgresql.conf': postgresConf(spec.settings, address),
     'postgresql.auto.conf': '',

@@ -2,18 +2,12 @@
  * The connection to one safekeeper: framed messages over TCP, made again after every loss.
  *
  *   K1  `onMessage` sees the messages of one connection in order, between its `onConnected` and its `onDisconnected`.
- *   K2  What is sent in one turn of the event loop leaves in one write; nothing waits for more.
+ *   K2  What is sent in one turn of the event loop leaves in one write, at its end; nothing waits for more.
  *   K3  Bytes that are no message end the connection; so does `disconnect`. Both are followed by another attempt, after
  *       a pause that doubles from RECONNECT_MIN_MS to RECONNECT_MAX_MS while no message arrives.
  */
 import { type Socket, connect } from 'node:net';
-import {
-  type AcceptorMessage,
-  FRAME_SIZE_MAX,
-  type ProposerMessage,
-  decodeAcceptorMessage,
-  encodeProposerMessage,
-} from '@neon/consensus';
+import { type AcceptorMessage, FRAME_SIZE_MAX, decodeAcceptorMessage } from '@neon/consensus';
 import { FrameDecoder } from '@neon/kernel';
 
 export interface SafekeeperLinkOptions {
@@ -24,13 +18,15 @@ export interface SafekeeperLinkOptions {
   readonly onMessage: (message: AcceptorMessage) => void;
 }
 
+/** Answers are some 40 bytes each. The buffer is read into again and again: a read without it allocates 64 KiB. */
+const READ_SIZE = 4 * 1024;
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 1_000;
 
 export class SafekeeperLink {
   private socket: Socket | null = null;
   private isConnected = false;
-  private isCorked = false;
+  private unsent: Uint8Array[] = [];
   private isClosed = false;
   private pauseMs = RECONNECT_MIN_MS;
   private timer: NodeJS.Timeout | undefined;
@@ -40,15 +36,24 @@ export class SafekeeperLink {
   }
 
   private open(): void {
-    const socket = connect({ host: this.options.host, port: this.options.port, noDelay: true });
     const frames = new FrameDecoder(FRAME_SIZE_MAX);
     let reason = 'closed by the safekeeper';
+    const { host, port } = this.options;
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_SIZE),
+      callback: (size: number, buffer: Uint8Array): boolean => {
+        // The decoder keeps views of what it is given.
+        receive(Buffer.from(buffer.subarray(0, size)));
+        return true;
+      },
+    };
+    const socket = connect({ host, port, noDelay: true, onread });
     this.socket = socket;
     socket.on('connect', () => {
       this.isConnected = true;
       this.options.onConnected();
     });
-    socket.on('data', (chunk) => {
+    const receive = (chunk: Uint8Array): void => {
       try {
         for (const frame of frames.push(chunk)) {
           if (this.socket !== socket) return;
@@ -60,7 +65,7 @@ export class SafekeeperLink {
         reason = `not a safekeeper's message: ${String(error)}`;
         socket.destroy();
       }
-    });
+    };
     socket.on('error', (error) => (reason = error.message));
     socket.on('close', () => {
       if (this.socket === socket) this.lost(reason);
@@ -71,7 +76,7 @@ export class SafekeeperLink {
     const wasConnected = this.isConnected;
     this.socket = null;
     this.isConnected = false;
-    this.isCorked = false;
+    this.unsent = [];
     if (!this.isClosed) {
       this.timer = setTimeout(() => this.open(), this.pauseMs);
       this.pauseMs = Math.min(2 * this.pauseMs, RECONNECT_MAX_MS);
@@ -79,18 +84,23 @@ export class SafekeeperLink {
     if (wasConnected) this.options.onDisconnected(reason);
   }
 
-  send(message: ProposerMessage): void {
-    const { socket } = this;
-    if (socket === null || !this.isConnected) return;
-    if (!this.isCorked) {
-      this.isCorked = true;
-      socket.cork();
-      process.nextTick(() => {
-        if (this.socket === socket) this.isCorked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(encodeProposerMessage(message));
+  /** A frame; it must not change afterwards. */
+  send(frame: Uint8Array): void {
+    if (this.socket === null || !this.isConnected) return;
+    this.unsent.push(frame);
+    if (this.unsent.length === 1) process.nextTick(() => this.flush());
+  }
+
+  private flush(): void {
+    const { socket, unsent } = this;
+    const [first] = unsent;
+    if (socket === null || first === undefined) return;
+    this.unsent = [];
+    // Mostly there is one, and then a vectored write would only cost.
+    if (unsent.length === 1) return void socket.write(first);
+    socket.cork();
+    for (const frame of unsent) socket.write(frame);
+    socket.uncork();
   }
 
   /** Ends this connection; another is tried later. */
@@ -103,9 +113,9 @@ export class SafekeeperLink {
   close(): void {
     this.isClosed = true;
     clearTimeout(this.timer);
+    this.flush();
     const { socket } = this;
     this.socket = null;
-    socket?.uncork();
     if (this.isConnected) socket?.end();
     else socket?.destroy();
   }

@@ -11,7 +11,16 @@
  *
  * The rules are the pure `Proposer`; here are its sockets, files and time.
  */
-import { DEFAULT_TIMING, Proposer, type ProposerEffect, type ProposerInput, type ProposerState } from '@neon/consensus';
+import { randomBytes } from 'node:crypto';
+import {
+  DEFAULT_TIMING,
+  Proposer,
+  type ProposerEffect,
+  type ProposerInput,
+  type ProposerMessage,
+  type ProposerState,
+  encodeProposerMessage,
+} from '@neon/consensus';
 import { WALPROPOSER } from '@neon/compute-core';
 import type { ComputeSpec } from '@neon/compute-contract';
 import {
@@ -52,6 +61,8 @@ export interface WalproposerOptions {
 /** DEFAULT_TIMING counts in these. */
 const TICK_MS = 20;
 const RECONNECT_MS = 50;
+/** A message to each safekeeper in this time at most, far below the latency of a commit that leaves the machine. */
+const TELL_COMMIT_MS = 1;
 const SQLSTATE_DUPLICATE_OBJECT = '42710';
 
 interface Waiter {
@@ -60,7 +71,15 @@ interface Waiter {
 }
 
 export class Walproposer {
+  /**
+   * `application_name` of the connection to Postgres, and the only name whose word makes a commit durable: another one
+   * for every start, so that no session has it by accident or from an earlier start.
+   */
+  readonly standbyName = `${WALPROPOSER}_${randomBytes(8).toString('hex')}`;
   private state: ProposerState;
+  private readonly inputs: ProposerInput[] = [];
+  private isStepping = false;
+  private encoded: { readonly message: ProposerMessage; readonly frame: Uint8Array } | undefined;
   private readonly links = new Map<SafekeeperId, SafekeeperLink>();
   private readonly ticker: NodeJS.Timeout;
   private readonly refusals = new Map<SafekeeperId, string>();
@@ -74,6 +93,7 @@ export class Walproposer {
   private isClosed = false;
   private isDeposed = false;
   private commitWaiters: Waiter[] = [];
+  private commitTeller: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: WalproposerOptions) {
     const { spec } = options;
@@ -169,7 +189,7 @@ export class Walproposer {
   private async openStream({ socketDir, port }: PostgresSource): Promise<void> {
     const stream = await WalsenderStream.open({
       address: { path: `${socketDir}/.s.PGSQL.${port}` },
-      parameters: { user: 'cloud_admin', replication: 'true', application_name: WALPROPOSER },
+      parameters: { user: 'cloud_admin', replication: 'true', application_name: this.standbyName },
       commands: [
         `CREATE_REPLICATION_SLOT ${WALPROPOSER} PHYSICAL RESERVE_WAL`,
         `START_REPLICATION SLOT ${WALPROPOSER} PHYSICAL ${Lsn.format(this.receivedLsn)}`,
@@ -208,12 +228,30 @@ export class Walproposer {
     }
   }
 
+  /** One input at a time: what an effect gives rise to at once, as a disconnection does, waits until all are performed. */
   private take(input: ProposerInput): void {
+    this.inputs.push(input);
+    if (this.isStepping) return;
+    this.isStepping = true;
+    try {
+      for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) this.step(next);
+    } finally {
+      this.isStepping = false;
+    }
+  }
+
+  private step(input: ProposerInput): void {
     if (this.isClosed) return;
     const { state, effects } = Proposer.step(this.state, input);
     this.state = state;
     for (const effect of effects) this.perform(effect);
     this.regulate();
+  }
+
+  /** Safekeepers that are equally far are sent the same message: it is encoded once. */
+  private frameOf(message: ProposerMessage): Uint8Array {
+    if (this.encoded?.message !== message) this.encoded = { message, frame: encodeProposerMessage(message) };
+    return this.encoded.frame;
   }
 
   /** W3. */
@@ -229,7 +267,7 @@ export class Walproposer {
   private perform(effect: ProposerEffect): void {
     switch (effect.kind) {
       case 'send':
-        this.links.get(effect.safekeeper)?.send(effect.message);
+        this.links.get(effect.safekeeper)?.send(this.frameOf(effect.message));
         break;
       case 'disconnect':
         this.links.get(effect.safekeeper)?.disconnect(effect.reason);
@@ -260,10 +298,16 @@ export class Walproposer {
   private onCommitted(lsn: Lsn): void {
     this.stream?.report(lsn);
     const reached = this.commitWaiters.filter((waiter) => waiter.lsn <= lsn);
-    if (reached.length === 0) return;
     for (const waiter of reached) waiter.settle();
-    // Somebody waits for what is committed, and so may a pageserver: safekeepers hear of it now, not at the next tick.
-    setImmediate(() => this.take({ kind: 'tick', random: Math.random() }));
+    this.tellCommitSoon();
+  }
+
+  /** Readers of the safekeepers wait for it; in a flow of commits most hear of it with the next WAL. */
+  private tellCommitSoon(): void {
+    this.commitTeller ??= setTimeout(() => {
+      this.commitTeller = undefined;
+      this.take({ kind: 'idle' });
+    }, TELL_COMMIT_MS);
   }
 
   private async fetch(range: ProposerEffect & { kind: 'fetchWal' }): Promise<void> {
@@ -288,6 +332,7 @@ export class Walproposer {
     this.take({ kind: 'tick', random: Math.random() });
     this.isClosed = true;
     clearInterval(this.ticker);
+    clearTimeout(this.commitTeller);
     this.stream?.close();
     for (const link of this.links.values()) link.close();
     for (const waiter of this.commitWaiters) waiter.settle(new Unavailable('the walproposer is closed'));

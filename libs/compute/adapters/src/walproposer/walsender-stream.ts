@@ -34,6 +34,7 @@ export interface WalsenderStreamOptions {
   readonly startLsn: Lsn;
   /** Said as soon as the stream is open; `Lsn.ZERO` says nothing. */
   readonly durableLsn: Lsn;
+  /** The bytes are the caller's until it returns. */
   readonly onWal: (startLsn: Lsn, bytes: Uint8Array) => void;
   readonly onEnd: (reason: string) => void;
 }
@@ -41,6 +42,8 @@ export interface WalsenderStreamOptions {
 /** PostgreSQL sends at most 128 KiB of WAL in a message; errors and parameters are smaller. */
 const MESSAGE_SIZE_MAX = 1024 * 1024;
 const WAL_HEADER_SIZE = 25;
+/** The buffer is read into again and again: a read without it allocates 64 KiB. */
+const READ_SIZE = 64 * 1024;
 const STATUS_INTERVAL_MS = 1_000;
 const WORD = 0x1_0000_0000;
 const AUTHENTICATION_OK = 0;
@@ -48,7 +51,9 @@ const AUTHENTICATION_CLEARTEXT = 3;
 
 const tag = (letter: string): number => letter.charCodeAt(0);
 const TAG = { error: tag('E'), authentication: tag('R'), copyData: tag('d'), copyBoth: tag('W'), copyDone: tag('c') };
-const COPY_TAG = { wal: tag('w'), keepalive: tag('k') };
+const COPY_TAG = { wal: tag('w'), keepalive: tag('k'), status: tag('r') };
+/** A CopyData with a standby's status: tag and length, then a tag, three LSNs, a time and whether an answer is wanted. */
+const STATUS_SIZE = 5 + 34;
 
 export class WalsenderStream {
   private readonly reader = new MessageReader(MESSAGE_SIZE_MAX);
@@ -71,11 +76,17 @@ export class WalsenderStream {
   /** Resolves when WAL may flow. @throws Unavailable when the server refuses or cannot be reached */
   static open(options: WalsenderStreamOptions): Promise<WalsenderStream> {
     return new Promise((resolve, reject) => {
-      const socket = connect(options.address);
+      const onread = {
+        buffer: Buffer.allocUnsafeSlow(READ_SIZE),
+        callback: (size: number, buffer: Uint8Array): boolean => {
+          stream.receive(buffer.subarray(0, size));
+          return true;
+        },
+      };
+      const socket = connect({ ...options.address, onread });
       const stream: WalsenderStream = new WalsenderStream(socket, options, () => resolve(stream));
       socket.setNoDelay(true);
       socket.on('connect', () => stream.begin());
-      socket.on('data', (chunk) => stream.receive(chunk));
       socket.on('error', (error) => (stream.error ||= error.message));
       socket.on('close', () => {
         reject(new Unavailable(`no WAL stream: ${stream.error || 'connection closed'}`));
@@ -95,7 +106,8 @@ export class WalsenderStream {
     return Buffer.concat(this.options.commands.map((command) => encodeMessage('Q', Buffer.from(`${command}\0`))));
   }
 
-  private receive(chunk: Buffer): void {
+  /** The reader copies what it is given. */
+  private receive(chunk: Uint8Array): void {
     try {
       this.reader.push(chunk);
       for (let message = this.reader.next(); message !== undefined; message = this.reader.next()) {
@@ -161,10 +173,14 @@ export class WalsenderStream {
   }
 
   private sendStatus(): void {
-    const status = Buffer.alloc(34);
-    status.writeUInt8(tag('r'), 0);
-    for (const offset of [1, 9, 17]) writeLsn(status, offset, this.reportedLsn);
-    if (!this.isEnded) this.socket.write(encodeMessage('d', status));
+    if (this.isEnded) return;
+    const message = Buffer.allocUnsafe(STATUS_SIZE).fill(0);
+    message.writeUInt8(TAG.copyData, 0);
+    message.writeUInt32BE(STATUS_SIZE - 1, 1);
+    message.writeUInt8(COPY_TAG.status, 5);
+    // Written, flushed and applied.
+    for (const offset of [6, 14, 22]) writeLsn(message, offset, this.reportedLsn);
+    this.socket.write(message);
   }
 
   get isOpen(): boolean {

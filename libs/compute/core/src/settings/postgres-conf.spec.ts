@@ -1,6 +1,6 @@
 import { pgHba, pgIdent, postgresConf } from './postgres-conf';
 
-const ADDRESS = { listenHost: '127.0.0.1', port: 5555, socketDir: '/run/x' };
+const ADDRESS = { listenHost: '127.0.0.1', port: 5555, socketDir: '/run/x', standbyName: 'walproposer_01' };
 
 describe('postgresql.conf', () => {
   it('takes settings of the spec over defaults', () => {
@@ -9,7 +9,7 @@ describe('postgresql.conf', () => {
 
   it('keeps what durability rests on, whatever the spec says (C1)', () => {
     const conf = postgresConf({ synchronous_standby_names: '', fsync: 'on', FSYNC: 'on', port: '1' }, ADDRESS);
-    expect(conf).toContain("synchronous_standby_names = 'walproposer'\n");
+    expect(conf).toContain("synchronous_standby_names = 'walproposer_01'\n");
     expect(conf).toContain("fsync = 'off'\n");
     expect(conf).toContain("port = '5555'\n");
     expect(conf.match(/^(port|fsync) = /gim)).toHaveLength(2);

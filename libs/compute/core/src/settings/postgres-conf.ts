@@ -9,7 +9,7 @@
 import { Refusal } from '@neon/kernel';
 import { PLATFORM_SUPERUSER } from '../access/access-plan';
 
-/** `application_name` of the walproposer's connection: the one standby whose word makes a commit durable. */
+/** The walproposer's replication slot, and what the `application_name` of its connection begins with. */
 export const WALPROPOSER = 'walproposer';
 
 /** Sensible for a small compute; the spec overrides each. */
@@ -42,7 +42,6 @@ const FIXED: Readonly<Record<string, string>> = {
   fsync: 'off',
   full_page_writes: 'off',
   synchronous_commit: 'on',
-  synchronous_standby_names: WALPROPOSER,
   hot_standby: 'on',
   archive_mode: 'off',
   wal_init_zero: 'off',
@@ -66,6 +65,8 @@ export interface ServerAddress {
   readonly listenHost: string;
   readonly port: number;
   readonly socketDir: string;
+  /** `application_name` of the one standby whose word makes a commit durable. */
+  readonly standbyName: string;
 }
 
 /** @throws Refusal `SpecRejected` on a name that is no setting's, or a `wal_level` that cannot work */
@@ -77,6 +78,7 @@ export function postgresConf(settings: Readonly<Record<string, string>>, address
     ...DEFAULTS,
     ...wanted,
     ...FIXED,
+    synchronous_standby_names: address.standbyName,
     wal_level: walLevel,
     listen_addresses: address.listenHost,
     port: String(address.port),
