@@ -81,6 +81,7 @@ const appends = (effects: readonly ProposerEffect[], id: SafekeeperId): AppendRe
   sent(effects, id).flatMap((message) => (message.kind === 'appendRequest' ? [message] : []));
 const kinds = (effects: readonly ProposerEffect[]) => effects.map(({ kind }) => kind);
 
+const NOTHING = new Uint8Array(0);
 const GREETED = run(CREATED, ...IDS.map(connected), ...IDS.map((id) => greeting(id))).state;
 const ELECTED = run(GREETED, vote(A), vote(B), vote(C)).state;
 const RECOVERED = run(ELECTED, ...IDS.map((id) => progress(id, START))).state;
@@ -160,6 +161,30 @@ describe('a proposer that leads', () => {
     const { state, effects } = run(committed, tick);
     expect(appends(effects, B)).toMatchObject([{ commitLsn: 1100, startLsn: 1100 }]);
     expect(run(state, tick).effects).toEqual([]);
+  });
+
+  test('tells it at once to those that have not heard it with WAL, when there is nothing to append', () => {
+    const committed = run(
+      RECOVERED,
+      { kind: 'idle' },
+      wal(START, 100),
+      progress(A, START + 100),
+      progress(B, START + 100),
+    );
+    const told = run(committed.state, { kind: 'idle' }).effects;
+    expect(IDS.map((id) => appends(told, id))).toMatchObject(
+      IDS.map(() => [{ bytes: NOTHING, commitLsn: START + 100 }]),
+    );
+    const { state } = run(committed.state, { kind: 'idle' });
+    expect(run(state, { kind: 'idle' }).effects).toEqual([]);
+    expect(run(committed.state, wal(START + 100, 50), { kind: 'idle' }).effects).toHaveLength(IDS.length);
+    expect(state.tick).toBe(committed.state.tick);
+  });
+
+  test('takes the term alone for no position (P5)', () => {
+    const { state, effects } = run(ELECTED, progress(A, START), progress(B, 0), progress(C, 0));
+    expect(kinds(effects)).not.toContain('committed');
+    expect(state.peers.get(B)).toMatchObject({ kind: 'streaming', flushLsn: undefined });
   });
 
   test('keeps what is in flight to one safekeeper bounded (P6)', () => {

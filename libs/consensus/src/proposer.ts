@@ -57,6 +57,8 @@ export const Proposer = {
     switch (input.kind) {
       case 'tick':
         return onTick({ ...state, tick: state.tick + 1 }, input);
+      case 'idle':
+        return state.phase.kind === 'leading' ? heartbeat(state) : still(state);
       case 'connected':
         return greet(state, input);
       case 'disconnected':

@@ -24,6 +24,7 @@ const RECONNECT_MAX_MS = 40;
 const FETCH_DELAY_MAX_MS = 10;
 const WRITE_PAUSE_MAX_MS = 12;
 const REOPEN_PAUSE_MAX_MS = 200;
+const IDLE_DELAY_MAX_MS = 5;
 const LOG_SIZE_MAX = 60 * 1024;
 
 export interface ProposerWorld {
@@ -167,6 +168,7 @@ export class ProposerNode {
     }
     this.committedLsn = lsn;
     this.world.checker.onTold(this.state.term, lsn);
+    this.later(this.world.random.unit() * IDLE_DELAY_MAX_MS, () => this.feed({ kind: 'idle' }));
   }
 
   /** Postgres' WAL stream breaks and is opened again: it is told at once how far its WAL is safe. */
