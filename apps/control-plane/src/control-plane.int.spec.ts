@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import { type Config, parseConfig } from './config';
 import { type RunningControlPlane, startControlPlane } from './start';
 import { FakeHost, FakeStorage, type Stopping, connectBus, startMetadata, startNats } from './testing/services';
@@ -102,6 +103,14 @@ async function project(name = 'spec') {
   const [endpoint] = data.endpoints;
   if (endpoint === undefined) throw new Error('no endpoint');
   return { projectId: data.project.id, branchId: data.branch.id, endpointId: endpoint.id, created: data };
+}
+
+async function rowsOf(query: string): Promise<Record<string, unknown>[]> {
+  const database = new Client({ connectionString: metadata.url });
+  await database.connect();
+  const { rows } = await database.query<Record<string, unknown>>(query);
+  await database.end();
+  return rows;
 }
 
 const failure = async (work: Promise<unknown>) => {
@@ -357,6 +366,26 @@ describe('a safekeeper that lost its disk', () => {
   });
 });
 
+describe('a deletion that storage refuses', () => {
+  it('is told to whoever looks after the system, and stays open', async () => {
+    const { projectId } = await project();
+    const body = { code: 'TimelineHasChildren', message: 'has branches' };
+    storage.failing = { pattern: /^pageserver DELETE/, status: 412, body, times: 1 };
+    const logged = errors.length;
+    await client().deleteProject(projectId);
+    const line = () => errors.slice(logged).find((each) => each['projectId'] === projectId);
+    await until(() => line() !== undefined);
+    expect(line()).toMatchObject({ action: 'delete_timeline', error: body, msg: expect.stringContaining('refused') });
+    await until(async () => {
+      const [row] = await rowsOf(
+        `SELECT status, error FROM operations WHERE project_id = '${projectId}' AND action = 'delete_timeline'`,
+      );
+      return row?.['status'] === 'running' && String(row['error']).includes('has branches');
+    });
+    storage.failing = null;
+  });
+});
+
 describe('roles and databases', () => {
   it('are created, listed, applied to the running compute, reset and deleted', async () => {
     const { projectId, branchId } = await project();
@@ -455,8 +484,10 @@ describe('endpoints', () => {
     await sleep(500);
     expect(host.running.has(endpointId)).toBe(true);
     await until(() => !host.running.has(endpointId));
-    const last = (await settled(projectId)).at(-1);
-    expect(last).toMatchObject({ action: 'suspend_compute', endpoint_id: endpointId, status: 'finished' });
+    const suspended = { action: 'suspend_compute', endpoint_id: endpointId, status: 'finished' };
+    // The host may have ended it before the operation shows.
+    await until(async () => (await settled(projectId)).at(-1)?.action === suspended.action);
+    expect((await settled(projectId)).at(-1)).toMatchObject(suspended);
   });
 });
 

@@ -36,6 +36,7 @@ import {
   Operations,
   Projects,
   type Workshop,
+  type World,
   projectDecider,
 } from '@neon/control-plane-core';
 import { CommandHandler, ProjectionRunner } from '@neon/event-sourcing';
@@ -137,7 +138,8 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     () => operations,
     (error, projectId) => logger.error({ err: error, projectId }, 'operations of a project cannot be carried out'),
   );
-  const operations = new Operations(handler, { storage, hosts, registry }, ambient);
+  const world = { storage, hosts, registry, onStuck: reporterOfStuck(logger) };
+  const operations = new Operations(handler, world, ambient);
   const workshop: Workshop = { handler, queue: runner, ...ambient };
   const passwords = new SealedPasswords(database, new SecretBox(readFileSync(config.secretKeyFile, 'utf8')));
   const apiKeys = new ApiKeys(database, ambient);
@@ -166,6 +168,11 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     caretaker: new Caretaker(workshop, registry, hosts),
   };
 }
+
+const reporterOfStuck =
+  (logger: Logger): World['onStuck'] =>
+  ({ operationId, projectId, branchId, action }, error) =>
+    logger.error({ operationId, projectId, branchId, action, error }, 'a deletion is refused, and tried again');
 
 async function storedBranches(readModel: ReadModel, handler: CommandHandler): Promise<readonly StoredBranch[]> {
   const stored: StoredBranch[] = [];

@@ -45,25 +45,58 @@ describe('an operation', () => {
 });
 
 describe('after a failure', () => {
+  const LIVE = { canBeAskedAgain: true };
+
   it('R1: what may pass is tried again, later each time', () => {
     const away = new Unavailable('away');
-    expect(afterFailure(away, 'create_branch', 0)).toEqual({ kind: 'retry', delayMs: 100, error });
-    expect(afterFailure(away, 'create_branch', 3)).toMatchObject({ delayMs: 800 });
-    expect(afterFailure(away, 'create_branch', 10)).toMatchObject({ delayMs: 5_000 });
-    expect(afterFailure(new Refusal('QuorumUnavailable'), 'start_compute', 0)).toMatchObject({ kind: 'retry' });
+    expect(afterFailure(away, { action: 'create_branch', failuresCount: 0 }, LIVE)).toEqual({
+      kind: 'retry',
+      delayMs: 100,
+      error,
+    });
+    expect(afterFailure(away, { action: 'create_branch', failuresCount: 3 }, LIVE)).toMatchObject({ delayMs: 800 });
+    expect(afterFailure(away, { action: 'create_branch', failuresCount: 10 }, LIVE)).toMatchObject({ delayMs: 5_000 });
+    expect(
+      afterFailure(new Refusal('QuorumUnavailable'), { action: 'start_compute', failuresCount: 0 }, LIVE),
+    ).toMatchObject({ kind: 'retry' });
   });
 
   it('R2: nobody waits for ever', () => {
-    expect(afterFailure(new Unavailable('away'), 'start_compute', 6)).toMatchObject({ kind: 'fail' });
-    expect(afterFailure(new Unavailable('away'), 'create_branch', 23)).toMatchObject({ kind: 'fail' });
-    expect(afterFailure(new Unavailable('away'), 'delete_timeline', 1_000)).toMatchObject({ kind: 'retry' });
+    expect(afterFailure(new Unavailable('away'), { action: 'start_compute', failuresCount: 6 }, LIVE)).toMatchObject({
+      kind: 'fail',
+    });
+    expect(afterFailure(new Unavailable('away'), { action: 'create_branch', failuresCount: 23 }, LIVE)).toMatchObject({
+      kind: 'fail',
+    });
+    expect(
+      afterFailure(new Unavailable('away'), { action: 'delete_timeline', failuresCount: 1_000 }, LIVE),
+    ).toMatchObject({ kind: 'retry' });
   });
 
   it('R3: what cannot pass is final at once', () => {
-    expect(afterFailure(new Refusal('TimelineStopped', 'unknown record'), 'start_compute', 0)).toEqual({
+    expect(
+      afterFailure(
+        new Refusal('TimelineStopped', 'unknown record'),
+        { action: 'start_compute', failuresCount: 0 },
+        LIVE,
+      ),
+    ).toEqual({
       kind: 'fail',
       error: { code: 'TimelineStopped', message: 'unknown record' },
     });
-    expect(afterFailure(new Error('bug'), 'start_compute', 0)).toMatchObject({ error: { code: 'Internal' } });
+    expect(afterFailure(new Error('bug'), { action: 'start_compute', failuresCount: 0 }, LIVE)).toMatchObject({
+      error: { code: 'Internal' },
+    });
+  });
+
+  it('R4: nothing of a project that is being deleted is given up', () => {
+    const refused = new Refusal('TimelineHasChildren', 'has branches');
+    const failed = { action: 'delete_timeline', failuresCount: 7 } as const;
+    expect(afterFailure(refused, failed, LIVE)).toMatchObject({ kind: 'fail' });
+    expect(afterFailure(refused, failed, { canBeAskedAgain: false })).toEqual({
+      kind: 'insist',
+      delayMs: 60_000,
+      error: { code: 'TimelineHasChildren', message: 'has branches' },
+    });
   });
 });

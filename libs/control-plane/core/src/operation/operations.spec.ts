@@ -162,7 +162,11 @@ function boot(store: EventStore, world: World, fate: Fate, ambient: { clock: Tes
   return {
     handler,
     registry,
-    operations: new Operations(handler, { storage, hosts: new FakeHosts(world, fate), registry }, ambient),
+    operations: new Operations(
+      handler,
+      { storage, hosts: new FakeHosts(world, fate), registry, onStuck: () => undefined },
+      ambient,
+    ),
     projects: new Projects(workshop, passwords),
     branches: new Branches(workshop, store, storage),
     catalogs: new Catalogs(workshop, passwords),

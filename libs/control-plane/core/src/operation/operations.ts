@@ -18,7 +18,7 @@ import { isLost, pickHost } from '../host/hosts';
 import { runnable } from '../project/chain';
 import { type Project, endpointsOf, projectDecider } from '../project/project';
 import type { Placement } from '../project/settings';
-import { type Operation, hasEnded, operationDecider } from './operation';
+import { type Operation, type OperationError, hasEnded, operationDecider } from './operation';
 import { startRunnable } from './open-chain';
 import { afterFailure } from './retry';
 
@@ -26,6 +26,8 @@ export interface World {
   readonly storage: BranchStorage;
   readonly hosts: ComputeHosts;
   readonly registry: HostRegistry;
+  /** What is deleted is refused for a reason that does not pass, and nobody else would notice. Told once per reason. */
+  readonly onStuck: (operation: Operation, error: OperationError) => void;
 }
 
 /** What an operation did, still to be recorded. */
@@ -212,8 +214,13 @@ export class Operations {
   }
 
   private async recordFailure(operation: Operation, error: unknown): Promise<number | null> {
-    const verdict = afterFailure(error, operation.action, operation.failuresCount);
-    if (verdict.kind === 'retry') {
+    const project = await this.handler.state(projectDecider, operation.projectId);
+    const isRemoval = operation.action === 'delete_timeline' || operation.action === 'suspend_compute';
+    const canBeAskedAgain = project?.status !== 'deleting' || !isRemoval;
+    const verdict = afterFailure(error, operation, { canBeAskedAgain });
+    if (verdict.kind !== 'fail') {
+      if (verdict.kind === 'insist' && operation.error?.code !== verdict.error.code)
+        this.world.onStuck(operation, verdict.error);
       const retryAt = this.ambient.clock.now() + verdict.delayMs;
       await this.handler.execute(SERVICE, (unit) =>
         unit.decide(operationDecider, operation.operationId, { type: 'FailAttempt', error: verdict.error, retryAt }),
