@@ -351,8 +351,8 @@ describe('three safekeepers', () => {
     const writing = proposer.write(wal.startLsn, wal.bytes);
     await expect(launch(IDS[0]!)).rejects.toThrow(/another process uses the directory/);
     await writing;
-    proposer.close();
     await until(async () => (await detail(IDS[0]!, timelineId)).flushLsn === Lsn.format(wal.endLsn));
+    proposer.close();
     await stop(IDS[0]!);
     await start(IDS[0]!);
     expect((await detail(IDS[0]!, timelineId)).flushLsn).toBe(Lsn.format(wal.endLsn));
