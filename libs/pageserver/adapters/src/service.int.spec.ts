@@ -17,6 +17,8 @@ import { PageServer } from './page/page-server';
 import { WalFeeds } from './wal/wal-feeds';
 
 const logger = createLogger('spec', 'silent');
+/** The driver cuts times off at milliseconds: in the next one, everything until then has committed. */
+const timestampAfter = ({ at }: { at: Date }): number => (at.getTime() + 1) * 1000;
 const never = new AbortController().signal;
 
 let cluster: OracleCluster;
@@ -139,7 +141,7 @@ it('a branch shows what had committed at its LSN or time, and nothing later', as
   const atLsn = await pageserver.create(named('2'), { ...parent, at: { kind: 'lsn', lsn: first.lsn } });
   const atTime = await pageserver.create(named('3'), {
     ...parent,
-    at: { kind: 'time', timestampUs: second.at.getTime() * 1000 },
+    at: { kind: 'time', timestampUs: timestampAfter(second) },
   });
   expect(atLsn.index.startLsn).toBeLessThanOrEqual(first.lsn);
   expect(atTime.index.startLsn).toBeGreaterThan(first.lsn);
@@ -232,8 +234,8 @@ it('opens again with all timelines, and deleted ones stay deleted', async () => 
       .sort(),
   ).toEqual(['1', '2']);
   expect(again.pageserver.get(named('1')).lastRecordLsn).toBe(endLsn);
-  expect(await again.pageserver.get(named('1')).commits.lsnAt(marks[1]!.at.getTime() * 1000)).toEqual(
-    await timeline.commits.lsnAt(marks[1]!.at.getTime() * 1000),
+  expect(await again.pageserver.get(named('1')).commits.lsnAt(timestampAfter(marks[1]!))).toEqual(
+    await timeline.commits.lsnAt(timestampAfter(marks[1]!)),
   );
   await again.openFiles.closeAll();
 });
