@@ -1,4 +1,10 @@
 export { type Distribution, findDistributions, distributionOf } from './distribution';
 export { type PostgresUser, postgresUser } from './postgres-user';
 export { type Template, ensureTemplate } from './template';
-export { type PostgresServer, type StartOptions, BOOTSTRAP_SUPERUSER, initCluster, startPostgres } from './postgres-server';
+export {
+  type PostgresServer,
+  type StartOptions,
+  BOOTSTRAP_SUPERUSER,
+  initCluster,
+  startPostgres,
+} from './postgres-server';

@@ -49,7 +49,10 @@ export async function initCluster(
     await run(join(distribution.directory, 'bin/initdb'), args, { ...user, cwd: '/', env: environment({}) });
   } catch (cause) {
     rmSync(dataDir, { recursive: true, force: true });
-    throw new Refusal('InitFailed', `initdb of Postgres ${distribution.version} failed: ${String(cause).slice(0, LOG_TAIL_BYTES)}`);
+    throw new Refusal(
+      'InitFailed',
+      `initdb of Postgres ${distribution.version} failed: ${String(cause).slice(0, LOG_TAIL_BYTES)}`,
+    );
   } finally {
     rmSync(passwordFile, { force: true });
   }
