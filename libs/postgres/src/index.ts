@@ -43,9 +43,11 @@ export { TwoPhaseFile, type TwoPhaseName } from './cluster/two-phase';
 export { FullXid, precedes } from './cluster/xid';
 
 export * from './redo/change';
-export { changesOf, type ChangeSettings } from './redo/changes';
+export type { ChangeSettings } from './redo/change-settings';
+export { changesOf } from './redo/changes';
 export { applyDelta, type ApplyContext } from './redo/apply';
-export { redoBlock, type BlockRedo, type BlockRedoContext } from './redo/registry';
+export type { BlockRedo, BlockRedoContext } from './redo/block-redo';
+export { redoBlock } from './redo/registry';
 export { SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, slruPageIsBefore, type SlruPagePair } from './redo/slru';
 export { XidStatus, xidStatus } from './redo/clog';
 export { checkConsistency, comparePages, hasCheckImage, type ComparedAs, type Mismatch } from './redo/consistency';

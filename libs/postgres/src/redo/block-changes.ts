@@ -12,7 +12,7 @@ import { RMGR_INFO_MASK } from '../wal/layout';
 import type { BlockReference, WalRecord } from '../wal/record';
 import { Rmgr } from '../wal/rmgr';
 import { UnsupportedRecord, type Change, type RelationPage } from './change';
-import type { ChangeSettings } from './changes';
+import type { ChangeSettings } from './change-settings';
 import { describeRecord } from '../wal/describe';
 import { encodeRecordDelta, stampRestoredPage } from './record-delta';
 

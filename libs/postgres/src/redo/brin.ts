@@ -6,7 +6,7 @@ import { readU16, readU32 } from '../page/little-endian';
 import { INVALID_BLOCK, setPageLsn } from '../page/page-header';
 import { UnsupportedRecord } from './change';
 import { blockDataPiece, mainData, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   CREATE_INDEX: 0x00,

@@ -4,7 +4,7 @@
  * Records without any durable effect yield no changes: checkpoints and other XLOG records (their counters are tracked by
  * `trackCheckpoint`), Standby, logical messages, Heap TRUNCATE, Heap2 NEW_CID and REWRITE (logical decoding files).
  */
-import type { ImageCodecs } from '../wal/image';
+import type { ChangeSettings } from './change-settings';
 import { describeRecord, recordName } from '../wal/describe';
 import type { WalRecord } from '../wal/record';
 import { Rmgr } from '../wal/rmgr';
@@ -19,13 +19,6 @@ import { replicationOriginChanges } from './replorigin';
 import { storageChanges } from './smgr';
 import { visibilityChanges } from './visibility-map';
 import { transactionChanges } from './xact';
-
-/** What redo needs to know of the server that wrote the record: pg_control, kept current by PARAMETER_CHANGE records. */
-export interface ChangeSettings extends ImageCodecs {
-  /** Whether hint bits are WAL-logged: wal_log_hints, or data checksums. */
-  readonly walLogHints: boolean;
-  readonly trackCommitTimestamp: boolean;
-}
 
 const DEFAULT_SETTINGS: ChangeSettings = { walLogHints: false, trackCommitTimestamp: false };
 

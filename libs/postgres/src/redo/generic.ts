@@ -5,7 +5,7 @@ import { Corrupt, Lsn } from '@neon/kernel';
 import { readU16 } from '../page/little-endian';
 import { PAGE_SIZE, pageLower, pageUpper, setPageLsn } from '../page/page-header';
 import { blockData } from './record-data';
-import type { BlockRedo } from './registry';
+import type { BlockRedo } from './block-redo';
 
 /** Block data: offset, length, and as many bytes, over and over. What lies between the page's bounds is zeroed after. */
 export const genericRedo: BlockRedo = ({ record, block, endLsn }, page) => {

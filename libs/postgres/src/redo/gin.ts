@@ -31,7 +31,7 @@ import { INVALID_BLOCK, setPageLsn, setPagePruneXid } from '../page/page-header'
 import { UnsupportedRecord } from './change';
 import { recompressLeaf } from './gin-recompress';
 import { blockData, mainData } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   CREATE_PTREE: 0x10,

@@ -24,7 +24,7 @@ import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
 import { UnsupportedRecord } from './change';
 import { blockData, mainData, readU16Array, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = { PAGE_UPDATE: 0x00, DELETE: 0x10, PAGE_SPLIT: 0x30, PAGE_DELETE: 0x60 } as const;
 const WORD = 0x1_0000_0000;

@@ -21,7 +21,7 @@ import { checkedTupleSize } from '../page/index-tuple';
 import { maxAlign, readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
 import { blockData, mainData, readU16Array } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 /** xl_hash_move_page_contents: ntups, is_prim_bucket_same_wrt. Block 1 takes the tuples, block 2 loses them. */
 export function redoMovePageContents(context: BlockRedoContext, page: Uint8Array): void {

@@ -29,7 +29,7 @@ import { setPageLsn } from '../page/page-header';
 import { UnsupportedRecord } from './change';
 import { redoHashDelete, redoMovePageContents, redoSqueezePage, redoVacuumOnePage } from './hash-tuples';
 import { blockData, blockDataPiece, findBlock, mainData, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   INIT_META_PAGE: 0x00,

@@ -19,7 +19,7 @@ import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
 import type { PostgresMajor, WalRecord } from '../wal/record';
 import { mainData } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 const PruneFlag = {
   CLEANUP_LOCK: 0x04,

@@ -22,7 +22,7 @@ import { writeItemPointer, type ItemPointer } from '../page/item-pointer';
 import { ItemState, itemOffset, itemState, storedItem } from '../page/line-pointer';
 import { PAGE_SIZE, pagePruneXid, setPageLsn, setPagePruneXid } from '../page/page-header';
 import { VISIBILITY_BITS, clearVisibilityBits, visibilityMapBlock } from '../page/visibility-map';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 /** The operation of a Heap or Heap2 record, in three of the four bits that its rmgr has. */
 export const HEAP_OPERATION_MASK = 0x70;

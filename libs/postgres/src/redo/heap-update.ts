@@ -24,7 +24,7 @@ import {
   STORED_HEADER_SIZE,
 } from './heap-tuple-redo';
 import { blockData, findBlock, mainData, requireBlock } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 const UpdateFlag = {
   OLD_ALL_VISIBLE_CLEARED: 0x01,

@@ -37,7 +37,7 @@ import {
 } from './heap-tuple-redo';
 import { redoUpdate } from './heap-update';
 import { blockData, blockDataPiece, mainData, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   INSERT: 0x00,

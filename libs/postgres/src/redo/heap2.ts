@@ -21,7 +21,7 @@ import {
   tupleAt,
 } from './heap-tuple-redo';
 import { mainData, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   PRUNE_ON_ACCESS: 0x10,

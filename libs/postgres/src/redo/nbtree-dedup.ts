@@ -11,7 +11,7 @@ import { BtreeFlag, HIGH_KEY, btreeFlags, clearBtreeItems, firstDataKey, setBtre
 import { formPosting, heapTids } from '../page/nbtree-posting';
 import { PAGE_SIZE, setPageLsn } from '../page/page-header';
 import { blockData, mainData } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 const INTERVAL_SIZE = 4;
 const original = new Uint8Array(PAGE_SIZE);

@@ -13,7 +13,7 @@ import { BtreeFlag, btreeFlags, setBtreeFlags } from '../page/nbtree-page';
 import { removeFromPosting } from '../page/nbtree-posting';
 import { setPageLsn } from '../page/page-header';
 import { blockData, mainData, readU16Array } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 /** xl_btree_vacuum: ndeleted, nupdated. */
 export function redoBtreeVacuum(context: BlockRedoContext, page: Uint8Array): void {

@@ -19,7 +19,7 @@ import {
 } from '../page/nbtree-page';
 import { setPageLsn } from '../page/page-header';
 import { mainData } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 /** xl_btree_mark_page_halfdead: poffset, leafblk, leftblk, rightblk, topparent. Block 0 is the leaf, 1 the parent. */
 export function redoMarkPageHalfDead({ record, block, endLsn }: BlockRedoContext, page: Uint8Array): void {

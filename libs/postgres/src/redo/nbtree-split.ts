@@ -26,7 +26,7 @@ import {
 import { swapPosting } from '../page/nbtree-posting';
 import { PAGE_SIZE, setPageLsn } from '../page/page-header';
 import { findBlock, mainData, requireBlock } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 
 /** xl_btree_split. */
 interface Split {

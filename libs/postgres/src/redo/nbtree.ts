@@ -15,7 +15,7 @@ import { redoBtreeDedup } from './nbtree-dedup';
 import { redoMarkPageHalfDead, redoUnlinkPage } from './nbtree-page-delete';
 import { redoBtreeSplit, restoreItems } from './nbtree-split';
 import { blockData, blockDataPiece, mainData } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 
 const Operation = {
   INSERT_LEAF: 0x00,

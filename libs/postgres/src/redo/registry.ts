@@ -7,7 +7,7 @@
  *   G3  A record that does not fit the page, or itself, throws `Corrupt`; the page is then of no use.
  */
 import { Corrupt, Lsn } from '@neon/kernel';
-import type { BlockReference, WalRecord } from '../wal/record';
+import type { BlockRedo } from './block-redo';
 import { brinRedo } from './brin';
 import { genericRedo } from './generic';
 import { ginRedo } from './gin';
@@ -18,18 +18,6 @@ import { heap2Redo } from './heap2';
 import { nbtreeRedo } from './nbtree';
 import { sequenceRedo } from './sequence';
 import { spgistRedo } from './spgist';
-
-export interface BlockRedoContext {
-  readonly record: WalRecord;
-  readonly block: BlockReference;
-  /** What the page LSN becomes, where Postgres sets it. */
-  readonly endLsn: Lsn;
-  /** Whether hint bits are WAL-logged (checksums or wal_log_hints): Heap2/VISIBLE sets a heap page's LSN only then. */
-  readonly walLogHints: boolean;
-}
-
-/** Brings `page` (8192 bytes, changed in place) to its state after the record. */
-export type BlockRedo = (context: BlockRedoContext, page: Uint8Array) => void;
 
 const BLOCK_REDO: Readonly<Record<number, BlockRedo>> = {
   9: heap2Redo,

@@ -5,7 +5,7 @@ import { writeU32 } from '../page/little-endian';
 import { initPage, pageSpecial, setPageLsn } from '../page/page-header';
 import { UnsupportedRecord } from './change';
 import { mainData } from './record-data';
-import type { BlockRedo } from './registry';
+import type { BlockRedo } from './block-redo';
 
 const SEQUENCE_MAGIC = 0x1717;
 /** xl_seq_rec: the relation's locator. The tuple follows. */

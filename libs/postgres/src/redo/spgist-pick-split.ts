@@ -21,7 +21,7 @@ import {
 } from '../page/spgist-page';
 import type { WalRecord } from '../wal/record';
 import { mainData, readU16Array, requireBlock } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 import { leafFlags, mainEnd, movedRemains } from './spgist-state';
 
 const HEADER_SIZE = 28;

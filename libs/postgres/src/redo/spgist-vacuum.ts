@@ -12,7 +12,7 @@ import {
   setNextOffset,
 } from '../page/spgist-page';
 import { mainData, readU16Array } from './record-data';
-import type { BlockRedoContext } from './registry';
+import type { BlockRedoContext } from './block-redo';
 import { mainEnd } from './spgist-state';
 
 const DEAD = { first: remains(TupleState.DEAD), others: remains(TupleState.DEAD) };

@@ -22,7 +22,7 @@ import {
 } from '../page/spgist-page';
 import { UnsupportedRecord } from './change';
 import { findBlock, mainData, readU16Array, requireBlock } from './record-data';
-import type { BlockRedo, BlockRedoContext } from './registry';
+import type { BlockRedo, BlockRedoContext } from './block-redo';
 import { leafFlags, mainEnd, movedRemains } from './spgist-state';
 import { redoPickSplit } from './spgist-pick-split';
 import { redoVacuumLeaf, redoVacuumRedirect, redoVacuumRoot } from './spgist-vacuum';

@@ -8,7 +8,7 @@
 import type { WalRecord } from '../wal/record';
 import { TwoPhaseFile } from '../cluster/two-phase';
 import type { Change } from './change';
-import type { ChangeSettings } from './changes';
+import type { ChangeSettings } from './change-settings';
 import { XidStatus, statusChanges } from './clog';
 import { timestampChanges } from './commit-ts';
 import {
