@@ -1,14 +1,19 @@
 /**
  * pgbench (TPC-B-like) on a compute with three safekeepers, beside stock Postgres with local commit and beside stock
- * Postgres with a quorum of three `pg_receivewal --synchronous`, all on this machine, one after the other.
+ * Postgres with a quorum of three `pg_receivewal --synchronous`, all on this machine with the same settings.
+ *
+ * The machine may be noisy: every round measures all targets one after the other, in turns forwards and backwards, and the
+ * medians of the rounds are compared.
  */
 import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
 import { BenchProject, runProgram } from './installation';
 import { PeerPostgres } from './peer-postgres';
-import { type Row, type Suite, duration, rate } from './row';
+import { type Row, type Suite, duration, percentile, rate } from './row';
 
 const SCALE = 10;
-const SECONDS = 10;
+const SECONDS = 5;
+const ROUNDS = 4;
+const WARM_UP_SECONDS = 2;
 const CLIENTS = [1, 8, 32];
 
 interface Target {
@@ -70,16 +75,25 @@ export const commit: Suite = {
 };
 
 async function compare(clients: number, targets: readonly Target[], report: (line: string) => void): Promise<Row[]> {
-  const results = new Map<string, Result>();
-  for (const target of targets) {
-    const result = await measure(target, clients);
-    results.set(target.name, result);
-    report(`${clients} clients, ${target.name}: ${Math.round(result.tps)} tps, ${result.latencyMs.toFixed(2)} ms`);
+  const samples = new Map<string, Result[]>(targets.map((target) => [target.name, []]));
+  for (const target of targets) await measure(target, clients, WARM_UP_SECONDS);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const target of round % 2 === 0 ? targets : [...targets].reverse()) {
+      samples.get(target.name)?.push(await measure(target, clients, SECONDS));
+    }
   }
-  const [ours, proxied, ...peers] = targets.map((target) => ({
-    name: target.name,
-    ...(results.get(target.name) ?? { tps: NaN, latencyMs: NaN }),
-  }));
+  const medians = targets.map(({ name }) => {
+    const results = samples.get(name) ?? [];
+    const median = (values: number[]): number => percentile(values, 0.5);
+    const result = {
+      name,
+      tps: median(results.map(({ tps }) => tps)),
+      latencyMs: median(results.map(({ latencyMs }) => latencyMs)),
+    };
+    report(`${clients} clients, ${name}: ${Math.round(result.tps)} tps, ${result.latencyMs.toFixed(2)} ms`);
+    return result;
+  });
+  const [ours, proxied, ...peers] = medians;
   if (ours === undefined || proxied === undefined) return [];
   return peers.flatMap((peer) => [
     rate(`TPS, ${clients} clients`, ours.tps, 'tps', { name: peer.name, value: peer.tps }),
@@ -88,10 +102,10 @@ async function compare(clients: number, targets: readonly Target[], report: (lin
   ]);
 }
 
-async function measure({ args, env }: Target, clients: number): Promise<Result> {
+async function measure({ args, env }: Target, clients: number, seconds: number): Promise<Result> {
   const output = await runProgram(
     'pgbench',
-    ['-n', '-c', String(clients), '-j', String(Math.min(clients, 2)), '-T', String(SECONDS), ...args],
+    ['-n', '-c', String(clients), '-j', String(Math.min(clients, 2)), '-T', String(seconds), ...args],
     env,
   );
   return {
