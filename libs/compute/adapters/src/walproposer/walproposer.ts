@@ -143,7 +143,10 @@ export class Walproposer {
   async elect(timeoutMs: number): Promise<Elected> {
     this.electionTraceparent = activeTraceparent();
     const safekeepers = this.isClosed ? [] : this.options.spec.safekeepers;
-    for (const { id, host, proposerPort } of safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
+    // The connections outlive the start that is traced here.
+    detached(() => {
+      for (const { id, host, proposerPort } of safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
+    });
     await this.committed(Lsn.of(1), timeoutMs).finally(() => (this.electionTraceparent = undefined));
     if (this.elected === undefined) throw new Error('broken promise: W1: nothing is committed before an election');
     return this.elected;
