@@ -97,19 +97,20 @@ describe('three safekeepers', () => {
   const url = (id: SafekeeperId, path: string): string => `http://127.0.0.1:${running.get(id)?.httpPort}${path}`;
   const withToken = (token: string) => ({ authorization: `Bearer ${token}` });
   const pathOf = (timelineId: TimelineId): string => `/v1/tenants/${TENANT}/timelines/${timelineId}`;
-  const bodyOf = (change = {}) =>
+  const bodyOf = async (id: SafekeeperId, change = {}): Promise<string> =>
     JSON.stringify({
       pgMajor: 17,
       systemId: wal.systemId,
       walSegmentSize: SEGMENT_SIZE,
       startLsn: Lsn.format(wal.startLsn),
+      incarnation: (await status(id)).incarnation,
       ...change,
     });
-  const put = (id: SafekeeperId, timelineId: TimelineId, body = bodyOf(), token = managementToken) =>
+  const put = async (id: SafekeeperId, timelineId: TimelineId, body?: string, token = managementToken) =>
     fetch(url(id, pathOf(timelineId)), {
       method: 'PUT',
       headers: { ...withToken(token), 'content-type': 'application/json' },
-      body,
+      body: body ?? (await bodyOf(id)),
     });
 
   async function createTimeline(): Promise<TimelineId> {
@@ -334,7 +335,7 @@ describe('three safekeepers', () => {
     const id = IDS[0]!;
     const timelineId = await createTimeline();
     expect((await put(id, timelineId)).status).toBe(200);
-    expect((await put(id, timelineId, bodyOf({ startLsn: '0/2000000' }))).status).toBe(409);
+    expect((await put(id, timelineId, await bodyOf(id, { startLsn: '0/2000000' }))).status).toBe(409);
     const remove = () => fetch(url(id, pathOf(timelineId)), { method: 'DELETE', headers: withToken(managementToken) });
     expect((await remove()).status).toBe(204);
     expect((await remove()).status).toBe(204);
@@ -362,7 +363,7 @@ describe('three safekeepers', () => {
     const [first, second, third] = IDS as [SafekeeperId, SafekeeperId, SafekeeperId];
     const timelineId = await createTimeline();
     const { incarnation } = await status(first);
-    const before = bodyOf({ incarnation });
+    const before = await bodyOf(first);
     expect((await put(first, timelineId, before)).status).toBe(200);
     await stop(third);
     const proposer = await propose(timelineId);
@@ -393,11 +394,12 @@ describe('three safekeepers', () => {
   test('the management API wants its token and well-formed requests', async () => {
     const id = IDS[0]!;
     const timelineId = await createTimeline();
-    expect((await put(id, timelineId, bodyOf(), storageToken)).status).toBe(401);
+    expect((await put(id, timelineId, undefined, storageToken)).status).toBe(401);
     expect((await fetch(url(id, pathOf(timelineId)))).status).toBe(401);
     expect((await put(id, timelineId, '{')).status).toBe(400);
-    expect((await put(id, timelineId, bodyOf({ startLsn: '0/1000001' }))).status).toBe(400);
-    expect((await put(id, timelineId, bodyOf({ systemId: 'x' }))).status).toBe(400);
+    expect((await put(id, timelineId, await bodyOf(id, { startLsn: '0/1000001' }))).status).toBe(400);
+    expect((await put(id, timelineId, await bodyOf(id, { systemId: 'x' }))).status).toBe(400);
+    expect((await put(id, timelineId, await bodyOf(id, { incarnation: undefined }))).status).toBe(400);
     const unknown = TimelineId.parse('ff'.repeat(16));
     const response = await fetch(url(id, pathOf(unknown)), { headers: withToken(managementToken) });
     expect([response.status, await response.json()]).toEqual([

@@ -127,9 +127,8 @@ export class FakeStorage {
   announce(bus: Bus): void {
     const host = '127.0.0.1';
     bus.signal(pageserverAlive, { pageserverId: 1, host, pagePort: 1, httpPort: this.ports.get('pageserver') ?? 0 });
-    for (const safekeeperId of SAFEKEEPER_IDS) {
+    for (const [safekeeperId, incarnation] of this.incarnations) {
       const httpPort = this.ports.get(`safekeeper-${safekeeperId}`) ?? 0;
-      const incarnation = this.incarnations.get(safekeeperId);
       bus.signal(safekeeperAlive, { safekeeperId, incarnation, host, proposerPort: 1, replicationPort: 2, httpPort });
     }
   }

@@ -86,7 +86,7 @@ describe('a timeline in files', () => {
   }
 
   const create = (safekeeper: Safekeeper, startLsn = START_LSN) =>
-    safekeeper.create({ identity: IDENTITY, membershipGeneration: GENERATION, startLsn });
+    safekeeper.create({ identity: IDENTITY, membershipGeneration: GENERATION, startLsn, incarnation: INCARNATION });
 
   /** A leader of one acceptor, by hand. */
   class Leader {

@@ -39,7 +39,7 @@ export const TimelineCreate = z.object({
   startLsn: lsnText,
   membershipGeneration: z.number().int().positive().default(MEMBERSHIP_GENERATION_FIRST),
   /** Which life of the safekeeper is meant, as the caller recorded it before it asked for the first time. */
-  incarnation: incarnation.optional(),
+  incarnation,
 });
 export type TimelineCreate = z.infer<typeof TimelineCreate>;
 /** What a caller sends: defaults may be left out. */

@@ -6,7 +6,7 @@ import { hexId, incarnation, lsnText, port } from './json';
 export const SafekeeperAlive = z.object({
   safekeeperId: z.number().int().positive(),
   /** Of its data directory: another one after its loss. See `TimelineCreate`. */
-  incarnation: incarnation.optional(),
+  incarnation,
   host: z.string(),
   proposerPort: port,
   replicationPort: port,

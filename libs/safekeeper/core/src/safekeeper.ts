@@ -47,7 +47,7 @@ export interface TimelineCreation {
   readonly membershipGeneration: number;
   readonly startLsn: Lsn;
   /** Of the safekeeper that is meant; see the contract. */
-  readonly incarnation?: string | undefined;
+  readonly incarnation: string;
 }
 
 const REOPEN_DELAY_MS = 1_000;
@@ -117,8 +117,8 @@ export class Safekeeper {
   }
 
   /** SK4. */
-  private requireIncarnation(key: TimelineKey, incarnation: string | undefined): void {
-    if (incarnation === undefined || incarnation === this.identity.incarnation) return;
+  private requireIncarnation(key: TimelineKey, incarnation: string): void {
+    if (incarnation === this.identity.incarnation) return;
     this.events.incarnationRefused(key, incarnation);
     throw new Refusal(
       'WrongIncarnation',

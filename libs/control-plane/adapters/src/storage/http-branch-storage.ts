@@ -50,6 +50,8 @@ const COMMIT_POLL_MS = 50;
 /** A client may read an insert position that its Postgres has not flushed yet: at most wal_buffers ahead. */
 const UNFLUSHED_BYTES_MAX = 16 * 1024 * 1024;
 
+type SafekeeperTimelineCreation = Omit<SafekeeperTimelineCreate, 'incarnation'>;
+
 export interface StorageOptions {
   readonly safekeeperCount: number;
   /** Safekeepers that were away when a timeline was made. */
@@ -249,22 +251,22 @@ export class HttpBranchStorage extends BranchStorage {
   }
 
   /** S4 */
-  private async join(address: BranchAddress, id: number, body: SafekeeperTimelineCreate): Promise<void> {
+  private async join(address: BranchAddress, id: number, creation: SafekeeperTimelineCreation): Promise<void> {
     const { branchId } = address;
     const node = this.nodes.safekeeper(id);
     const path = pathOf(address);
     const member = await this.members.find(branchId, id);
     if (member?.confirmed === true) {
-      if (node.incarnation !== undefined && node.incarnation !== member.incarnation)
+      if (node.incarnation !== member.incarnation)
         throw this.lose(address, id, 'its data directory is another one than it was');
       if ((await ignoringMissing(this.client.send(node, { method: 'GET', path }))) === null)
         throw this.lose(address, id, 'it does not have the timeline any more');
       return;
     }
-    if (node.incarnation === undefined) throw new Unavailable(`safekeeper ${id} has not told its incarnation`);
     const incarnation = await this.members.claim(branchId, id, node.incarnation);
+    const body: SafekeeperTimelineCreate = { ...creation, incarnation };
     try {
-      await this.client.send(node, { method: 'PUT', path, body: { ...body, incarnation } });
+      await this.client.send(node, { method: 'PUT', path, body });
     } catch (error) {
       if (error instanceof Refusal && error.code === 'WrongIncarnation')
         throw this.lose(address, id, 'it was asked before its data directory became another one');
@@ -289,8 +291,8 @@ export class HttpBranchStorage extends BranchStorage {
   ): Promise<void> {
     const { pgMajor, systemId, walSegmentSize, startLsn } = timeline;
     const path = pathOf(address);
-    const body = { pgMajor, systemId, walSegmentSize, startLsn } satisfies SafekeeperTimelineCreate;
-    const results = await Promise.allSettled(safekeeperIds.map((id) => this.join(address, id, body)));
+    const creation = { pgMajor, systemId, walSegmentSize, startLsn };
+    const results = await Promise.allSettled(safekeeperIds.map((id) => this.join(address, id, creation)));
     requireMajority(results, safekeeperIds);
     const missing = safekeeperIds.filter((_, index) => isAway(results[index]));
     if (missing.length > 0) this.options.onIncomplete(address, missing);
