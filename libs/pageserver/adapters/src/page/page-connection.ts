@@ -28,7 +28,7 @@ import {
 import { type PagesWanted, type Timeline, basebackup, readPages, readPagesNow } from '@neon/pageserver-core';
 import type { Fork } from '@neon/postgres';
 import { recordSpan, startSpanIn } from '@neon/telemetry';
-import type { PageServerOptions } from './page-server';
+import type { PageServerOptions } from './page-server-options';
 
 const WRITE_BUFFER_MAX = 8 * 1024 * 1024;
 /** A peer that has not said hello by then is not one of ours. */

@@ -1,22 +1,10 @@
 /** The page service's TCP listener: bounded connections, an orderly end. */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
-import type { Pageserver } from '@neon/pageserver-core';
-import type { TokenVerifier } from '@neon/service-token';
-import type { Logger } from '@neon/telemetry';
 import { PageConnection } from './page-connection';
-import type { PageMetrics } from './page-metrics';
+import type { PageServerOptions } from './page-server-options';
 
 /** A host agent holds a few connections per compute; this many would be thousands of computes. */
 const CONNECTIONS_MAX = 10_000;
-
-export interface PageServerOptions {
-  readonly pageserver: Pageserver;
-  readonly tokens: TokenVerifier;
-  readonly metrics: PageMetrics;
-  readonly logger: Logger;
-  /** How long a request waits for its LSN. */
-  readonly waitMs: number;
-}
 
 export class PageServer {
   private readonly sockets = new Set<Socket>();
