@@ -57,6 +57,21 @@ describe('laying out', () => {
     expect(wal.toString('latin1', 8192, 8195)).toBe('wal');
   });
 
+  it('from a spare that somebody deleted from is whole, and everything is its owner’s (O1)', async () => {
+    const places = join(root, 'deleted-from');
+    const spares = new SpareDirectories(places);
+    const [old, target] = [join(root, 'deleted-old'), join(root, 'deleted-target')];
+    layOut({ directory: old, spare: null, plan: PLAN, walFiles, owner: null });
+    await spares.keep(old);
+    await spares.settled();
+    const [place] = readdirSync(places);
+    rmSync(join(places, place ?? '', 'base'), { recursive: true });
+    const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : null;
+    layOut({ directory: target, spare: await spares.take(target), plan: PLAN, walFiles, owner });
+    expect(tree(target)).toEqual(EXPECTED);
+    if (owner !== null) expect(statSync(join(target, 'base')).uid).toBe(owner.uid);
+  });
+
   it('from a spare leaves nothing of the compute before (O1)', async () => {
     const spares = new SpareDirectories(join(root, 'spares'));
     const old = join(root, 'old');

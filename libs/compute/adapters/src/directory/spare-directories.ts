@@ -20,8 +20,6 @@ const BATCH_SIZE = 16;
 
 interface Spare {
   readonly place: string;
-  /** Once it was looked at. */
-  tree: FileTree | undefined;
   /** Of files that are emptied. */
   readonly lengths: Map<string, number>;
 }
@@ -45,7 +43,7 @@ export class SpareDirectories {
     } catch {
       return;
     }
-    const spare: Spare = { place, tree: undefined, lengths: new Map() };
+    const spare: Spare = { place, lengths: new Map() };
     this.spares.push(spare);
     this.work = this.work.then(() => this.clean(spare));
   }
@@ -56,9 +54,10 @@ export class SpareDirectories {
     if (spare === undefined) return null;
     await this.batch;
     renameSync(spare.place, target);
-    const tree = spare.tree ?? walk(target);
+    // Looked at now, not when it was kept: who deletes the directory of a compute may still be at it by then.
+    const tree = walk(target);
     for (const path of tree.odd) rmSync(join(target, path), { force: true });
-    return { ...tree, lengths: spare.lengths };
+    return { ...tree, lengths: new Map([...spare.lengths].filter(([path]) => tree.files.has(path))) };
   }
 
   /** Resolves when what was kept so far is cleaned. */
@@ -69,8 +68,7 @@ export class SpareDirectories {
   /** Somebody may take it meanwhile: then its paths are gone, and there is nothing left to do. */
   private async clean(spare: Spare): Promise<void> {
     if (!this.spares.includes(spare)) return;
-    spare.tree = walk(spare.place);
-    const { files } = spare.tree;
+    const { files } = walk(spare.place);
     if (files.size > SPARE_FILES_MAX || this.spares.length > SPARES_MAX) {
       this.spares = this.spares.filter((each) => each !== spare);
       await rm(spare.place, { recursive: true, force: true }).catch(() => undefined);
