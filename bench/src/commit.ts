@@ -11,8 +11,8 @@ import { PeerPostgres } from './peer-postgres';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
 const SCALE = 10;
-const SECONDS = 5;
-const ROUNDS = 4;
+const SECONDS = 4;
+const ROUNDS = 3;
 const WARM_UP_SECONDS = 2;
 const CLIENTS = [1, 8, 32];
 
