@@ -14,7 +14,7 @@ export function which(program: string): string | null {
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null;
 }
 
-interface Prerequisite {
+export interface Prerequisite {
   readonly what: string;
   readonly debianPackage: string;
   readonly why: string;
@@ -43,7 +43,7 @@ const PREREQUISITES: readonly Prerequisite[] = [
     debianPackage: 'postgresql-client',
     why: 'is the client of `./neon psql`',
     optional: true,
-    isThere: () => which('psql') !== null,
+    isThere: () => spawnSync('psql', ['--version']).status === 0,
   },
   {
     what: 'names under localhost',
@@ -54,11 +54,29 @@ const PREREQUISITES: readonly Prerequisite[] = [
   },
 ];
 
+/** What the tests need besides: peers and load generators from Debian's Postgres. */
+export const TEST_PREREQUISITES: readonly Prerequisite[] = [
+  {
+    what: 'pgbench',
+    debianPackage: 'postgresql',
+    why: 'loads the system in end-to-end tests',
+    optional: false,
+    isThere: () => spawnSync('pgbench', ['--version']).status === 0,
+  },
+  {
+    what: 'psql',
+    debianPackage: 'postgresql-client',
+    why: 'is a client in tests of the proxy',
+    optional: false,
+    isThere: () => spawnSync('psql', ['--version']).status === 0,
+  },
+];
+
 /** Makes sure of what is needed. @returns what optional is missing */
-export async function ensurePrerequisites(): Promise<readonly string[]> {
-  const missing = PREREQUISITES.filter((each) => !each.isThere());
+export async function ensurePrerequisites(further: readonly Prerequisite[] = []): Promise<readonly string[]> {
+  const missing = [...PREREQUISITES, ...further].filter((each) => !each.isThere());
   if (missing.length === 0) return [];
-  const packages = missing.flatMap((each) => each.debianPackage.split(' '));
+  const packages = [...new Set(missing.flatMap((each) => each.debianPackage.split(' ')))];
   if (process.getuid?.() === 0 && which('apt-get') !== null) {
     await step(`installing ${packages.join(', ')}`, () => Promise.resolve(aptInstall(packages)));
   }

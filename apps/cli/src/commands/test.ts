@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from '../build';
 import { openHome } from '../home';
-import { ensurePrerequisites } from '../prerequisites';
+import { TEST_PREREQUISITES, ensurePrerequisites } from '../prerequisites';
 import { CommandFailure, say } from '../progress';
 
 export const SUITES = ['lint', 'typecheck', 'unit', 'sim', 'int', 'e2e'] as const;
 export type Suite = (typeof SUITES)[number];
 
 export async function test(suites: readonly Suite[]): Promise<void> {
-  await ensurePrerequisites();
+  await ensurePrerequisites(TEST_PREREQUISITES);
   const { checkout } = openHome();
   await build(checkout);
   const node = process.execPath;
