@@ -42,7 +42,7 @@ const REPORT_POLL_MS = 50;
 const INGEST_TIMEOUT_MS = 10_000;
 const INGEST_POLL_MS = 20;
 /** A torn record at the end of the WAL is never ingested: after this long without progress there is nothing more to wait for. */
-const INGEST_STALL_MS = 1_000;
+const INGEST_STALL_MS = 5_000;
 const STATUS_TIMEOUT_MS = 5_000;
 /** How long a branch waits for it to be known what is committed: several heartbeats of a writer. */
 const COMMIT_TIMEOUT_MS = 3_000;

@@ -22,8 +22,8 @@ const DELAY_MS_MAX = 5_000;
 /** Until a person has seen the error and removed its cause. */
 const REFUSED_DELAY_MS = 60_000;
 const ATTEMPTS_MAX = { start_compute: 7, delete_timeline: Infinity, other: 24 };
-/** Of these the cause is elsewhere and may pass: a safekeeper restarts, another compute won the election. */
-const PASSING = new Set(['QuorumUnavailable', 'PageserverUnavailable', 'ComputeFenced']);
+/** Of these the cause is elsewhere and may pass: a safekeeper restarts, another compute won the election, ingest catches up. */
+const PASSING = new Set(['QuorumUnavailable', 'PageserverUnavailable', 'ComputeFenced', 'LsnNotReached']);
 
 /** `failuresCount`: failures before this one. */
 export function afterFailure(
