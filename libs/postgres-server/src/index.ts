@@ -1,4 +1,4 @@
-export { type Distribution, findDistributions, distributionOf } from './distribution';
+export { type Distribution, findDistributions, distributionOf, packagedPostgres } from './distribution';
 export { type PostgresUser, postgresUser } from './postgres-user';
 export { type Template, ensureTemplate } from './template';
 export {

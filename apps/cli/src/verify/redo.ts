@@ -3,7 +3,8 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatReport, verifyRedo } from '@neon/redo-oracle';
-import { DEFAULT_MAJOR, packagedPostgres } from '../installation';
+import { packagedPostgres } from '@neon/postgres-server';
+import { DEFAULT_MAJOR } from '../installation';
 import { openHome } from '../home';
 import { CommandFailure, say } from '../progress';
 
