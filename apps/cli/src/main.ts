@@ -13,7 +13,7 @@ import { openHome } from './home';
 import { CommandFailure } from './progress';
 import { verifyConsensus } from './verify/consensus';
 import { verifyPages } from './verify/pages';
-import { verifyRedoCommand } from './verify/redo';
+import { type VerifyRedoCommand, verifyRedoCommand } from './verify/redo';
 import { randomInt } from 'node:crypto';
 
 const port = (text: string): number => {
@@ -102,9 +102,10 @@ const proof = (name: string, description: string): Command =>
     .description(description)
     .option('--quick', 'a short run', false)
     .option('--seed <number>', 'repeat a run', seed, randomInt(2 ** 32 - 1));
-proof('redo', 'page images that stock Postgres logs for checking equal what our redo makes').action(
-  (options: ProofOptions) => verifyRedoCommand(options),
-);
+proof('redo', 'page images that stock Postgres logs for checking equal what our redo makes')
+  .option('--version <major>', 'one major version (default: all)', Number)
+  .option('--distribution <directory>', 'a build of Postgres to use instead of the packaged ones')
+  .action((options: VerifyRedoCommand) => verifyRedoCommand(options));
 proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
   .option('--minutes <count>', 'go on for so long', Number)
   .action((options: ProofOptions & { minutes?: number }) => verifyConsensus(options));

@@ -48,6 +48,7 @@ export { changesOf } from './redo/changes';
 export { applyDelta, type ApplyContext } from './redo/apply';
 export type { BlockRedo, BlockRedoContext } from './redo/block-redo';
 export { redoBlock } from './redo/registry';
+export { isTruncatedSegment, slruSegmentOf, type SlruTruncation } from './redo/slru-truncation';
 export { SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, slruPageIsBefore, type SlruPagePair } from './redo/slru';
 export { XidStatus, xidStatus } from './redo/clog';
 export { checkConsistency, comparePages, hasCheckImage, type ComparedAs, type Mismatch } from './redo/consistency';

@@ -3,7 +3,7 @@
  */
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Fork, PAGE_SIZE, SLRU_PAGES_PER_SEGMENT, type RelationId, type Slru } from '@neon/postgres';
+import { Fork, PAGE_SIZE, SLRU_PAGES_PER_SEGMENT, slruSegmentOf, type RelationId, type Slru } from '@neon/postgres';
 
 const SEGMENT_BLOCKS = 131_072;
 const DEFAULT_TABLESPACE = 1663;
@@ -12,7 +12,7 @@ const FORK_OF_SUFFIX: Readonly<Record<string, Fork>> = { fsm: Fork.FSM, vm: Fork
 /** Not matched by temporary relations, which begin with t<backend>. */
 const RELATION_FILE = /^(\d+)(?:_(fsm|vm|init))?(?:\.(\d+))?$/;
 
-const SLRU_DIRECTORIES: Readonly<Record<Slru, string>> = {
+export const SLRU_DIRECTORIES: Readonly<Record<Slru, string>> = {
   xact: 'pg_xact',
   'multixact-offsets': 'pg_multixact/offsets',
   'multixact-members': 'pg_multixact/members',
@@ -63,6 +63,10 @@ export function* pagesOf(path: string): Generator<readonly [number, Uint8Array]>
   for (let index = 0; (index + 1) * PAGE_SIZE <= content.length; index++)
     yield [index, content.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE)];
 }
+
+/** The segment file that holds a page of an SLRU (SlruFileName). */
+export const slruFile = (dataDir: string, slru: Slru, page: number): string =>
+  join(dataDir, SLRU_DIRECTORIES[slru], slruSegmentOf(page).toString(16).toUpperCase().padStart(4, '0'));
 
 /** All pages of an SLRU by page number. */
 export function* slruPagesOf(dataDir: string, slru: Slru): Generator<readonly [number, Uint8Array]> {

@@ -4,8 +4,10 @@
  *   F1  Main, init and visibility map forks are equal page by page, masked by what each page is; a page that replay does not
  *       have is all zeros in the file. The free space map is a hint and not compared.
  *   F2  What replay still has, the directory has too.
- *   F3  Relation maps and SLRU pages are equal byte for byte.
+ *   F3  Relation maps, SLRU pages and the files of prepared transactions are equal byte for byte.
  */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fork, PAGE_SIZE, comparePages, pageKindOf, type Slru } from '@neon/postgres';
 import {
   SLRUS,
@@ -48,6 +50,7 @@ export function compareFinalState(state: FinalState): void {
   }
   for (const fork of state.store.forks()) if (!seen.has(fork)) reportLeftover(state, fork);
   for (const slru of SLRUS) compareSlru(state, slru);
+  comparePrepared(state);
 }
 
 function compareFile(state: FinalState, file: RelationFile, replayed: ForkPages | undefined): void {
@@ -111,8 +114,10 @@ function compareRelationMap(state: FinalState, directory: ReturnType<typeof data
 
 function compareSlru(state: FinalState, slru: Slru): void {
   const replayed = state.store.slruPages(slru);
+  const onDisk = new Set<number>();
   for (const [number, page] of slruPagesOf(state.dataDir, slru)) {
     state.findings.finalPagesCompared++;
+    onDisk.add(number);
     const actual = replayed.get(number) ?? ZERO_PAGE;
     const offset = page.findIndex((byte, index) => byte !== actual[index]);
     if (offset < 0) continue;
@@ -127,10 +132,31 @@ function compareSlru(state: FinalState, slru: Slru): void {
       actual: excerpt(actual, offset),
     });
   }
+  for (const number of replayed.keys())
+    if (!onDisk.has(number))
+      report(state, { page: `${slru} page ${number}`, kind: 'file', text: 'replayed, but there is no such file' });
+}
+
+/** Files of pg_twophase; from 17 on their names carry the epoch before the xid. */
+function comparePrepared({ dataDir, store, findings }: FinalState): void {
+  const directory = join(dataDir, 'pg_twophase');
+  const names = readdirSync(directory);
+  const xids = names.map((name) => Number.parseInt(name.slice(-8), 16));
+  for (const [index, name] of names.entries()) {
+    const expected = store.preparedTransactions.get(xids[index] ?? 0);
+    if (expected === undefined || Buffer.compare(expected, readFileSync(join(directory, name))) !== 0)
+      report({ findings }, { page: join(directory, name), kind: 'file', text: 'differs' });
+  }
+  for (const xid of store.preparedTransactions.keys())
+    if (!xids.includes(xid))
+      report(
+        { findings },
+        { page: `prepared transaction ${xid}`, kind: 'file', text: 'replayed, but there is no file' },
+      );
 }
 
 function report(
-  state: FinalState,
+  state: Pick<FinalState, 'findings'>,
   { page, kind, text }: { page: string; kind: PageMismatch['kind']; text: string },
 ): void {
   const nowhere = { offset: 0, byteCount: 0, expected: '', actual: '' };

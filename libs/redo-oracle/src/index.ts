@@ -1,4 +1,5 @@
+export { gapsOf, formatMatrix } from './coverage';
 export { loadBase } from './load-base';
-export { PageStore } from './page-store';
+export type { PageStore } from './page-store';
+export { formatReport, type RedoReport } from './report';
 export { verifyRedo, type VerifyRedoOptions } from './verify-redo';
-export { formatReport, type PageMismatch, type RecordTypeCount, type RedoReport } from './report';

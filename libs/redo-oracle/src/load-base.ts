@@ -1,10 +1,10 @@
 /** A cold data directory as the store that replay begins with. */
-import type { PostgresMajor } from '@neon/postgres';
+import type { ImageCodecs, PostgresMajor } from '@neon/postgres';
 import { SLRUS, databaseDirectories, pagesOf, readRelationMap, relationFiles, slruPagesOf } from './data-directory';
 import { PageStore, relationMapKey } from './page-store';
 
-export function loadBase(dataDir: string, major: PostgresMajor): PageStore {
-  const store = new PageStore(major);
+export function loadBase(dataDir: string, major: PostgresMajor, codecs: ImageCodecs = {}): PageStore {
+  const store = new PageStore(major, codecs);
   for (const directory of databaseDirectories(dataDir)) {
     const map = readRelationMap(directory);
     if (map !== null) store.relationMaps.set(relationMapKey(directory), map);

@@ -3,16 +3,20 @@
  *
  *   S1  `apply` does to the store what the change says, and nothing else; a change that cannot be true throws.
  */
-import { Corrupt, type Lsn } from '@neon/kernel';
+import type { Lsn } from '@neon/kernel';
 import {
   PAGE_SIZE,
   applyDelta,
+  isTruncatedSegment,
+  slruSegmentOf,
   type Change,
   type Fork,
+  type ImageCodecs,
   type PageId,
   type PostgresMajor,
   type RelationId,
   type Slru,
+  type SlruTruncation,
 } from '@neon/postgres';
 
 /** A fork's pages by block number; a block that is missing, below `blockCount`, is all zeros. */
@@ -36,9 +40,14 @@ const FORKS: readonly Fork[] = [0, 1, 2, 3];
 export class PageStore {
   private readonly databases = new Map<string, Map<number, ForkPages>>();
   readonly relationMaps = new Map<string, Uint8Array>();
+  /** Content of files in pg_twophase, by xid. */
+  readonly preparedTransactions = new Map<number, Uint8Array>();
   private readonly slrus = new Map<Slru, Map<number, Uint8Array>>();
 
-  constructor(private readonly major: PostgresMajor) {}
+  constructor(
+    private readonly major: PostgresMajor,
+    private readonly codecs: ImageCodecs = {},
+  ) {}
 
   fork(relation: RelationId, fork: Fork): ForkPages | undefined {
     return this.databases.get(databaseKey(relation))?.get(forkKey(relation, fork));
@@ -104,9 +113,15 @@ export class PageStore {
         this.relationMaps.set(databaseKey(change), change.content);
         return;
       case 'slru-truncate':
-        throw new Corrupt(`no workload here truncates ${change.slru}`);
+        return this.truncateSlru(change.slru, change);
+      case 'two-phase-create':
+        this.preparedTransactions.set(change.xid, change.content);
+        return;
+      case 'two-phase-remove':
+        this.preparedTransactions.delete(change.xid);
+        return;
       default:
-        // Two-phase files, commits and origins are not pages.
+        // Commits and origins are neither pages nor files.
         return;
     }
   }
@@ -116,7 +131,7 @@ export class PageStore {
     if (existing === undefined && change.ifPresent === true) return;
     const page = existing ?? new Uint8Array(PAGE_SIZE);
     if (change.willInit) page.fill(0);
-    applyDelta(page, change.delta, { page: change.page, endLsn, major: this.major });
+    applyDelta(page, change.delta, { ...this.codecs, page: change.page, endLsn, major: this.major });
     if (existing === undefined) this.putPage(change.page, page);
   }
 
@@ -125,6 +140,12 @@ export class PageStore {
     if (fork === undefined || fork.blockCount <= blockCount) return;
     fork.blockCount = blockCount;
     for (const block of fork.pages.keys()) if (block >= blockCount) fork.pages.delete(block);
+  }
+
+  private truncateSlru(slru: Slru, truncation: SlruTruncation): void {
+    const pages = this.slrus.get(slru);
+    for (const page of pages?.keys() ?? [])
+      if (isTruncatedSegment(slru, slruSegmentOf(page), truncation)) pages?.delete(page);
   }
 
   private copyDatabase(source: DatabaseId, target: DatabaseId): void {

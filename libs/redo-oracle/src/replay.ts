@@ -1,8 +1,11 @@
 /**
  * Replays WAL into a store and compares every page image that is there to be compared.
+ *
+ *   R1  Tablespace records are refused, and by nothing but `UnsupportedRecord`; every other record is replayed.
  */
 import {
   Rmgr,
+  UnsupportedRecord,
   changesOf,
   checkConsistency,
   describeRecord,
@@ -10,6 +13,7 @@ import {
   isParameterChange,
   parseParameterChange,
   type BlockReference,
+  type Change,
   type ChangeSettings,
   type WalRecord,
 } from '@neon/postgres';
@@ -40,12 +44,23 @@ export class Replay {
       const { walLogHints, trackCommitTimestamp } = parseParameterChange(record);
       this.settings = { ...this.settings, walLogHints, trackCommitTimestamp };
     }
-    for (const change of changesOf(record, this.settings)) {
+    for (const change of this.changesOf(record, count)) {
       if (change.kind === 'database-create' && this.losesVisibility(record, change.copyOf?.databaseOid))
         this.loggedDatabases.add(change.databaseOid);
       this.store.apply(change, record.endLsn);
     }
     for (const block of record.blocks) if (hasCheckImage(record, block)) this.check(record, block, count);
+  }
+
+  /** R1 */
+  private changesOf(record: WalRecord, count: RecordTypeCount): readonly Change[] {
+    try {
+      return changesOf(record, this.settings);
+    } catch (error) {
+      if (record.rmid !== Rmgr.TABLESPACE || !(error instanceof UnsupportedRecord)) throw error;
+      count.refused++;
+      return [];
+    }
   }
 
   /** A database that was logged page by page, or copied from one that was. */
@@ -59,7 +74,7 @@ export class Replay {
     if (redone === undefined) return;
     count.imagesCompared++;
     this.findings.imagesCompared++;
-    const mismatch = checkConsistency(record, block, { redone });
+    const mismatch = checkConsistency(record, block, { redone, codecs: this.settings });
     if (mismatch === null) return;
     if (
       imageClearedEarly(mismatch) ||

@@ -2,16 +2,19 @@
  * What a run of the oracle found.
  */
 import { Lsn } from '@neon/kernel';
-import type { PageKind } from '@neon/postgres';
+import type { PageKind, PostgresMajor } from '@neon/postgres';
 
 export interface RecordTypeCount {
   records: number;
   imagesCompared: number;
   mismatches: number;
+  /** Records that storage refuses by design. */
+  refused: number;
 }
 
 /** Two pages that should be equal and are not. */
 export interface PageMismatch {
+  readonly scenario: string;
   readonly where: 'record' | 'final state';
   /** The record's name and LSN; of the final state, the file's kind. */
   readonly what: string;
@@ -23,9 +26,8 @@ export interface PageMismatch {
   readonly actual: string;
 }
 
-export interface RedoReport {
-  readonly seed: number;
-  readonly postgresVersion: string;
+/** What was found while scenarios were replayed. */
+export interface FindingsSummary {
   readonly types: ReadonlyMap<string, RecordTypeCount>;
   readonly recordCount: number;
   readonly walSizeBytes: number;
@@ -40,32 +42,27 @@ export interface RedoReport {
   readonly replayMs: number;
 }
 
+export interface RedoReport extends FindingsSummary {
+  readonly major: PostgresMajor;
+  readonly postgresVersion: string;
+  readonly seed: number;
+}
+
 export const MISMATCHES_KEPT = 50;
 
-/** The report as text: a table of record types, then each mismatch. */
+/** The report as text: what was compared, then each mismatch. Counts by record type are `coverage`'s. */
 export function formatReport(report: RedoReport): string {
-  const rows = [...report.types]
-    .sort(([a], [b]) => a.localeCompare(b))
-    .map(([name, count]) => {
-      const columns = [count.records, count.imagesCompared, count.mismatches].map((value) =>
-        String(value).padStart(10),
-      );
-      return `${name.padEnd(32)}${columns.join('')}`;
-    });
   const megabytes = (report.walSizeBytes / 2 ** 20).toFixed(0);
   return [
-    `${'record type'.padEnd(32)}${'records'.padStart(10)}${'compared'.padStart(10)}${'different'.padStart(10)}`,
-    ...rows,
-    '',
     `Postgres ${report.postgresVersion}, seed ${report.seed}: ${report.recordCount} records of ${report.types.size} types, ${megabytes} MiB of WAL, replayed in ${(report.replayMs / 1000).toFixed(1)} s`,
-    `${report.imagesCompared} page images and ${report.finalPagesCompared} pages of the final state compared, ${report.mismatchCount} different, ${report.toleratedVisibilityPages} visibility map pages within tolerance`,
+    `  ${report.imagesCompared} page images and ${report.finalPagesCompared} pages of final states compared, ${report.mismatchCount} different, ${report.toleratedVisibilityPages} visibility map pages within tolerance`,
     ...report.mismatches.map(formatMismatch),
   ].join('\n');
 }
 
 const formatMismatch = (mismatch: PageMismatch): string =>
   [
-    `DIFFERENT ${mismatch.where} ${mismatch.what} ${mismatch.page} (${mismatch.kind}): ${mismatch.byteCount} bytes from ${mismatch.offset}`,
+    `DIFFERENT in ${mismatch.scenario}: ${mismatch.where} ${mismatch.what} ${mismatch.page} (${mismatch.kind}): ${mismatch.byteCount} bytes from ${mismatch.offset}`,
     `  expected ${mismatch.expected}`,
     `  actual   ${mismatch.actual}`,
   ].join('\n');
@@ -81,18 +78,38 @@ export class Findings {
   recordCount = 0;
   finalPagesCompared = 0;
   toleratedVisibilityPages = 0;
+  walSizeBytes = 0;
+  replayMs = 0;
+  /** The one that is being replayed. */
+  scenario = '';
 
   countOf(name: string): RecordTypeCount {
     const existing = this.types.get(name);
     if (existing !== undefined) return existing;
-    const count = { records: 0, imagesCompared: 0, mismatches: 0 };
+    const count = { records: 0, imagesCompared: 0, mismatches: 0, refused: 0 };
     this.types.set(name, count);
     return count;
   }
 
-  add(mismatch: PageMismatch): void {
+  add(mismatch: Omit<PageMismatch, 'scenario'>): void {
     this.mismatchCount++;
-    if (this.mismatches.length < MISMATCHES_KEPT) this.mismatches.push(mismatch);
+    if (this.mismatches.length < MISMATCHES_KEPT) this.mismatches.push({ scenario: this.scenario, ...mismatch });
+  }
+
+  summary(): FindingsSummary {
+    const { types, recordCount, walSizeBytes, imagesCompared, finalPagesCompared } = this;
+    const { toleratedVisibilityPages, mismatches, mismatchCount, replayMs } = this;
+    return {
+      types,
+      recordCount,
+      walSizeBytes,
+      imagesCompared,
+      finalPagesCompared,
+      toleratedVisibilityPages,
+      mismatches,
+      mismatchCount,
+      replayMs,
+    };
   }
 }
 

@@ -4,65 +4,82 @@
  *
  *   O1  A run fails on any page that differs after Postgres' own masking, any record that is not known, any error.
  *   O2  Bits of visibility maps, which Postgres' masking hides, are compared too; `visibility-tolerance` says what may differ.
+ *   O3  A run that missed a type of record that its Postgres can write tells so (`coverage`).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ControlFile } from '@neon/postgres';
-import { findDistributions, distributionOf } from '@neon/postgres-server';
+import { zstdDecompressSync } from 'node:zlib';
+import { Refusal } from '@neon/kernel';
+import { ControlFile, type ImageCodecs, type PostgresMajor } from '@neon/postgres';
+import type { Distribution } from '@neon/postgres-server';
 import { compareFinalState } from './final-state';
 import { loadBase } from './load-base';
+import { OracleCluster } from './oracle-cluster';
 import { Replay } from './replay';
 import { Findings, type RedoReport } from './report';
-import { runWorkload, type WorkloadSize } from './run-workload';
-import { startOracleServer } from './server';
+import { hintBits } from './scenario/hint-bits';
+import { minimal } from './scenario/minimal';
+import { recovery } from './scenario/recovery';
+import type { Scenario, WorkloadSize } from './scenario/scenario';
+import { scripts } from './scenario/scripts';
+import { wraparound } from './scenario/wraparound';
 import { readWal } from './wal-files';
 
 export interface VerifyRedoOptions {
-  /** A directory with `bin/postgres`, or one whose `native` has it. */
-  readonly distributionDir: string;
-  readonly major?: number;
+  readonly distribution: Distribution;
   /** Fewer random transactions: a run for every build. */
   readonly quick: boolean;
   readonly seed: number;
-  /** Further server parameters, such as wal_compression or wal_log_hints. */
-  readonly settings?: Readonly<Record<string, string>>;
+  /** Run after the ones that are always run. */
+  readonly furtherScenarios?: readonly Scenario[];
   /** Told what happens, line by line. */
   readonly report: (line: string) => void;
-  /** An empty or missing directory for the cluster; the caller removes it. */
+  /** A directory for clusters, each of which is removed before the next begins; the caller removes the rest. */
   readonly workDir: string;
 }
 
 const QUICK: WorkloadSize = { clients: 3, transactionsPerClient: 120 };
 const FULL: WorkloadSize = { clients: 6, transactionsPerClient: 4000 };
 
+const SCENARIOS: readonly Scenario[] = [recovery, minimal, wraparound, hintBits, scripts];
+
+const CODECS: ImageCodecs = { zstd: (compressed) => new Uint8Array(zstdDecompressSync(compressed)) };
+
 export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport> {
-  const { distributionDir, quick, seed, report, workDir, major = 17, settings = {} } = options;
-  const distribution = distributionOf(findDistributions([distributionDir]), major);
-  const server = await startOracleServer(distribution, workDir, settings);
-  try {
-    await runWorkload(server, { seed, size: quick ? QUICK : FULL, log: report });
-  } finally {
-    await server.stop();
+  const { distribution, quick, seed, report, workDir, furtherScenarios = [] } = options;
+  const major = majorOf(distribution);
+  const findings = new Findings();
+  const scenarioDir = join(workDir, String(major));
+  for (const scenario of [...SCENARIOS, ...furtherScenarios]) {
+    report(`Postgres ${distribution.version}: ${scenario.name}`);
+    findings.scenario = scenario.name;
+    const cluster = await OracleCluster.create(distribution, scenarioDir);
+    try {
+      const context = { major, seed, size: quick ? QUICK : FULL, report: (line: string) => report(`  ${line}`) };
+      await scenario.run(cluster, context);
+      report('  replay');
+      replayAll(cluster, findings);
+    } finally {
+      await cluster.stop('immediate');
+      rmSync(scenarioDir, { recursive: true, force: true });
+    }
   }
-  report('replay');
-  return replayAll({ ...server, seed, postgresVersion: distribution.version });
+  return { ...findings.summary(), major, seed, postgresVersion: distribution.version };
 }
 
-interface Directories {
-  readonly baseDir: string;
-  readonly dataDir: string;
-  readonly seed: number;
-  readonly postgresVersion: string;
+function majorOf({ major, version }: Distribution): PostgresMajor {
+  if (major === 14 || major === 15 || major === 16 || major === 17 || major === 18) return major;
+  throw new Refusal('UnknownMajor', `the formats of Postgres ${version} are not known`);
 }
 
 /** Replays what the server logged after `baseDir` was copied, and compares. */
-function replayAll({ baseDir, dataDir, seed, postgresVersion }: Directories): RedoReport {
+function replayAll({ baseDir, dataDir }: OracleCluster, findings: Findings): void {
   const before = readControlFile(baseDir);
   const after = readControlFile(dataDir);
-  const findings = new Findings();
-  const store = loadBase(baseDir, before.major);
+  const store = loadBase(baseDir, before.major, CODECS);
   const { walLogHints, trackCommitTimestamp } = before.parameters;
   const replay = new Replay(store, findings, {
+    ...CODECS,
     walLogHints: walLogHints || before.dataChecksumVersion !== 0,
     trackCommitTimestamp,
   });
@@ -74,21 +91,9 @@ function replayAll({ baseDir, dataDir, seed, postgresVersion }: Directories): Re
     major: before.major,
   };
   for (const record of readWal(dataDir, range)) replay.step(record);
-  const replayMs = Number(process.hrtime.bigint() - start) / 1e6;
+  findings.replayMs += Number(process.hrtime.bigint() - start) / 1e6;
+  findings.walSizeBytes += after.checkpointLsn - before.checkpointLsn;
   compareFinalState({ dataDir, store, findings, loggedDatabases: replay.loggedDatabases });
-  return {
-    seed,
-    postgresVersion,
-    types: findings.types,
-    recordCount: findings.recordCount,
-    walSizeBytes: after.checkpointLsn - before.checkpointLsn,
-    imagesCompared: findings.imagesCompared,
-    finalPagesCompared: findings.finalPagesCompared,
-    toleratedVisibilityPages: findings.toleratedVisibilityPages,
-    mismatches: findings.mismatches,
-    mismatchCount: findings.mismatchCount,
-    replayMs,
-  };
 }
 
 const readControlFile = (dataDir: string): ControlFile =>

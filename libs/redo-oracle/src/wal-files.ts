@@ -1,5 +1,5 @@
 /** The records in a data directory's pg_wal, in order. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lsn } from '@neon/kernel';
 import { WalDecoder, WalSegment, type PostgresMajor, type WalRecord } from '@neon/postgres';
@@ -15,11 +15,11 @@ export interface WalRange {
 
 export function* readWal(dataDir: string, { startLsn, lastLsn, segmentSize, major }: WalRange): Generator<WalRecord> {
   const decoder = new WalDecoder({ major, startLsn, segmentSize });
+  const walDir = join(dataDir, 'pg_wal');
+  const names = readdirSync(walDir).filter((name) => /^[0-9A-F]{24}$/.test(name));
   let at = startLsn;
   for (;;) {
-    const segment = new Uint8Array(
-      readFileSync(join(dataDir, 'pg_wal', WalSegment.fileName({ lsn: at, segmentSize }))),
-    );
+    const segment = new Uint8Array(readFileSync(join(walDir, newestOf(names, { lsn: at, segmentSize }))));
     decoder.push(segment.subarray(WalSegment.offset({ lsn: at, segmentSize })));
     for (let record = decoder.next(); record !== null; record = decoder.next()) {
       yield record;
@@ -27,4 +27,13 @@ export function* readWal(dataDir: string, { startLsn, lastLsn, segmentSize, majo
     }
     at = Lsn.advance(WalSegment.startLsn({ lsn: at, segmentSize }), segmentSize);
   }
+}
+
+const TIMELINE_DIGITS = 8;
+
+/** A promotion begins a timeline with a copy of the segment that it happened in: the newest one has it all. */
+function newestOf(names: readonly string[], address: { lsn: Lsn; segmentSize: number }): string {
+  const wanted = WalSegment.fileName(address);
+  const found = names.filter((name) => name.slice(TIMELINE_DIGITS) === wanted.slice(TIMELINE_DIGITS)).sort();
+  return found.at(-1) ?? wanted;
 }

@@ -2,23 +2,54 @@
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatReport, verifyRedo } from '@neon/redo-oracle';
-import { packagedPostgres } from '@neon/postgres-server';
-import { DEFAULT_MAJOR } from '../installation';
-import { openHome } from '../home';
+import { type Distribution, findDistributions, packagedPostgres } from '@neon/postgres-server';
+import { type RedoReport, formatMatrix, formatReport, gapsOf, verifyRedo } from '@neon/redo-oracle';
+import { openHome, reachable } from '../home';
 import { CommandFailure, say } from '../progress';
 
-export async function verifyRedoCommand({ quick, seed }: { quick: boolean; seed: number }): Promise<void> {
-  const { checkout, user } = openHome();
+export interface VerifyRedoCommand {
+  readonly quick: boolean;
+  readonly seed: number;
+  /** One major; all of them unless given. */
+  readonly version?: number;
+  /** A build of Postgres to use instead of the packaged ones. */
+  readonly distribution?: string;
+}
+
+export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<void> {
+  const { user } = openHome();
   const workDir = mkdtempSync(join(tmpdir(), 'neon-verify-redo-'));
   if (user !== null) chownSync(workDir, user.uid, user.gid);
+  const reports: RedoReport[] = [];
   try {
-    const [distributionDir] = packagedPostgres(checkout);
-    if (distributionDir === undefined) throw new CommandFailure(`no Postgres ${DEFAULT_MAJOR} among the packages`);
-    const report = await verifyRedo({ distributionDir, quick, seed, workDir, report: (line) => say(`  ${line}`) });
-    say(formatReport(report));
-    if (report.mismatchCount > 0) throw new CommandFailure(`${report.mismatchCount} pages differ (seed ${seed})`);
+    for (const distribution of distributionsOf(command)) {
+      const { quick, seed } = command;
+      const report = await verifyRedo({ distribution, quick, seed, workDir, report: (line) => say(`  ${line}`) });
+      say(formatReport(report));
+      reports.push(report);
+    }
   } finally {
     rmSync(workDir, { recursive: true, force: true });
   }
+  conclude(reports, command.seed);
+}
+
+/** @throws CommandFailure when there is no such Postgres */
+function distributionsOf({ version, distribution }: VerifyRedoCommand): Distribution[] {
+  const home = openHome();
+  const found = findDistributions(distribution === undefined ? packagedPostgres(home.checkout) : [distribution]);
+  const chosen = found.filter(({ major }) => version === undefined || major === version);
+  if (chosen.length === 0) throw new CommandFailure(`no Postgres${version === undefined ? '' : ` ${version}`} found`);
+  return chosen.map((each) => ({ ...each, directory: reachable(home, each.directory) }));
+}
+
+function conclude(reports: readonly RedoReport[], seed: number): void {
+  say();
+  say(formatMatrix(reports));
+  say();
+  const gaps = reports.flatMap((report) => gapsOf(report).map((gap) => `Postgres ${report.postgresVersion}: ${gap}`));
+  for (const gap of gaps) say(gap);
+  const different = reports.reduce((sum, { mismatchCount }) => sum + mismatchCount, 0);
+  if (different > 0) throw new CommandFailure(`${different} pages differ (seed ${seed})`);
+  if (gaps.length > 0) throw new CommandFailure(`${gaps.length} types of records were not covered (seed ${seed})`);
 }

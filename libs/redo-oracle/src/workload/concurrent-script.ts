@@ -47,7 +47,16 @@ export const concurrentScript: readonly SessionStep[] = [
   b('INSERT INTO raced VALUES (2, 1) ON CONFLICT (k) DO UPDATE SET n = raced.n + 1'),
   a('COMMIT'),
   b('INSERT INTO raced VALUES (1, 1) ON CONFLICT (k) DO UPDATE SET n = raced.n + 1'),
-  // Enough multixacts for a further page of their offsets and members: each has another member.
+  // Row versions with multixacts are frozen.
+  a('VACUUM (FREEZE) parents'),
+  a('VACUUM (FREEZE) children'),
+  a('DELETE FROM children'),
+  a('DELETE FROM parents WHERE id % 2 = 0'),
+  a('VACUUM parents'),
+];
+
+/** Enough multixacts for a further page of their offsets and members: each has another member. */
+export const manyMultixacts: readonly SessionStep[] = [
   a('CREATE TABLE shared AS SELECT i AS id FROM generate_series(1, 2300) i'),
   a('BEGIN'),
   a('SELECT count(*) FROM (SELECT * FROM shared FOR SHARE) locked'),
@@ -56,10 +65,4 @@ export const concurrentScript: readonly SessionStep[] = [
   ),
   a('COMMIT'),
   a('VACUUM (FREEZE) shared'),
-  // Row versions with multixacts are frozen.
-  a('VACUUM (FREEZE) parents'),
-  a('VACUUM (FREEZE) children'),
-  a('DELETE FROM children'),
-  a('DELETE FROM parents WHERE id % 2 = 0'),
-  a('VACUUM parents'),
 ];

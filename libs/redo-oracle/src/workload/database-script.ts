@@ -1,33 +1,32 @@
-/** Databases and relation maps. Run outside of any database it drops. */
-import { script } from './script';
+/** Databases and relation maps. Run outside of any database that is dropped. */
+import type { PostgresMajor } from '@neon/postgres';
+import { script, type Script } from './script';
 
-export const databaseScript = script(
-  'database',
-  `
-CREATE DATABASE logged STRATEGY wal_log
+/** Before 15 databases are always copied as files, and there is no choice to name. */
+export function databaseScript(major: PostgresMajor): Script {
+  const strategy = (name: string): string => (major > 14 ? ` STRATEGY ${name}` : '');
+  return script(
+    'database',
+    `
+CREATE DATABASE logged${strategy('wal_log')}
 
-CREATE DATABASE copied STRATEGY file_copy
+CREATE DATABASE copied${strategy('file_copy')}
 
-CREATE DATABASE dropped TEMPLATE template0 STRATEGY wal_log
+CREATE DATABASE dropped TEMPLATE template0${strategy('wal_log')}
 
 DROP DATABASE dropped
 
 ALTER DATABASE copied CONNECTION LIMIT 5
 `,
-);
+  );
+}
 
-/** Run in a database that another one was made from. */
-export const insideDatabaseScript = script(
-  'inside a database',
-  `
-CREATE TABLE own (id int PRIMARY KEY, v text)
+const CREATION = [
+  'CREATE TABLE own (id int PRIMARY KEY, v text)',
+  `INSERT INTO own SELECT i, 'v' || i FROM generate_series(1, 800) i`,
+];
+const CHANGES = ['VACUUM FULL pg_catalog.pg_class', 'VACUUM (FREEZE)', `UPDATE own SET v = 'w' WHERE id % 10 = 0`];
 
-INSERT INTO own SELECT i, 'v' || i FROM generate_series(1, 800) i
-
-VACUUM FULL pg_catalog.pg_class
-
-VACUUM (FREEZE)
-
-UPDATE own SET v = 'w' WHERE id % 10 = 0
-`,
-);
+/** For a database made from another one; the first in it also creates the table. */
+export const insideDatabaseStatements = ({ first }: { first: boolean }): readonly string[] =>
+  first ? [...CREATION, ...CHANGES] : CHANGES;

@@ -10,7 +10,15 @@
  *   W5  A delta that only matters where its page exists never makes a run longer.
  */
 import { ByteWriter, type Lsn, assert, unreachable } from '@neon/kernel';
-import { type Change, Fork, type PageId, type Slru } from '@neon/postgres';
+import {
+  type Change,
+  Fork,
+  type PageId,
+  type Slru,
+  type SlruTruncation,
+  isTruncatedSegment,
+  slruSegmentOf,
+} from '@neon/postgres';
 import {
   type DatabaseId,
   type Key,
@@ -29,17 +37,7 @@ import { DELTA, DELTA_INIT, IMAGE, type ValueKind } from '../layer/value';
 import type { DatabaseCopy } from '../read/key-read';
 import { PAGE_SIZE } from '../read/page-content';
 import type { CommitBoundary } from './commit-index';
-import {
-  type ForkSizes,
-  NO_CONTENT,
-  type PageRun,
-  decodeSize,
-  encodeSize,
-  forkRun,
-  segmentOf,
-  segmentRun,
-} from './fork-sizes';
-import { type SlruTruncation, isTruncatedSegment } from './slru';
+import { type ForkSizes, NO_CONTENT, type PageRun, decodeSize, encodeSize, forkRun, segmentRun } from './fork-sizes';
 
 /** One ingested record, as the store sees it. */
 export interface IngestedRecord {
@@ -166,7 +164,7 @@ export class ChangeWriter {
     const run =
       page.kind === 'relation'
         ? forkRun(page.relation, page.fork, null)
-        : segmentRun(page.slru, segmentOf(page.page), null);
+        : segmentRun(page.slru, slruSegmentOf(page.page), null);
     const [content = null] = await this.target.contents([run.sizeKey]);
     this.sizes.remember(page, decodeSize(content));
   }

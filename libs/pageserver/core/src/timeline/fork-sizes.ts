@@ -5,7 +5,14 @@
  *   Z2  Sizes of relation forks and of SLRU segments obey one rule: writing beyond the end extends.
  */
 import { ByteReader } from '@neon/kernel';
-import { type Fork, type PageId, type RelationId, SLRU_PAGES_PER_SEGMENT, type Slru } from '@neon/postgres';
+import {
+  type Fork,
+  type PageId,
+  type RelationId,
+  SLRU_PAGES_PER_SEGMENT,
+  type Slru,
+  slruSegmentOf,
+} from '@neon/postgres';
 import {
   type Key,
   type Prefix,
@@ -64,7 +71,7 @@ export class ForkSizes {
   find(page: PageId): PageRun | undefined {
     return page.kind === 'relation'
       ? this.findFork(page.relation, page.fork)
-      : this.findSegment(page.slru, segmentOf(page.page));
+      : this.findSegment(page.slru, slruSegmentOf(page.page));
   }
 
   rememberFork(relation: RelationId, fork: Fork, size: number | null): PageRun {
@@ -92,7 +99,7 @@ export class ForkSizes {
   remember = (page: PageId, size: number | null): PageRun =>
     page.kind === 'relation'
       ? this.rememberFork(page.relation, page.fork, size)
-      : this.rememberSegment(page.slru, segmentOf(page.page), size);
+      : this.rememberSegment(page.slru, slruSegmentOf(page.page), size);
 
   clear(): void {
     this.forks.clear();
@@ -100,8 +107,6 @@ export class ForkSizes {
     this.count = 0;
   }
 }
-
-export const segmentOf = (page: number): number => Math.floor(page / SLRU_PAGES_PER_SEGMENT);
 
 export const forkRun = (relation: RelationId, fork: Fork, size: number | null): PageRun => ({
   pagePrefix: relationPagePrefix(relation, fork),

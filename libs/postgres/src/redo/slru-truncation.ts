@@ -1,22 +1,24 @@
 /**
- * Which SLRU segments a truncation removes.
+ * Which segments a `slru-truncate` change removes.
  *
  *   U1  Without `fromPage` (SlruMayDeleteSegment): those whose every page comes before the first page kept.
  *   U2  With it (PerformMembersTruncation): from its segment on, round the ring, up to the segment of the first page kept.
  */
-import { SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, type Slru, slruPageIsBefore } from '@neon/postgres';
-import { segmentOf } from './fork-sizes';
+import type { Slru } from './change';
+import { SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, slruPageIsBefore } from './slru';
 
 export interface SlruTruncation {
   readonly firstPage: number;
   readonly fromPage?: number;
 }
 
+export const slruSegmentOf = (page: number): number => Math.floor(page / SLRU_PAGES_PER_SEGMENT);
+
 export function isTruncatedSegment(slru: Slru, segment: number, { firstPage, fromPage }: SlruTruncation): boolean {
   if (fromPage !== undefined) {
-    const ring = segmentsOf(slru);
-    const fromStart = (one: number): number => (one - segmentOf(fromPage) + ring) % ring;
-    return fromStart(segment) < fromStart(segmentOf(firstPage));
+    const ring = segmentCountOf(slru);
+    const fromStart = (one: number): number => (one - slruSegmentOf(fromPage) + ring) % ring;
+    return fromStart(segment) < fromStart(slruSegmentOf(firstPage));
   }
   const first = segment * SLRU_PAGES_PER_SEGMENT;
   const last = first + SLRU_PAGES_PER_SEGMENT - 1;
@@ -26,4 +28,4 @@ export function isTruncatedSegment(slru: Slru, segment: number, { firstPage, fro
 }
 
 /** Segments of an SLRU whose every entry has a 32-bit number; the last one may be short. */
-const segmentsOf = (slru: Slru): number => segmentOf(Math.floor(0xffff_ffff / SLRU_ENTRIES_PER_PAGE[slru])) + 1;
+const segmentCountOf = (slru: Slru): number => slruSegmentOf(Math.floor(0xffff_ffff / SLRU_ENTRIES_PER_PAGE[slru])) + 1;

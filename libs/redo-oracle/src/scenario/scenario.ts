@@ -1,0 +1,25 @@
+/**
+ * A scenario makes a stock cluster write WAL of some kinds; the oracle then replays what was recorded.
+ *
+ *   N1  `run` begins recording (`cluster.record()`), exactly once, and leaves the cluster stopped cleanly.
+ */
+import type { PostgresMajor } from '@neon/postgres';
+import type { OracleCluster } from '../oracle-cluster';
+
+export interface WorkloadSize {
+  readonly clients: number;
+  readonly transactionsPerClient: number;
+}
+
+export interface ScenarioContext {
+  readonly major: PostgresMajor;
+  readonly seed: number;
+  readonly size: WorkloadSize;
+  /** Told what happens, line by line. */
+  readonly report: (line: string) => void;
+}
+
+export interface Scenario {
+  readonly name: string;
+  run(cluster: OracleCluster, context: ScenarioContext): Promise<void>;
+}
