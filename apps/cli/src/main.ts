@@ -105,6 +105,10 @@ const proof = (name: string, description: string): Command =>
 proof('redo', 'page images that stock Postgres logs for checking equal what our redo makes')
   .option('--version <major>', 'one major version (default: all)', Number)
   .option('--distribution <directory>', 'a build of Postgres to use instead of the packaged ones')
+  .option(
+    '--sources <directory>',
+    'Postgres source trees, whose own tests are run too (tools/fetch-postgres-sources.sh)',
+  )
   .action((options: VerifyRedoCommand) => verifyRedoCommand(options));
 proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
   .option('--minutes <count>', 'go on for so long', Number)

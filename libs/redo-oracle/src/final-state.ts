@@ -20,7 +20,7 @@ import {
 } from './data-directory';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
 import { excerpt, type Findings, type PageMismatch } from './report';
-import { replayLostBits } from './visibility-tolerance';
+import { bloomInitNotLogged, replayLostBits } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 const DEFAULT_TABLESPACE = 1663;
@@ -77,8 +77,9 @@ function comparePage(state: FinalState, { file, block, page, replayed }: Compare
   const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
   const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
   if (mismatch === null) return;
-  if (state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch)) {
-    state.findings.toleratedVisibilityPages++;
+  const lostBits = state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch);
+  if (lostBits || bloomInitNotLogged(mismatch, file.fork)) {
+    state.findings.toleratedPages++;
     return;
   }
   state.findings.add({

@@ -2,4 +2,7 @@ export { gapsOf, formatMatrix } from './coverage';
 export { loadBase } from './load-base';
 export type { PageStore } from './page-store';
 export { formatReport, type RedoReport } from './report';
+export { findPostgresSources, nearestSource, type PostgresSource } from './scenario/postgres-source';
+export type { Scenario } from './scenario/scenario';
+export { testSuites } from './scenario/test-suites';
 export { verifyRedo, type VerifyRedoOptions } from './verify-redo';

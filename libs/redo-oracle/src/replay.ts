@@ -19,7 +19,7 @@ import {
 } from '@neon/postgres';
 import type { PageStore } from './page-store';
 import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
-import { imageClearedEarly, replayLostBits } from './visibility-tolerance';
+import { imageClearedEarly, replayLostBits } from './tolerance';
 
 /** Database/CREATE_WAL_LOG. */
 const isDatabaseLogged = ({ rmid, info, major }: WalRecord): boolean =>
@@ -80,7 +80,7 @@ export class Replay {
       imageClearedEarly(mismatch) ||
       (this.loggedDatabases.has(block.relation.databaseOid) && replayLostBits(mismatch))
     ) {
-      this.findings.toleratedVisibilityPages++;
+      this.findings.toleratedPages++;
       return;
     }
     count.mismatches++;

@@ -34,8 +34,8 @@ export interface FindingsSummary {
   readonly imagesCompared: number;
   /** Pages of data files compared with replayed ones after a clean stop. */
   readonly finalPagesCompared: number;
-  /** Visibility map pages that may differ: see `visibility-tolerance`. */
-  readonly toleratedVisibilityPages: number;
+  /** Pages that may differ: see `tolerance`. */
+  readonly toleratedPages: number;
   /** At most MISMATCHES_KEPT of them. */
   readonly mismatches: readonly PageMismatch[];
   readonly mismatchCount: number;
@@ -55,7 +55,7 @@ export function formatReport(report: RedoReport): string {
   const megabytes = (report.walSizeBytes / 2 ** 20).toFixed(0);
   return [
     `Postgres ${report.postgresVersion}, seed ${report.seed}: ${report.recordCount} records of ${report.types.size} types, ${megabytes} MiB of WAL, replayed in ${(report.replayMs / 1000).toFixed(1)} s`,
-    `  ${report.imagesCompared} page images and ${report.finalPagesCompared} pages of final states compared, ${report.mismatchCount} different, ${report.toleratedVisibilityPages} visibility map pages within tolerance`,
+    `  ${report.imagesCompared} page images and ${report.finalPagesCompared} pages of final states compared, ${report.mismatchCount} different, ${report.toleratedPages} within tolerance`,
     ...report.mismatches.map(formatMismatch),
   ].join('\n');
 }
@@ -77,7 +77,7 @@ export class Findings {
   imagesCompared = 0;
   recordCount = 0;
   finalPagesCompared = 0;
-  toleratedVisibilityPages = 0;
+  toleratedPages = 0;
   walSizeBytes = 0;
   replayMs = 0;
   /** The one that is being replayed. */
@@ -98,14 +98,14 @@ export class Findings {
 
   summary(): FindingsSummary {
     const { types, recordCount, walSizeBytes, imagesCompared, finalPagesCompared } = this;
-    const { toleratedVisibilityPages, mismatches, mismatchCount, replayMs } = this;
+    const { toleratedPages, mismatches, mismatchCount, replayMs } = this;
     return {
       types,
       recordCount,
       walSizeBytes,
       imagesCompared,
       finalPagesCompared,
-      toleratedVisibilityPages,
+      toleratedPages,
       mismatches,
       mismatchCount,
       replayMs,

@@ -3,7 +3,7 @@
  * from the cold copy of the data directory, and every image is compared, and at the end every page.
  *
  *   O1  A run fails on any page that differs after Postgres' own masking, any record that is not known, any error.
- *   O2  Bits of visibility maps, which Postgres' masking hides, are compared too; `visibility-tolerance` says what may differ.
+ *   O2  Bits of visibility maps, which Postgres' masking hides, are compared too; `tolerance` says what may differ.
  *   O3  A run that missed a type of record that its Postgres can write tells so (`coverage`).
  */
 import { readFileSync, rmSync } from 'node:fs';

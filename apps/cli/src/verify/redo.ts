@@ -3,7 +3,17 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Distribution, findDistributions, packagedPostgres } from '@neon/postgres-server';
-import { type RedoReport, formatMatrix, formatReport, gapsOf, verifyRedo } from '@neon/redo-oracle';
+import {
+  type RedoReport,
+  type Scenario,
+  findPostgresSources,
+  formatMatrix,
+  formatReport,
+  gapsOf,
+  nearestSource,
+  testSuites,
+  verifyRedo,
+} from '@neon/redo-oracle';
 import { openHome, reachable } from '../home';
 import { CommandFailure, say } from '../progress';
 
@@ -14,6 +24,8 @@ export interface VerifyRedoCommand {
   readonly version?: number;
   /** A build of Postgres to use instead of the packaged ones. */
   readonly distribution?: string;
+  /** A directory with source trees of Postgres, whose tests are run too. */
+  readonly sources?: string;
 }
 
 export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<void> {
@@ -23,8 +35,15 @@ export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<voi
   const reports: RedoReport[] = [];
   try {
     for (const distribution of distributionsOf(command)) {
-      const { quick, seed } = command;
-      const report = await verifyRedo({ distribution, quick, seed, workDir, report: (line) => say(`  ${line}`) });
+      const { quick, seed, sources } = command;
+      const report = await verifyRedo({
+        distribution,
+        quick,
+        seed,
+        workDir,
+        furtherScenarios: sources === undefined ? [] : suitesFor(sources, distribution.major),
+        report: (line) => say(`  ${line}`),
+      });
       say(formatReport(report));
       reports.push(report);
     }
@@ -41,6 +60,13 @@ function distributionsOf({ version, distribution }: VerifyRedoCommand): Distribu
   const chosen = found.filter(({ major }) => version === undefined || major === version);
   if (chosen.length === 0) throw new CommandFailure(`no Postgres${version === undefined ? '' : ` ${version}`} found`);
   return chosen.map((each) => ({ ...each, directory: reachable(home, each.directory) }));
+}
+
+/** @throws CommandFailure when there is no source tree */
+function suitesFor(directory: string, major: number): readonly Scenario[] {
+  const source = nearestSource(findPostgresSources(directory), major);
+  if (source !== undefined) return testSuites(source);
+  throw new CommandFailure(`no Postgres source tree in ${directory}: tools/fetch-postgres-sources.sh gets some`);
 }
 
 function conclude(reports: readonly RedoReport[], seed: number): void {

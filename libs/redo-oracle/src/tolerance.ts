@@ -1,6 +1,5 @@
 /**
- * Two ways in which a visibility map of Postgres differs from its replay without harm: bits of the primary that replay
- * lacks, or has longer.
+ * Where a server's pages differ from what its WAL says, in Postgres' own replay as in ours.
  *
  *   T1  Before 17.11 and 18.6 a bit is cleared on the primary before the record that says so is written, without a lock on
  *       the map: the image of a neighbour's VISIBLE record may already lack it. Replay then has all bits of the image, and
@@ -8,8 +7,10 @@
  *   T2  CREATE DATABASE with the WAL_LOG strategy logs map pages as if they had a hole, which is all they hold: they replay
  *       as empty. A bit that is missing costs a page read and nothing else. Accepted in databases made that way, and in
  *       copies of their files.
+ *   T3  From 16 on bloom makes the metapage of an unlogged index's init fork through Generic WAL, which logs nothing for an
+ *       unlogged relation: its replay is empty (BloomInitMetapage, GenericXLogStart).
  */
-import { PAGE_SIZE, type Mismatch } from '@neon/postgres';
+import { Fork, PAGE_SIZE, type Mismatch } from '@neon/postgres';
 
 /** Whether every bit that `part` has is also set in `whole`. */
 function isSubset(part: Uint8Array, whole: Uint8Array): boolean {
@@ -24,3 +25,12 @@ export const imageClearedEarly = ({ kind, expected, actual }: Mismatch): boolean
 /** T2 */
 export const replayLostBits = ({ kind, expected, actual }: Mismatch): boolean =>
   kind === 'visibility-map' && isSubset(actual, expected);
+
+/** BLOOM_PAGE_ID, the last two bytes of a bloom index's pages. */
+const BLOOM_PAGE_ID = 0xff83;
+
+/** T3 */
+export const bloomInitNotLogged = ({ expected, actual }: Mismatch, fork: Fork): boolean =>
+  fork === Fork.INIT &&
+  ((expected[PAGE_SIZE - 2] as number) | ((expected[PAGE_SIZE - 1] as number) << 8)) === BLOOM_PAGE_ID &&
+  actual.every((byte) => byte === 0);
