@@ -12,6 +12,7 @@ import {
   hasCheckImage,
   isParameterChange,
   parseParameterChange,
+  recordName,
   type BlockReference,
   type Change,
   type ChangeSettings,
@@ -21,9 +22,7 @@ import type { PageStore } from './page-store';
 import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
 import { imageClearedEarly, replayLostBits } from './tolerance';
 
-/** Database/CREATE_WAL_LOG. */
-const isDatabaseLogged = ({ rmid, info, major }: WalRecord): boolean =>
-  rmid === Rmgr.DATABASE && (info & 0xf0) === 0x10 && major > 14;
+const isDatabaseLogged = (record: WalRecord): boolean => recordName(record) === 'Database/CREATE_WAL_LOG';
 
 export class Replay {
   /** Databases whose visibility maps are replayed empty (T2). */

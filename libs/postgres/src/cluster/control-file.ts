@@ -76,8 +76,6 @@ const AT = {
 } as const;
 
 const BLOCK_SIZE = 8192;
-/** Where the checksum is: Postgres 18 added a flag (and its padding) before the nonce. */
-const crcAt = (major: PostgresMajor): number => (major >= 18 ? 292 : 288);
 
 export const ControlFile = {
   /** @throws Corrupt (K2) */
@@ -88,8 +86,8 @@ export const ControlFile = {
     const major = majorOfCatalogVersion(catalogVersion);
     if (major === null || readU32(bytes, AT.controlFileVersion) !== versionOf(major).controlFileVersion)
       throw new Corrupt(`pg_control is of an unknown catalog version, ${catalogVersion}`);
-    if (crc32c(bytes, 0, crcAt(major)) !== readU32(bytes, crcAt(major)))
-      throw new Corrupt('pg_control does not have its checksum');
+    const crcAt = versionOf(major).controlFileCrcAt;
+    if (crc32c(bytes, 0, crcAt) !== readU32(bytes, crcAt)) throw new Corrupt('pg_control does not have its checksum');
     if (readU32(bytes, AT.blockSize) !== BLOCK_SIZE)
       throw new Corrupt(`block size ${readU32(bytes, AT.blockSize)} is not ${BLOCK_SIZE}`);
     return {
@@ -118,7 +116,8 @@ export const ControlFile = {
     if (checkpoint !== undefined) bytes.set(Checkpoint.encode(checkpoint, major), AT.checkpoint);
     if (minRecoveryLsn !== undefined) writeU64(bytes, AT.minRecoveryLsn, minRecoveryLsn);
     if (parameters !== undefined) writeParameters(bytes, parameters);
-    writeU32(bytes, crcAt(major), crc32c(bytes, 0, crcAt(major)));
+    const crcAt = versionOf(major).controlFileCrcAt;
+    writeU32(bytes, crcAt, crc32c(bytes, 0, crcAt));
     return bytes;
   },
 };

@@ -15,6 +15,7 @@ import {
 } from '../page/line-pointer';
 import { readU32, writeU16, writeU32 } from '../page/little-endian';
 import { PAGE_SIZE, PageFlag, initPage, pageFlags, pageLsn } from '../page/page-header';
+import { TupleState, adjustRedirects, initSpgistPage } from '../page/spgist-page';
 import { setVisibilityBits, visibilityBits } from '../page/visibility-map';
 import { POSTGRES_MAJORS } from '../versions';
 import { encodeRecord, type BlockDraft, type RecordDraft } from '../wal/encoder';
@@ -196,6 +197,16 @@ describe('offset numbers behind a header that grew in Postgres 16', () => {
     const main = join(words(700), before(major) ? words(1) : shorts(1, 0), shorts(1));
     redo({ rmid: Rmgr.HASH, info: 0xc0, main, blocks: [block(0), block(1, { block: 0 })] }, page, { major });
     expect(page[itemAt(page, 1)]).toBe(2);
+  });
+
+  test.each(POSTGRES_MAJORS)('SPGist/VACUUM_REDIRECT of %d', (major) => {
+    const page = new Uint8Array(PAGE_SIZE);
+    initSpgistPage(page, 0);
+    addItem(page, pieceOf(words((16 << 2) | TupleState.REDIRECT, 0, 0, 700)), 1);
+    adjustRedirects(page, 1);
+    const main = join(shorts(1, 0), words(700), before(major) ? shorts(1) : shorts(0, 1));
+    redo({ rmid: Rmgr.SPGIST, info: 0x80, main, blocks: [block(0)] }, page, { major });
+    expect((page[itemAt(page, 1)] as number) & 3).toBe(TupleState.PLACEHOLDER);
   });
 });
 

@@ -22,6 +22,7 @@ import { checkedTupleSize } from '../page/index-tuple';
 import { linePointerCount } from '../page/line-pointer';
 import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
+import { versionOf } from '../versions';
 import { UnsupportedRecord } from './change';
 import { blockData, mainData, readU16Array, requireBlock } from './record-data';
 import type { BlockRedo, BlockRedoContext } from './block-redo';
@@ -89,10 +90,10 @@ function appendTuples(page: Uint8Array, { bytes, offset, length }: Piece): numbe
   return count;
 }
 
-/** gistxlogDelete: conflict horizon, ntodelete, since 16 isCatalogRel, then the offset numbers. */
+/** gistxlogDelete: conflict horizon, ntodelete, perhaps isCatalogRel, then the offset numbers. */
 function redoDelete({ record }: BlockRedoContext, page: Uint8Array): void {
   const { bytes } = record;
-  const headerSize = record.major >= 16 ? 8 : 6;
+  const headerSize = versionOf(record.major).gistDeleteSize;
   const main = mainData(record, headerSize);
   const end = main + record.mainLength;
   deleteIndexTuples(page, readU16Array(bytes, main + headerSize, { count: readU16(bytes, main + 4), end }));

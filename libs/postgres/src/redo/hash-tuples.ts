@@ -20,6 +20,7 @@ import { deleteIndexTuples } from '../page/index-page';
 import { checkedTupleSize } from '../page/index-tuple';
 import { maxAlign, readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
+import { versionOf } from '../versions';
 import { blockData, mainData, readU16Array } from './record-data';
 import type { BlockRedoContext } from './block-redo';
 
@@ -88,14 +89,14 @@ export function redoSqueezePage(context: BlockRedoContext, page: Uint8Array): vo
   setPageLsn(page, endLsn);
 }
 
-/** Returns whether the page changed: before 17, Postgres set its LSN even when it did not. */
+/** Returns whether the page gets the record's LSN: if it changed, or in majors that set it even when it did not. */
 function redoSqueezeTarget(context: BlockRedoContext, page: Uint8Array, main: number): boolean {
   const { bytes, major } = context.record;
   const tupleCount = readU16(bytes, main + 8);
   const isNeighbour = bytes[main + 11] !== 0;
   if (tupleCount > 0) addMovedTuples(context, page, tupleCount);
   if (isNeighbour) setHashNext(page, readU32(bytes, main + 4));
-  return tupleCount > 0 || isNeighbour || major < 17;
+  return tupleCount > 0 || isNeighbour || versionOf(major).hashSqueezeStampsUnchanged;
 }
 
 /** xl_hash_delete: clear_dead_marking, is_primary_bucket_page. Block 1 loses tuples. */
@@ -109,7 +110,8 @@ export function redoHashDelete(context: BlockRedoContext, page: Uint8Array): voi
 }
 
 /**
- * xl_hash_vacuum_one_page: conflict horizon, ntuples (an int before 16), since 16 isCatalogRel, then offset numbers.
+ * xl_hash_vacuum_one_page: conflict horizon, ntuples (an int before 16, as wide as ntuples and isCatalogRel are since
+ * then, padding included), then offset numbers.
  * Block 0 loses tuples, block 1 is the metapage.
  */
 export function redoVacuumOnePage({ record, block, endLsn }: BlockRedoContext, page: Uint8Array): void {

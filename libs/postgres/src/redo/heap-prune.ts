@@ -17,7 +17,8 @@ import {
 } from '../page/line-pointer';
 import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
-import type { PostgresMajor, WalRecord } from '../wal/record';
+import { versionOf } from '../versions';
+import type { WalRecord } from '../wal/record';
 import { mainData } from './record-data';
 import type { BlockRedoContext } from './block-redo';
 
@@ -132,11 +133,9 @@ export function redoPruneBefore17(context: BlockRedoContext, page: Uint8Array): 
   const redirected = cursor.shorts(readU16(record.bytes, main + 4) * 2);
   const dead = cursor.shorts(readU16(record.bytes, main + 6));
   applyPruning(page, record, { redirected, dead, unused: cursor.shorts(cursor.shortsLeft) });
-  repairFragmentation(page, repairTruncates(record.major));
+  repairFragmentation(page, versionOf(record.major).repairTruncatesLinePointers);
   setPageLsn(page, endLsn);
 }
-
-const repairTruncates = (major: PostgresMajor): boolean => major >= 15;
 
 /** Before 17, xl_heap_vacuum: nunused. The second pass of vacuum frees dead line pointers. */
 export function redoVacuumBefore17(context: BlockRedoContext, page: Uint8Array): void {
@@ -153,7 +152,10 @@ export function redoFreezeBefore17(context: BlockRedoContext, page: Uint8Array):
   const cursor = new BlockDataCursor(context);
   const count = readU16(record.bytes, mainData(record, 6) + 4);
   const at = cursor.skip(count, PLAN_SIZE);
-  const plans = record.major >= 16 ? readPlans(record, cursor, { at, count }) : readTuplePlans(record, { at, count });
+  const plans =
+    versionOf(record.major).freezePageLists === 'plans'
+      ? readPlans(record, cursor, { at, count })
+      : readTuplePlans(record, { at, count });
   for (const plan of plans) freeze(page, record, plan);
   setPageLsn(page, endLsn);
 }

@@ -8,6 +8,7 @@ import { setTupleXmax } from '../page/heap-tuple';
 import { readU16, readU32, shortAlign } from '../page/little-endian';
 import { PageFlag, initPage, pageIsNew, setPageFlags, setPageLsn } from '../page/page-header';
 import { VISIBILITY_BITS, setVisibilityBits, visibilityBits } from '../page/visibility-map';
+import { versionOf } from '../versions';
 import { Fork } from '../wal/record';
 import { UnsupportedRecord } from './change';
 import { clearFrozen, setAllVisibleAfterInsert } from './heap';
@@ -34,14 +35,14 @@ const Operation = {
 
 export const heap2Redo: BlockRedo = (context, page) => {
   const { record } = context;
-  const unified = record.major >= 17;
+  const { heapPruneIsUnified } = versionOf(record.major);
   switch (record.info & HEAP_OPERATION_MASK) {
     case Operation.PRUNE_ON_ACCESS:
-      return unified ? redoPruneFreeze(context, page) : redoPruneBefore17(context, page);
+      return heapPruneIsUnified ? redoPruneFreeze(context, page) : redoPruneBefore17(context, page);
     case Operation.PRUNE_VACUUM_SCAN:
-      return unified ? redoPruneFreeze(context, page) : redoVacuumBefore17(context, page);
+      return heapPruneIsUnified ? redoPruneFreeze(context, page) : redoVacuumBefore17(context, page);
     case Operation.PRUNE_VACUUM_CLEANUP:
-      return unified ? redoPruneFreeze(context, page) : redoFreezeBefore17(context, page);
+      return heapPruneIsUnified ? redoPruneFreeze(context, page) : redoFreezeBefore17(context, page);
     case Operation.VISIBLE:
       return redoVisible(context, page);
     case Operation.MULTI_INSERT:

@@ -11,6 +11,7 @@ import {
   replaceByRemains,
   setNextOffset,
 } from '../page/spgist-page';
+import { versionOf } from '../versions';
 import { mainData, readU16Array } from './record-data';
 import type { BlockRedoContext } from './block-redo';
 import { mainEnd } from './spgist-state';
@@ -56,10 +57,10 @@ export function redoVacuumRoot({ record }: BlockRedoContext, page: Uint8Array): 
   deleteIndexTuples(page, readU16Array(bytes, main + 12, { count: readU16(bytes, main), end: mainEnd(record) }));
 }
 
-/** spgxlogVacuumRedirect: nToPlaceholder, firstPlaceholder, conflict horizon, since 16 isCatalogRel, then offset numbers. */
+/** spgxlogVacuumRedirect: nToPlaceholder, firstPlaceholder, conflict horizon, perhaps isCatalogRel, then offset numbers. */
 export function redoVacuumRedirect({ record }: BlockRedoContext, page: Uint8Array): void {
   const { bytes } = record;
-  const headerSize = record.major >= 16 ? 10 : 8;
+  const headerSize = versionOf(record.major).spgistVacuumRedirectSize;
   const main = mainData(record, headerSize);
   const count = readU16(bytes, main);
   const redirects = readU16Array(bytes, main + headerSize, { count, end: mainEnd(record) });
