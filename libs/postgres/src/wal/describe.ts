@@ -5,9 +5,10 @@
  *
  * @example describeRecord(record) // 'Heap/INSERT+INIT'
  */
+import { POSTGRES_MAJORS, versionOf, type PostgresVersion } from '../versions';
 import { RMGR_INFO_MASK } from './layout';
-import type { PostgresMajor, WalRecord } from './record';
-import { RMID_CUSTOM_MIN, Rmgr } from './rmgr';
+import type { WalRecord } from './record';
+import { RMID_BUILT_IN_MAX, RMID_CUSTOM_MIN, Rmgr } from './rmgr';
 
 type Names = Readonly<Partial<Record<number, string>>>;
 
@@ -161,25 +162,33 @@ const RESOURCE_MANAGERS: Readonly<Partial<Record<number, ResourceManager>>> = {
   [Rmgr.LOGICAL_MESSAGE]: { name: 'LogicalMessage', records: inOrder('MESSAGE') },
 };
 
-const HEAP2_UNTIL_16: Names = { ...HEAP2, 0x10: 'PRUNE', 0x20: 'VACUUM', 0x30: 'FREEZE_PAGE' };
+/** Names of records that some majors have otherwise, or not at all. */
+const differing = (version: PostgresVersion): Partial<Record<number, Names>> => ({
+  ...(version.heapPruneIsUnified
+    ? {}
+    : { [Rmgr.HEAP2]: { ...HEAP2, 0x10: 'PRUNE', 0x20: 'VACUUM', 0x30: 'FREEZE_PAGE' } }),
+  ...(version.hasCheckpointRedo ? {} : { [Rmgr.XLOG]: XLOG }),
+  ...(version.hasCreateWalLog ? {} : { [Rmgr.DATABASE]: inOrder('CREATE', 'DROP') }),
+});
 
-/** Where earlier majors used other codes. */
-const UNTIL: Readonly<Partial<Record<PostgresMajor, Readonly<Partial<Record<number, Names>>>>>> = {
-  14: { [Rmgr.XLOG]: XLOG, [Rmgr.HEAP2]: HEAP2_UNTIL_16, [Rmgr.DATABASE]: inOrder('CREATE', 'DROP') },
-  15: { [Rmgr.XLOG]: XLOG, [Rmgr.HEAP2]: HEAP2_UNTIL_16 },
-  16: { [Rmgr.XLOG]: XLOG, [Rmgr.HEAP2]: HEAP2_UNTIL_16 },
-};
+/** Names by resource manager and the high four bits of xl_info: a table, because every record is looked up. */
+function nameTable(version: PostgresVersion): readonly (string | null)[] {
+  const differences = differing(version);
+  return Array.from({ length: (RMID_BUILT_IN_MAX + 1) << 4 }, (_, key) => {
+    const manager = RESOURCE_MANAGERS[key >>> 4];
+    const info = (key & 0xf) << 4;
+    const name = (differences[key >>> 4] ?? manager?.records)?.[info & (manager?.mask ?? RMGR_INFO_MASK)];
+    return name === undefined ? null : `${manager?.name}/${name}`;
+  });
+}
+
+const NAMES = new Map(POSTGRES_MAJORS.map((major) => [major, nameTable(versionOf(major))] as const));
 
 export type RecordType = Pick<WalRecord, 'major' | 'rmid' | 'info'>;
 
 /** `<resource manager>/<record>`, or null when there is no such type. */
-export function recordName({ major, rmid, info }: RecordType): string | null {
-  const manager = RESOURCE_MANAGERS[rmid];
-  if (manager === undefined) return null;
-  const records = UNTIL[major]?.[rmid] ?? manager.records;
-  const name = records[info & (manager.mask ?? RMGR_INFO_MASK)];
-  return name === undefined ? null : `${manager.name}/${name}`;
-}
+export const recordName = ({ major, rmid, info }: RecordType): string | null =>
+  NAMES.get(major)?.[(rmid << 4) | (info >>> 4)] ?? null;
 
 /** A name for every record, known or not. */
 export function describeRecord(record: RecordType): string {

@@ -382,6 +382,7 @@ describe('describeRecord', () => {
     [15, 4, 0x10, 'Database/CREATE_WAL_LOG'],
     [17, 0, 0xe0, 'XLOG/CHECKPOINT_REDO'],
     [17, 14, 0x60, 'Gist/PAGE_DELETE'],
+    [18, 9, 0xd0, 'Heap2/MULTI_INSERT+INIT'],
     [17, 20, 0x00, 'Generic/Generic'],
   ] as const)('names record %i %i %i as Postgres does: %s', (major, rmid, info, name) => {
     expect(describeRecord({ major, rmid, info })).toBe(name);
