@@ -58,12 +58,15 @@ export const heap2Redo: BlockRedo = (context, page) => {
   }
 };
 
-/** xl_heap_visible: snapshot conflict horizon, flags. Block 0 is the visibility map, block 1 the heap. */
+/**
+ * xl_heap_visible: snapshot conflict horizon, flags. Block 0 is the visibility map, block 1 the heap. The heap page's LSN
+ * follows when hint bits are WAL-logged, on a primary always, in recovery since 14.7 and 15.2 (commit d6a3dbe1).
+ */
 function redoVisible({ record, block, endLsn, walLogHints }: BlockRedoContext, page: Uint8Array): void {
   const bits = (record.bytes[mainData(record, 5) + 4] as number) & VISIBILITY_BITS;
   if (block.id === 1) {
     setPageFlags(page, PageFlag.ALL_VISIBLE);
-    if (walLogHints && record.major >= 15) setPageLsn(page, endLsn);
+    if (walLogHints) setPageLsn(page, endLsn);
     return;
   }
   if (pageIsNew(page)) initPage(page);
