@@ -50,6 +50,8 @@ export interface PostgresVersion {
   readonly spgistVacuumRedirectSize: 8 | 10;
   /** hash_xlog_squeeze_page sets the LSN of the page that takes the tuples even when none came (until commit f56a9def). */
   readonly hashSqueezeStampsUnchanged: boolean;
+  /** btree_xlog_vacuum resets btpo_cycleid, as the primary does in every major. */
+  readonly btreeVacuumResetsCycleId: boolean;
 }
 
 const IMAGE_FLAGS = { apply: 0x02, pglz: 0x04, lz4: 0x08, zstd: 0x10 };
@@ -75,6 +77,7 @@ const VERSION_14: PostgresVersion = {
   gistDeleteSize: 6,
   spgistVacuumRedirectSize: 8,
   hashSqueezeStampsUnchanged: true,
+  btreeVacuumResetsCycleId: false,
 };
 const VERSION_15: PostgresVersion = {
   ...VERSION_14,
@@ -114,6 +117,7 @@ const VERSION_18: PostgresVersion = {
   catalogVersion: 202506291,
   controlFileCrcAt: 292,
   droppedStatsSize: 16,
+  btreeVacuumResetsCycleId: true,
 };
 
 const VERSIONS: Readonly<Record<PostgresMajor, PostgresVersion>> = {

@@ -13,7 +13,8 @@ import {
   setLinePointer,
   DEAD_POINTER,
 } from '../page/line-pointer';
-import { readU32, writeU16, writeU32 } from '../page/little-endian';
+import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
+import { BtreeFlag, btreeFlags, initBtreePage, setBtreeCycleId } from '../page/nbtree-page';
 import { PAGE_SIZE, PageFlag, initPage, pageFlags, pageLsn } from '../page/page-header';
 import { TupleState, adjustRedirects, initSpgistPage } from '../page/spgist-page';
 import { setVisibilityBits, visibilityBits } from '../page/visibility-map';
@@ -207,6 +208,20 @@ describe('offset numbers behind a header that grew in Postgres 16', () => {
     redo({ rmid: Rmgr.SPGIST, info: 0x80, main, blocks: [block(0)] }, page, { major });
     expect((page[itemAt(page, 1)] as number) & 3).toBe(TupleState.PLACEHOLDER);
   });
+});
+
+test.each([
+  [17, 5],
+  [18, 0],
+] as const)('Btree/VACUUM of %d leaves the cycle id %d', (major, cycleId) => {
+  const page = new Uint8Array(PAGE_SIZE);
+  initBtreePage(page, { previous: 0, next: 0, level: 0, flags: BtreeFlag.LEAF | BtreeFlag.HAS_GARBAGE });
+  setBtreeCycleId(page, 5);
+  addItem(page, pieceOf(new Uint8Array(16)), 1);
+  redo({ rmid: Rmgr.BTREE, info: 0xc0, main: shorts(1, 0), blocks: [block(0, { data: shorts(1) })] }, page, { major });
+  expect(linePointerCount(page)).toBe(0);
+  expect(btreeFlags(page)).toBe(BtreeFlag.LEAF);
+  expect(readU16(page, PAGE_SIZE - 2)).toBe(cycleId);
 });
 
 test('Hash/SQUEEZE_PAGE stamps a page it does not change only before 17', () => {

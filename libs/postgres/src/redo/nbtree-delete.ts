@@ -9,15 +9,17 @@ import { pieceOf } from '../page/bufpage';
 import { deleteIndexTuples, overwriteIndexTuple } from '../page/index-page';
 import { itemAt } from '../page/line-pointer';
 import { readU16 } from '../page/little-endian';
-import { BtreeFlag, btreeFlags, setBtreeFlags } from '../page/nbtree-page';
+import { BtreeFlag, btreeFlags, setBtreeCycleId, setBtreeFlags } from '../page/nbtree-page';
 import { removeFromPosting } from '../page/nbtree-posting';
 import { setPageLsn } from '../page/page-header';
+import { versionOf } from '../versions';
 import { blockData, mainData, readU16Array } from './record-data';
 import type { BlockRedoContext } from './block-redo';
 
 /** xl_btree_vacuum: ndeleted, nupdated. */
 export function redoBtreeVacuum(context: BlockRedoContext, page: Uint8Array): void {
   deleteAndUpdate(context, page, mainData(context.record, 4));
+  if (versionOf(context.record.major).btreeVacuumResetsCycleId) setBtreeCycleId(page, 0);
 }
 
 /** xl_btree_delete: conflict horizon, ndeleted, nupdated. */
