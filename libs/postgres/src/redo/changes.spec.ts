@@ -445,6 +445,16 @@ describe('C1: nothing is skipped silently', () => {
     );
   });
 
+  it.each([
+    [129, 'resource manager 129, of OrioleDB'],
+    [140, 'resource manager 140, of pg_tde (Percona)'],
+    [128, 'resource manager 128, of an extension in development'],
+    [199, 'resource manager 199, of an extension'],
+  ] as const)('E1: a record of custom resource manager %i is refused as %s, with what to do', (rmid, who) => {
+    const refusal = `${who}: only the extension itself can redo its WAL. Branch from before this record`;
+    expect(() => changes({ rmid, info: 0, main: new Uint8Array(4) })).toThrow(refusal);
+  });
+
   it('records without durable effect have no changes', () => {
     for (const [rmid, info] of [
       [Rmgr.XLOG, 0x00],

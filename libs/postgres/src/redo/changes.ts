@@ -7,11 +7,12 @@
 import type { ChangeSettings } from './change-settings';
 import { describeRecord, recordName } from '../wal/describe';
 import type { WalRecord } from '../wal/record';
-import { Rmgr } from '../wal/rmgr';
+import { RMID_CUSTOM_MIN, Rmgr } from '../wal/rmgr';
 import { blockChanges } from './block-changes';
 import { UnsupportedRecord, type Change } from './change';
 import { clogChanges } from './clog';
 import { commitTsChanges } from './commit-ts';
+import { customResourceManagerReason } from './custom-resource-manager';
 import { databaseChanges } from './dbase';
 import { multixactChanges } from './multixact';
 import { relationMapChanges } from './relmap';
@@ -47,10 +48,15 @@ const EFFECTS: Readonly<Partial<Record<number, Effects>>> = {
  * @throws WalError when the record does not add up
  */
 export function changesOf(record: WalRecord, settings: ChangeSettings = DEFAULT_SETTINGS): Change[] {
-  if (recordName(record) === null)
-    throw new UnsupportedRecord(describeRecord(record), record.lsn, 'this type of record is not known');
+  if (recordName(record) === null) throw unknownRecord(record);
   const changes: Change[] = [];
   EFFECTS[record.rmid]?.(record, changes, settings);
   if (record.blocks.length > 0) blockChanges(record, changes, settings);
   return changes;
+}
+
+function unknownRecord(record: WalRecord): UnsupportedRecord {
+  const { rmid, lsn } = record;
+  const reason = rmid < RMID_CUSTOM_MIN ? 'this type of record is not known' : customResourceManagerReason(rmid);
+  return new UnsupportedRecord(describeRecord(record), lsn, reason);
 }
