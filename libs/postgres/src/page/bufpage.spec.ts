@@ -1,11 +1,11 @@
-import { Corrupt } from '@neon/kernel';
+import { Corrupt, Lsn } from '@neon/kernel';
 import fc from 'fast-check';
 import {
-  addHeapTuple,
   addItem,
   addItemInPlace,
   pieceOf,
   repairFragmentation,
+  reserveHeapTuple,
   truncateLinePointerArray,
 } from './bufpage';
 import { deleteIndexTuple, deleteIndexTupleNoCompact, deleteIndexTuples, overwriteIndexTuple } from './index-page';
@@ -24,7 +24,17 @@ import {
   setLinePointer,
 } from './line-pointer';
 import { maxAlign } from './little-endian';
-import { PAGE_SIZE, PageFlag, initPage, pageFlags, pageLower, pageSpecial, pageUpper } from './page-header';
+import {
+  PAGE_SIZE,
+  PageFlag,
+  initPage,
+  pageFlags,
+  pageLower,
+  pageLsn,
+  pageSpecial,
+  pageUpper,
+  setPageLsn,
+} from './page-header';
 
 const item = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 
@@ -90,6 +100,14 @@ describe('a page', () => {
     expect(Buffer.from(page.subarray(8160, 8176)).toString('hex')).toBe('01010101010101010101000000000000');
   });
 
+  test('carries an LSN of more than 32 bits', () => {
+    const page = newPage();
+    for (const text of ['0/16B3748', '12345/FFFFFFF8', '1FFFFF/80000000']) {
+      setPageLsn(page, Lsn.parse(text));
+      expect(pageLsn(page)).toBe(Lsn.parse(text));
+    }
+  });
+
   test('refuses an item that does not fit, and bounds that cannot be', () => {
     const page = pageOf([8000]);
     expect(() => addItem(page, pieceOf(item(200, 1)), 2)).toThrow(Corrupt);
@@ -117,8 +135,8 @@ describe('a page', () => {
 
   test('holds at most 291 heap tuples', () => {
     const page = newPage();
-    for (let number = 1; number <= 291; number++) addHeapTuple(page, pieceOf(item(23, 1)), number);
-    expect(() => addHeapTuple(page, pieceOf(item(1, 1)), 292)).toThrow(Corrupt);
+    for (let number = 1; number <= 291; number++) reserveHeapTuple(page, 23, { offsetNumber: number });
+    expect(() => reserveHeapTuple(page, 1, { offsetNumber: 292 })).toThrow(Corrupt);
   });
 });
 

@@ -6,7 +6,7 @@
  *   B2  A page whose header or line pointers make no sense throws `Corrupt` before a byte of it is moved.
  */
 import { Corrupt } from '@neon/kernel';
-import { compactTuples, type KeptItems } from './compaction';
+import { compactTuples, kept } from './compaction';
 import {
   FIRST_OFFSET_NUMBER,
   INVALID_OFFSET_NUMBER,
@@ -24,7 +24,6 @@ import {
 } from './line-pointer';
 import { maxAlign } from './little-endian';
 import {
-  PAGE_SIZE,
   PageFlag,
   checkHeader,
   clearPageFlags,
@@ -36,6 +35,7 @@ import {
   setPageLower,
   setPageUpper,
 } from './page-header';
+import { pointers, readPointers, writePointers } from './pointer-array';
 
 /** A piece of another byte string, to be copied onto a page. */
 export interface Piece {
@@ -48,7 +48,6 @@ export const pieceOf = (bytes: Uint8Array): Piece => ({ bytes, offset: 0, length
 
 /** A page's room for line pointers of tuples, each with at least a header (MaxHeapTuplesPerPage). */
 const HEAP_TUPLES_MAX = 291;
-const KEPT_MAX = PAGE_SIZE / LINE_POINTER_SIZE;
 
 /**
  * Adds an item at `offsetNumber` (one past the last, or between items, which move up one).
@@ -65,11 +64,26 @@ export function addItem(page: Uint8Array, item: Piece, offsetNumber: number): vo
     const at = linePointerAt(offsetNumber);
     page.copyWithin(at + LINE_POINTER_SIZE, at, at + shifted * LINE_POINTER_SIZE);
   }
-  place(page, { item, offsetNumber, upper });
+  setLinePointer(page, offsetNumber, normalPointer(upper, item.length));
+  copyPiece(page, upper, item);
 }
 
 /** Adds an item at an unused line pointer, or at one past the last (PAI_OVERWRITE). @throws Corrupt when it does not fit. */
 export function addItemInPlace(page: Uint8Array, item: Piece, offsetNumber: number): void {
+  copyPiece(page, reserveItem(page, item.length, { offsetNumber }), item);
+}
+
+/**
+ * Takes space for a heap tuple as `addItemInPlace` does for an item; returns where its bytes go, all of which the caller
+ * writes.
+ */
+export function reserveHeapTuple(page: Uint8Array, length: number, { offsetNumber }: { offsetNumber: number }): number {
+  if (offsetNumber > HEAP_TUPLES_MAX)
+    throw new Corrupt(`item ${offsetNumber} is beyond a heap page's ${HEAP_TUPLES_MAX}`);
+  return reserveItem(page, length, { offsetNumber });
+}
+
+function reserveItem(page: Uint8Array, length: number, { offsetNumber }: { offsetNumber: number }): number {
   checkHeader(page);
   const limit = linePointerCount(page) + 1;
   if (offsetNumber < FIRST_OFFSET_NUMBER || offsetNumber > limit)
@@ -78,15 +92,9 @@ export function addItemInPlace(page: Uint8Array, item: Piece, offsetNumber: numb
     const pointer = linePointer(page, offsetNumber);
     if (itemIsUsed(pointer) || itemHasStorage(pointer)) throw new Corrupt(`item ${offsetNumber} is in use`);
   }
-  const upper = reserve(page, item.length, offsetNumber === limit ? LINE_POINTER_SIZE : 0);
-  place(page, { item, offsetNumber, upper });
-}
-
-/** As `addItemInPlace`, on a heap page. */
-export function addHeapTuple(page: Uint8Array, tuple: Piece, offsetNumber: number): void {
-  if (offsetNumber > HEAP_TUPLES_MAX)
-    throw new Corrupt(`item ${offsetNumber} is beyond a heap page's ${HEAP_TUPLES_MAX}`);
-  addItemInPlace(page, tuple, offsetNumber);
+  const upper = reserve(page, length, offsetNumber === limit ? LINE_POINTER_SIZE : 0);
+  setLinePointer(page, offsetNumber, normalPointer(upper, length));
+  return upper;
 }
 
 /** Takes space for an item and, perhaps, its line pointer; returns where the item goes. */
@@ -99,26 +107,17 @@ function reserve(page: Uint8Array, length: number, pointerSize: number): number 
   return upper;
 }
 
-function place(page: Uint8Array, { item, offsetNumber, upper }: { item: Piece; offsetNumber: number; upper: number }) {
-  setLinePointer(page, offsetNumber, normalPointer(upper, item.length));
-  copyPiece(page, upper, item);
-}
-
 /** Up to here a loop takes less than the view that `set` needs. */
-const LOOP_SIZE_MAX = 64;
+const LOOP_SIZE_MAX = 24;
 
 /** @throws RangeError when the piece does not fit. */
 export function copyPiece(target: Uint8Array, at: number, { bytes, offset, length }: Piece): void {
   const within = offset >= 0 && offset + length <= bytes.length && at >= 0 && at + length <= target.length;
-  if (length > LOOP_SIZE_MAX || !within || bytes === target) target.set(bytes.subarray(offset, offset + length), at);
+  if (!within) throw new RangeError(`a piece of ${length} bytes at ${offset} of ${bytes.length} does not fit at ${at}`);
+  if (bytes === target) target.copyWithin(at, offset, offset + length);
+  else if (length > LOOP_SIZE_MAX) target.set(bytes.subarray(offset, offset + length), at);
   else for (let i = 0; i < length; i++) target[at + i] = bytes[offset + i] as number;
 }
-
-const kept: KeptItems = {
-  pointerIndex: new Uint16Array(KEPT_MAX),
-  offset: new Uint16Array(KEPT_MAX),
-  size: new Uint16Array(KEPT_MAX),
-};
 
 /**
  * Closes the gaps between the tuples of a heap page, drops unused line pointers at the end of the array and keeps the
@@ -131,35 +130,32 @@ export function repairFragmentation(page: Uint8Array, truncates = true): void {
   const lower = pageLower(page);
   const upper = pageUpper(page);
   const special = pageSpecial(page);
-  const lineCount = linePointerCount(page);
+  const lineCount = readPointers(page);
   let count = 0;
   let total = 0;
   let unusedCount = 0;
   let lastUsed = INVALID_OFFSET_NUMBER;
   let sorted = true;
   let previous = special;
-  for (let number = FIRST_OFFSET_NUMBER; number <= lineCount; number++) {
-    const pointer = linePointer(page, number);
+  for (let index = 0; index < lineCount; index++) {
+    const pointer = pointers[index] as number;
     if (!itemIsUsed(pointer)) {
-      setLinePointer(page, number, UNUSED_POINTER);
+      pointers[index] = UNUSED_POINTER;
       unusedCount++;
       continue;
     }
-    lastUsed = number;
+    lastUsed = index + 1;
     if (!itemHasStorage(pointer)) continue;
     const offset = itemOffset(pointer);
     if (offset < upper || offset >= special) throw new Corrupt(`corrupted line pointer: ${offset}`);
-    const size = maxAlign(itemLength(pointer));
     if (offset >= previous) sorted = false;
     else previous = offset;
-    kept.pointerIndex[count] = number - 1;
-    kept.offset[count] = offset;
-    kept.size[count] = size;
-    count++;
-    total += size;
+    kept[count++] = index;
+    total += maxAlign(itemLength(pointer));
   }
   if (total > special - lower) throw new Corrupt(`corrupted item lengths: total ${total}`);
-  compactTuples(page, kept, { count, sorted });
+  compactTuples(page, { count, sorted });
+  writePointers(page, lineCount);
   if (truncates && lastUsed !== lineCount) {
     unusedCount -= lineCount - lastUsed;
     setPageLower(page, lower - (lineCount - lastUsed) * LINE_POINTER_SIZE);

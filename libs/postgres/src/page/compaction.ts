@@ -5,33 +5,31 @@
  *   K2  Bytes in the space that becomes free are what they were, except where an item moved over them; masking or a hole
  *       hides them from every comparison.
  */
-import { linePointer, setLinePointer, withItemOffset } from './line-pointer';
+import { itemLength, itemOffset, withItemOffset } from './line-pointer';
+import { maxAlign } from './little-endian';
 import { PAGE_SIZE, pageSpecial, pageUpper, setPageUpper } from './page-header';
+import { pointers } from './pointer-array';
 
-/** The items to keep, in line pointer order: parallel arrays, reused from page to page. */
-export interface KeptItems {
-  /** Index into the line pointer array (offset number - 1) once the page is compacted. */
-  readonly pointerIndex: Uint16Array;
-  readonly offset: Uint16Array;
-  /** Length of the item's data, aligned. */
-  readonly size: Uint16Array;
-}
+/** Which pointers of the pointer array have an item to keep, in order: filled by the caller, up to `count`. */
+export const kept = new Uint16Array(pointers.length);
 
 const scratch = new Uint8Array(PAGE_SIZE);
 
 /**
+ * Moves the data of the items of `kept`, and lets the pointer array say where they went.
+ *
  * @param sorted whether offsets fall strictly from item to item: then nothing is overwritten before it is moved, and runs
  *   of neighbours move at once without a copy
  */
-export function compactTuples(
-  page: Uint8Array,
-  items: KeptItems,
-  { count, sorted }: { count: number; sorted: boolean },
-): void {
+export function compactTuples(page: Uint8Array, { count, sorted }: { count: number; sorted: boolean }): void {
   let upper = pageSpecial(page);
   let index = 0;
   // What already lies where it must needs no move.
-  while (index < count && upper === endOf(items, index)) upper -= items.size[index++] as number;
+  for (; index < count; index++) {
+    const pointer = keptPointer(index);
+    if (upper !== endOf(pointer)) break;
+    upper = itemOffset(pointer);
+  }
   if (index === count) {
     setPageUpper(page, upper);
     return;
@@ -42,25 +40,27 @@ export function compactTuples(
     scratch.set(page.subarray(from, upper), from);
     source = scratch;
   }
-  let runStart = endOf(items, index);
+  let runStart = endOf(keptPointer(index));
   let runEnd = runStart;
   for (; index < count; index++) {
-    const end = endOf(items, index);
+    const pointer = keptPointer(index);
+    const end = endOf(pointer);
     if (runStart !== end) {
       move(source, page, { from: runStart, until: runEnd, to: upper });
       runEnd = end;
     }
-    runStart = items.offset[index] as number;
-    upper -= items.size[index] as number;
-    const number = (items.pointerIndex[index] as number) + 1;
-    setLinePointer(page, number, withItemOffset(linePointer(page, number), upper));
+    runStart = itemOffset(pointer);
+    upper -= end - runStart;
+    pointers[kept[index] as number] = withItemOffset(pointer, upper);
   }
   move(source, page, { from: runStart, until: runEnd, to: upper });
   setPageUpper(page, upper);
 }
 
-const endOf = (items: KeptItems, index: number): number =>
-  (items.offset[index] as number) + (items.size[index] as number);
+const keptPointer = (index: number): number => pointers[kept[index] as number] as number;
+
+/** Where an item ends, padding included. */
+const endOf = (pointer: number): number => itemOffset(pointer) + maxAlign(itemLength(pointer));
 
 function move(source: Uint8Array, page: Uint8Array, { from, until, to }: { from: number; until: number; to: number }) {
   if (source === page) page.copyWithin(to, from, until);

@@ -3,16 +3,14 @@
  */
 import { Corrupt } from '@neon/kernel';
 import { copyPiece, type Piece } from './bufpage';
-import { compactTuples, type KeptItems } from './compaction';
+import { compactTuples, kept } from './compaction';
 import {
-  FIRST_OFFSET_NUMBER,
   LINE_POINTER_SIZE,
   UNUSED_POINTER,
   itemHasStorage,
   itemLength,
   itemOffset,
   itemState,
-  linePointer,
   linePointerAt,
   linePointerCount,
   setLinePointer,
@@ -22,7 +20,6 @@ import {
 import { maxAlign } from './little-endian';
 import {
   PAGE_HEADER_SIZE,
-  PAGE_SIZE,
   checkHeader,
   pageIsEmpty,
   pageLower,
@@ -31,14 +28,7 @@ import {
   setPageLower,
   setPageUpper,
 } from './page-header';
-
-const KEPT_MAX = PAGE_SIZE / LINE_POINTER_SIZE;
-const kept: KeptItems = {
-  pointerIndex: new Uint16Array(KEPT_MAX),
-  offset: new Uint16Array(KEPT_MAX),
-  size: new Uint16Array(KEPT_MAX),
-};
-const keptPointers = new Uint32Array(KEPT_MAX);
+import { pointers, readPointers, writePointers } from './pointer-array';
 
 /** Removes an item and its line pointer; later items get smaller offset numbers (PageIndexTupleDelete). */
 export function deleteIndexTuple(page: Uint8Array, offsetNumber: number): void {
@@ -67,32 +57,31 @@ export function deleteIndexTuples(page: Uint8Array, offsetNumbers: ArrayLike<num
   checkHeader(page);
   const upper = pageUpper(page);
   const special = pageSpecial(page);
-  const lineCount = linePointerCount(page);
+  const lineCount = readPointers(page);
   let count = 0;
   let total = 0;
   let deleted = 0;
   let sorted = true;
   let previous = special;
-  for (let number = FIRST_OFFSET_NUMBER; number <= lineCount; number++) {
-    const pointer = linePointer(page, number);
+  for (let index = 0; index < lineCount; index++) {
+    const pointer = pointers[index] as number;
     checkItemPlace(pointer, { upper, special });
-    if (deleted < offsetNumbers.length && number === offsetNumbers[deleted]) {
+    if (deleted < offsetNumbers.length && index + 1 === offsetNumbers[deleted]) {
       deleted++;
       continue;
     }
     const offset = itemOffset(pointer);
     if (previous > offset) previous = offset;
     else sorted = false;
-    kept.pointerIndex[count] = count;
-    kept.offset[count] = offset;
-    total += kept.size[count] = maxAlign(itemLength(pointer));
-    keptPointers[count++] = pointer;
+    kept[count] = count;
+    total += maxAlign(itemLength(pointer));
+    pointers[count++] = pointer;
   }
   if (deleted !== offsetNumbers.length) throw new Corrupt('incorrect index offsets supplied');
   if (total > special - pageLower(page)) throw new Corrupt(`corrupted item lengths: total ${total}`);
-  for (let i = 0; i < count; i++) setLinePointer(page, i + 1, keptPointers[i] as number);
   setPageLower(page, PAGE_HEADER_SIZE + count * LINE_POINTER_SIZE);
-  compactTuples(page, kept, { count, sorted });
+  compactTuples(page, { count, sorted });
+  writePointers(page, count);
 }
 
 /** Puts another item in an item's place, moving the data below it (PageIndexTupleOverwrite). @throws Corrupt without room */
@@ -139,10 +128,11 @@ function closeGap(page: Uint8Array, removed: number): void {
 }
 
 function shiftItems(page: Uint8Array, { upTo, by }: { upTo: number; by: number }): void {
-  const lineCount = linePointerCount(page);
-  for (let number = FIRST_OFFSET_NUMBER; number <= lineCount; number++) {
-    const pointer = linePointer(page, number);
+  const lineCount = readPointers(page);
+  for (let index = 0; index < lineCount; index++) {
+    const pointer = pointers[index] as number;
     if (itemHasStorage(pointer) && itemOffset(pointer) <= upTo)
-      setLinePointer(page, number, withItemOffset(pointer, itemOffset(pointer) + by));
+      pointers[index] = withItemOffset(pointer, itemOffset(pointer) + by);
   }
+  writePointers(page, lineCount);
 }

@@ -39,7 +39,8 @@ export const pageLsn = (page: Uint8Array): Lsn =>
 
 export function setPageLsn(page: Uint8Array, lsn: Lsn): void {
   writeU32(page, AT.lsn, Math.floor(lsn / WORD));
-  writeU32(page, AT.lsn + 4, lsn % WORD);
+  // The low 32 bits, which writing takes by itself: a remainder of numbers that large is a call of its own.
+  writeU32(page, AT.lsn + 4, lsn);
 }
 
 export const pageChecksum = (page: Uint8Array): number => readU16(page, AT.checksum);

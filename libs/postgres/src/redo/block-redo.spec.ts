@@ -1,6 +1,6 @@
 import { Corrupt, Lsn } from '@neon/kernel';
 import fc from 'fast-check';
-import { addHeapTuple, addItem, pieceOf } from '../page/bufpage';
+import { addItem, addItemInPlace, pieceOf } from '../page/bufpage';
 import { GistFlag, gistFlags, initGistPage } from '../page/gist-page';
 import { HashFlag, initHashPage, initUnbucketedPage } from '../page/hash-page';
 import { HEAP_TUPLE_HEADER_SIZE, Infomask, setTupleInfomask, tupleInfomask } from '../page/heap-tuple';
@@ -72,7 +72,7 @@ function heapPage(tupleCount: number): Uint8Array {
   for (let number = 1; number <= tupleCount; number++) {
     const tuple = new Uint8Array(HEAP_TUPLE_HEADER_SIZE + 9);
     tuple[22] = 24;
-    addHeapTuple(page, pieceOf(tuple), number);
+    addItemInPlace(page, pieceOf(tuple), number);
     setTupleInfomask(page, itemAt(page, number), Infomask.XMAX_INVALID);
   }
   return page;

@@ -2,7 +2,7 @@
  * What several heap records do to a tuple or a page, in one place each.
  */
 import { Corrupt } from '@neon/kernel';
-import { copyPiece, type Piece } from '../page/bufpage';
+import { reserveHeapTuple } from '../page/bufpage';
 import {
   HEAP_TUPLE_HEADER_SIZE,
   Infomask,
@@ -18,9 +18,10 @@ import {
   tupleInfomask,
   tupleInfomask2,
 } from '../page/heap-tuple';
-import { writeItemPointer, type ItemPointer } from '../page/item-pointer';
+import { writeItemPointer } from '../page/item-pointer';
 import { ItemState, itemOffset, itemState, storedItem } from '../page/line-pointer';
-import { PAGE_SIZE, pagePruneXid, setPageLsn, setPagePruneXid } from '../page/page-header';
+import { readU16 } from '../page/little-endian';
+import { pagePruneXid, setPageLsn, setPagePruneXid } from '../page/page-header';
 import { VISIBILITY_BITS, clearVisibilityBits, visibilityMapBlock } from '../page/visibility-map';
 import type { BlockRedoContext } from './block-redo';
 
@@ -80,37 +81,34 @@ function xidPrecedes(left: number, right: number): boolean {
   return ((left - right) | 0) < 0;
 }
 
-const scratch = new Uint8Array(PAGE_SIZE);
-
-/** What WAL keeps of a tuple's header; the rest follows from the record. */
-export interface StoredHeader {
-  readonly infomask2: number;
-  readonly infomask: number;
-  readonly headerLength: number;
+/** A tuple as WAL keeps it: what follows from the record is left out of its header. */
+export interface StoredTuple {
+  /** Where t_infomask2, t_infomask and t_hoff are in the record, five bytes. */
+  readonly headerAt: number;
+  readonly offsetNumber: number;
+  /** Bytes after the fixed header, which the caller puts where `placeTuple` says. */
+  readonly bodyLength: number;
 }
 
 /**
- * A tuple as an insertion creates it: header from the record, cmin 0, xmax 0. `bodyParts` follow the fixed header.
- * The returned piece lies in memory that the next call reuses.
+ * Puts a tuple on the page as an insertion creates it: header from the record, cmin 0, xmax 0. It is written where it
+ * stays, for tuples are most of what WAL brings. Returns where its body goes.
  */
-export function buildTuple(
-  header: StoredHeader,
-  { xmin, tid, bodyParts }: { xmin: number; tid: ItemPointer; bodyParts: readonly Piece[] },
-): Piece {
-  setTupleInfomask2(scratch, 0, header.infomask2);
-  setTupleInfomask(scratch, 0, header.infomask & ~Infomask.COMBOCID);
-  setTupleHeaderLength(scratch, 0, header.headerLength);
-  setTupleXmin(scratch, 0, xmin);
-  setTupleXmax(scratch, 0, 0);
-  setTupleCid(scratch, 0, 0);
-  writeItemPointer(scratch, tupleCtidAt(0), tid);
-  let length = HEAP_TUPLE_HEADER_SIZE;
-  for (const part of bodyParts) {
-    if (length + part.length > PAGE_SIZE) throw new Corrupt('a tuple longer than a page');
-    copyPiece(scratch, length, part);
-    length += part.length;
-  }
-  return { bytes: scratch, offset: 0, length };
+export function placeTuple(
+  { record, block }: BlockRedoContext,
+  page: Uint8Array,
+  { headerAt, offsetNumber, bodyLength }: StoredTuple,
+): number {
+  const { bytes } = record;
+  const tuple = reserveHeapTuple(page, HEAP_TUPLE_HEADER_SIZE + bodyLength, { offsetNumber });
+  setTupleXmin(page, tuple, record.xid);
+  setTupleXmax(page, tuple, 0);
+  setTupleCid(page, tuple, 0);
+  writeItemPointer(page, tupleCtidAt(tuple), { block: block.block, offsetNumber });
+  setTupleInfomask2(page, tuple, readU16(bytes, headerAt));
+  setTupleInfomask(page, tuple, readU16(bytes, headerAt + 2) & ~Infomask.COMBOCID);
+  setTupleHeaderLength(page, tuple, bytes[headerAt + 4] as number);
+  return tuple + HEAP_TUPLE_HEADER_SIZE;
 }
 
 /**

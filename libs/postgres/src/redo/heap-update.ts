@@ -4,7 +4,8 @@
  * Block 0 holds the tuple's successor; block 1 the tuple itself, unless both share block 0. Only then may the successor be
  * stored as its difference to the tuple: a common prefix and suffix of the attributes are taken from the old version.
  */
-import { addHeapTuple, type Piece } from '../page/bufpage';
+import { Corrupt, Lsn } from '@neon/kernel';
+import { copyPiece, type Piece } from '../page/bufpage';
 import { HEAP_TUPLE_HEADER_SIZE, setTupleXmax, tupleCtidAt, tupleHeaderLength } from '../page/heap-tuple';
 import { writeItemPointer } from '../page/item-pointer';
 import { itemLength, itemOffset } from '../page/line-pointer';
@@ -12,9 +13,9 @@ import { readU16, readU32 } from '../page/little-endian';
 import { PageFlag, clearPageFlags, initPage, setPageLsn } from '../page/page-header';
 import { Fork, type WalRecord } from '../wal/record';
 import {
-  buildTuple,
   clearVisibility,
   normalItem,
+  placeTuple,
   setFirstCommandId,
   setHotUpdated,
   setPrunable,
@@ -83,56 +84,53 @@ function markUpdated(
   setPageLsn(page, endLsn);
 }
 
-function addSuccessor({ record, block, endLsn }: BlockRedoContext, page: Uint8Array): void {
+function addSuccessor(context: BlockRedoContext, page: Uint8Array): void {
+  const { record, block, endLsn } = context;
   const { bytes, mainOffset: main } = record;
   const flags = updateFlags(record);
-  const offsetNumber = readU16(bytes, main + 12);
   const common = (flags & UpdateFlag.PREFIX_FROM_OLD ? 2 : 0) + (flags & UpdateFlag.SUFFIX_FROM_OLD ? 2 : 0);
   const data = blockData(record, block, common + STORED_HEADER_SIZE);
-  const header = data + common;
-  const headerLength = bytes[header + 4] as number;
-  const tuple = buildTuple(
-    { infomask2: readU16(bytes, header), infomask: readU16(bytes, header + 2), headerLength },
-    {
-      xmin: record.xid,
-      tid: { block: block.block, offsetNumber },
-      bodyParts: successorParts(page, record, {
-        stored: { bytes, offset: header + STORED_HEADER_SIZE, length: block.dataLength - common - STORED_HEADER_SIZE },
-        nullsLength: headerLength - HEAP_TUPLE_HEADER_SIZE,
-        prefixLength: flags & UpdateFlag.PREFIX_FROM_OLD ? readU16(bytes, data) : 0,
-        suffixLength: flags & UpdateFlag.SUFFIX_FROM_OLD ? readU16(bytes, header - 2) : 0,
-      }),
-    },
-  );
-  setTupleXmax(tuple.bytes, tuple.offset, readU32(bytes, main + 8));
-  addHeapTuple(page, tuple, offsetNumber);
+  const headerAt = data + common;
+  const prefixLength = flags & UpdateFlag.PREFIX_FROM_OLD ? readU16(bytes, data) : 0;
+  const suffixLength = flags & UpdateFlag.SUFFIX_FROM_OLD ? readU16(bytes, headerAt - 2) : 0;
+  const storedLength = block.dataLength - common - STORED_HEADER_SIZE;
+  const offsetNumber = readU16(bytes, main + 12);
+  const bodyLength = storedLength + prefixLength + suffixLength;
+  const bodyAt = placeTuple(context, page, { headerAt, offsetNumber, bodyLength });
+  setTupleXmax(page, bodyAt - HEAP_TUPLE_HEADER_SIZE, readU32(bytes, main + 8));
+  const stored = { bytes, offset: headerAt + STORED_HEADER_SIZE, length: storedLength };
+  if (common === 0) copyPiece(page, bodyAt, stored);
+  else copyBody(context, page, { bodyAt, stored, prefixLength, suffixLength });
   if (flags & UpdateFlag.NEW_ALL_VISIBLE_CLEARED) clearPageFlags(page, PageFlag.ALL_VISIBLE);
   setPageLsn(page, endLsn);
 }
 
-interface SuccessorSources {
+interface SuccessorBody {
+  readonly bodyAt: number;
   /** Null bitmap with padding, then what differs from the old version. */
   readonly stored: Piece;
-  readonly nullsLength: number;
   readonly prefixLength: number;
   readonly suffixLength: number;
 }
 
-/** What follows the fixed header: null bitmap, common prefix, what differs, common suffix. */
-function successorParts(
+/** Null bitmap, common prefix, what differs, common suffix; the common parts lie in the old version, on the same page. */
+function copyBody(
+  { record }: BlockRedoContext,
   page: Uint8Array,
-  { bytes, mainOffset }: WalRecord,
-  { stored, nullsLength, prefixLength, suffixLength }: SuccessorSources,
-): Piece[] {
-  if (prefixLength === 0 && suffixLength === 0) return [stored];
-  const pointer = normalItem(page, readU16(bytes, mainOffset + 4));
+  { bodyAt, stored, prefixLength, suffixLength }: SuccessorBody,
+): void {
+  const { bytes, offset, length } = stored;
+  const pointer = normalItem(page, readU16(record.bytes, record.mainOffset + 4));
   const old = itemOffset(pointer);
-  const suffix = { bytes: page, offset: old + itemLength(pointer) - suffixLength, length: suffixLength };
-  if (prefixLength === 0) return [stored, suffix];
-  return [
-    { ...stored, length: nullsLength },
-    { bytes: page, offset: old + tupleHeaderLength(page, old), length: prefixLength },
-    { ...stored, offset: stored.offset + nullsLength, length: stored.length - nullsLength },
-    suffix,
-  ];
+  const oldEnd = old + itemLength(pointer);
+  const prefix = old + tupleHeaderLength(page, old);
+  const nullsLength =
+    prefixLength === 0 ? 0 : tupleHeaderLength(page, bodyAt - HEAP_TUPLE_HEADER_SIZE) - HEAP_TUPLE_HEADER_SIZE;
+  if (nullsLength < 0 || nullsLength > length || prefix + prefixLength + suffixLength > oldEnd)
+    throw new Corrupt(`the update at ${Lsn.format(record.lsn)} shares more with the old version than there is`);
+  const differenceAt = bodyAt + nullsLength + prefixLength;
+  copyPiece(page, bodyAt, { bytes, offset, length: nullsLength });
+  page.copyWithin(bodyAt + nullsLength, prefix, prefix + prefixLength);
+  copyPiece(page, differenceAt, { bytes, offset: offset + nullsLength, length: length - nullsLength });
+  page.copyWithin(differenceAt + length - nullsLength, oldEnd - suffixLength, oldEnd);
 }

@@ -6,7 +6,7 @@
  * the map page changes without being named, which is no block's redo and not here.
  */
 import { Corrupt, Lsn } from '@neon/kernel';
-import { addHeapTuple, copyPiece } from '../page/bufpage';
+import { copyPiece } from '../page/bufpage';
 import {
   isLockedOnly,
   setTupleXmax,
@@ -26,9 +26,9 @@ import {
   HEAP_INIT_PAGE,
   HEAP_OPERATION_MASK,
   STORED_HEADER_SIZE,
-  buildTuple,
   clearVisibility,
   normalItem,
+  placeTuple,
   setFirstCommandId,
   setHotUpdated,
   setPrunable,
@@ -89,19 +89,9 @@ function redoInsert(context: BlockRedoContext, page: Uint8Array): void {
 
   if (record.info & HEAP_INIT_PAGE) initPage(page);
   const data = blockData(record, block, STORED_HEADER_SIZE);
-  const tuple = buildTuple(
-    {
-      infomask2: readU16(bytes, data),
-      infomask: readU16(bytes, data + 2),
-      headerLength: bytes[data + 4] as number,
-    },
-    {
-      xmin: record.xid,
-      tid: { block: block.block, offsetNumber },
-      bodyParts: [{ bytes, offset: data + STORED_HEADER_SIZE, length: block.dataLength - STORED_HEADER_SIZE }],
-    },
-  );
-  addHeapTuple(page, tuple, offsetNumber);
+  const bodyLength = block.dataLength - STORED_HEADER_SIZE;
+  const bodyAt = placeTuple(context, page, { headerAt: data, offsetNumber, bodyLength });
+  copyPiece(page, bodyAt, { bytes, offset: data + STORED_HEADER_SIZE, length: bodyLength });
   setPageLsn(page, endLsn);
   setAllVisibleAfterInsert(page, flags);
 }

@@ -3,7 +3,7 @@
  * (heap2_redo of heapam.c). NEW_CID and REWRITE serve logical decoding and change no page.
  */
 import { Corrupt, Lsn } from '@neon/kernel';
-import { addHeapTuple } from '../page/bufpage';
+import { copyPiece } from '../page/bufpage';
 import { setTupleXmax } from '../page/heap-tuple';
 import { readU16, readU32, shortAlign } from '../page/little-endian';
 import { PageFlag, initPage, pageIsNew, setPageFlags, setPageLsn } from '../page/page-header';
@@ -16,8 +16,8 @@ import { redoPruneFreeze, redoPruneBefore17, redoVacuumBefore17, redoFreezeBefor
 import {
   HEAP_INIT_PAGE,
   HEAP_OPERATION_MASK,
-  buildTuple,
   clearVisibility,
+  placeTuple,
   setXmaxStatus,
   tupleAt,
 } from './heap-tuple-redo';
@@ -102,25 +102,19 @@ const MULTI_INSERT_TUPLE_SIZE = 7;
 
 /** Adds the tuple stored at `position` of the block's data, short-aligned from its beginning; returns where it ends. */
 function addStoredTuple(
-  { record, block }: BlockRedoContext,
+  context: BlockRedoContext,
   page: Uint8Array,
   { position, offsetNumber }: { position: number; offsetNumber: number },
 ): number {
+  const { record, block } = context;
   const { bytes } = record;
   const start = shortAlign(position);
   const at = block.dataOffset + start;
-  const dataLength = readU16(bytes, at);
-  const end = start + MULTI_INSERT_TUPLE_SIZE + dataLength;
+  const bodyLength = readU16(bytes, at);
+  const end = start + MULTI_INSERT_TUPLE_SIZE + bodyLength;
   if (end > block.dataLength) throw new Corrupt(`a tuple of ${Lsn.format(record.lsn)} reaches beyond its data`);
-  const tuple = buildTuple(
-    { infomask2: readU16(bytes, at + 2), infomask: readU16(bytes, at + 4), headerLength: bytes[at + 6] as number },
-    {
-      xmin: record.xid,
-      tid: { block: block.block, offsetNumber },
-      bodyParts: [{ bytes, offset: at + MULTI_INSERT_TUPLE_SIZE, length: dataLength }],
-    },
-  );
-  addHeapTuple(page, tuple, offsetNumber);
+  const bodyAt = placeTuple(context, page, { headerAt: at + 2, offsetNumber, bodyLength });
+  copyPiece(page, bodyAt, { bytes, offset: at + MULTI_INSERT_TUPLE_SIZE, length: bodyLength });
   return end;
 }
 
