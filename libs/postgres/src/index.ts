@@ -46,6 +46,7 @@ export * from './redo/change';
 export type { ChangeSettings } from './redo/change-settings';
 export { changesOf } from './redo/changes';
 export { applyDelta, type ApplyContext } from './redo/apply';
+export { describeDelta } from './redo/describe-delta';
 export type { BlockRedo, BlockRedoContext } from './redo/block-redo';
 export { redoBlock } from './redo/registry';
 export { isTruncatedSegment, slruSegmentOf, type SlruTruncation } from './redo/slru-truncation';

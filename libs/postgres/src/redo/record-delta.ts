@@ -12,6 +12,7 @@ import { ByteSlab } from '../wal/byte-slab';
 import { describeRecord } from '../wal/describe';
 import { assembleRecord, type BlockDraft } from '../wal/encoder';
 import { restoreImage, type ImageCodecs } from '../wal/image';
+import { RecordAt } from '../wal/layout';
 import { parseRecord } from '../wal/parse-record';
 import type { BlockReference, PostgresMajor, WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
@@ -87,6 +88,19 @@ export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: R
     stampRestoredPage(page, endLsn);
   }
   redo({ record, block, endLsn, walLogHints: delta[AT.flags] === WAL_LOG_HINTS }, page);
+}
+
+/** Which record a delta was made from, whatever its bytes are: for messages. */
+export function describeRecordDelta(
+  delta: Uint8Array,
+  { endLsn, major }: Pick<RecordDeltaContext, 'endLsn' | 'major'>,
+): string | null {
+  const [info, rmid] = [delta[HEADER_SIZE + RecordAt.info], delta[HEADER_SIZE + RecordAt.rmid]];
+  if (info === undefined || rmid === undefined) return null;
+  const distance = readU32(delta, AT.distance);
+  return distance > endLsn
+    ? null
+    : `${describeRecord({ major, rmid, info })} at ${Lsn.format(Lsn.of(endLsn - distance))}`;
 }
 
 /** A page restored from an image carries the record's LSN; a page of zeros stays one. */
