@@ -14,6 +14,7 @@ import {
   PageServer,
   WalFeeds,
   ZstdCompression,
+  logStop,
   observe,
 } from '@neon/pageserver-adapters';
 import { pageserverAlive } from '@neon/pageserver-contract';
@@ -69,7 +70,7 @@ export class PageserverNode {
       onError: (error, where) => logger.error({ error: String(error), where }, 'message not handled'),
     });
     const background = new BackgroundTasks(logger);
-    const { pageserver, cache, openFiles, templates } = assemble(config, background);
+    const { pageserver, cache, openFiles, templates } = assemble(config, background, logger);
     await pageserver.open();
     const feeds = new WalFeeds({ token, pageserverId: config.pageserverId, logger });
     bus.onSignal(safekeeperTimelineStatus, (status) => feeds.heard(status));
@@ -115,10 +116,7 @@ export class PageserverNode {
     await this.parts.pages.close();
     await this.feeds.stop();
     await this.housekeeping.stop();
-    for (const timeline of this.pageserver.all()) {
-      timeline.freeze();
-      await timeline.flush();
-    }
+    for (const timeline of this.pageserver.all()) await timeline.writeOut();
     await this.parts.background.settled();
     await this.parts.openFiles.closeAll();
     await this.parts.bus.close();
@@ -126,7 +124,7 @@ export class PageserverNode {
   }
 }
 
-function assemble(config: Config, background: BackgroundTasks) {
+function assemble(config: Config, background: BackgroundTasks, logger: Logger) {
   const openFiles = new OpenFiles(OPEN_FILES_MAX);
   const compression = new ZstdCompression();
   const cache = new BlockCache(compression, config.blockCacheBytes);
@@ -144,6 +142,7 @@ function assemble(config: Config, background: BackgroundTasks) {
     background,
     applyDelta: (page, delta, context) => applyDelta(page, delta, { ...context, ...IMAGE_CODECS }),
     limits: { ...DEFAULT_LIMITS, memorySizeBytes: config.memoryLayerBytes },
+    stopped: (timeline, cause) => logStop(logger, timeline, cause),
   });
   return { pageserver, cache, openFiles, templates };
 }

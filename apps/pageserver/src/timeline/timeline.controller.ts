@@ -78,8 +78,7 @@ export class TimelineController {
   @HttpCode(200)
   async checkpoint(@Param() path: Path): Promise<TimelineDetail> {
     const timeline = this.timeline(path);
-    timeline.freeze();
-    await timeline.flush();
+    await timeline.writeOut();
     return timelineDetail(timeline);
   }
 

@@ -10,4 +10,5 @@ export type { PageServerOptions } from './page/page-server-options';
 export { PageMetrics } from './page/page-metrics';
 export { BackgroundTasks } from './background-tasks';
 export { Housekeeping } from './housekeeping';
+export { logStop } from './log-stop';
 export { observe, type Observed } from './observe';

@@ -61,7 +61,7 @@ function observeTimelines(pageserver: Pageserver): void {
     sum(({ waiterCount }) => waiterCount),
   );
   gauge(
-    named('timelines_stopped', 'Timelines whose ingest stopped on a record'),
+    named('timelines_stopped', 'Timelines that stopped on a record or on a page'),
     sum(({ stopped }) => (stopped === null ? 0 : 1)),
   );
 }

@@ -55,7 +55,7 @@ export const TimelineDetail = z.object({
   /** Sum of relation sizes at `lastRecordLsn`, in bytes. */
   logicalSizeBytes: z.number(),
   physicalSizeBytes: z.number(),
-  /** `stopped`: ingest met a record it cannot apply; `stopReason` names it. */
+  /** `stopped`: a record cannot be applied, at ingest or to a page that was read; `stopReason` names it. */
   state: z.enum(['active', 'stopped']),
   stopReason: z.string().nullable(),
   /** Time of the newest commit ingested, ISO 8601. */

@@ -10,7 +10,7 @@ export { Background } from './timeline/background';
 export { type Boundary, type TimeLookup } from './timeline/commit-history';
 export { type IngestedRecord } from './timeline/change-writer';
 export { type PagesWanted, readPages, readPagesNow, recordBoundary, relationSize } from './timeline/page-request';
-export { DEFAULT_LIMITS, Timeline, type TimelineLimits, type TimelineParts } from './timeline/timeline';
+export { DEFAULT_LIMITS, type StopCause, Timeline, type TimelineLimits, type TimelineParts } from './timeline/timeline';
 export { LayerWriter, TimelineFiles } from './timeline/timeline-files';
 export { type TimelineIndex } from './timeline/timeline-index';
 export { WalIngest } from './timeline/wal-ingest';

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { TenantId, TimelineId } from '@neon/kernel';
 import {
+  type ApplyDelta,
   Background,
   BlockCache,
   DEFAULT_LIMITS,
@@ -10,6 +11,7 @@ import {
   Reader,
   type TimelineLimits,
   type TimelineName,
+  type TimelineParts,
 } from '@neon/pageserver-core';
 import { applyDelta } from '@neon/postgres';
 import { DirectoryTimelineStore } from '../files/directory-timeline-store';
@@ -42,6 +44,8 @@ export async function openPageserver(
   directory: string,
   clusters: string,
   limits: Partial<TimelineLimits> = {},
+  redo: ApplyDelta = applyDelta,
+  stopped: TimelineParts['stopped'] = () => undefined,
 ): Promise<OpenedPageserver> {
   const openFiles = new OpenFiles(256);
   const compression = new ZstdCompression();
@@ -54,8 +58,9 @@ export async function openPageserver(
     reader: new Reader(cache),
     gate: new ReadGate(),
     background,
-    applyDelta: (page, delta, context) => applyDelta(page, delta, { ...context, ...IMAGE_CODECS }),
+    applyDelta: (page, delta, context) => redo(page, delta, { ...context, ...IMAGE_CODECS }),
     limits: { ...DEFAULT_LIMITS, ...limits },
+    stopped,
   });
   await pageserver.open();
   return { pageserver, cache, openFiles, background, templates };

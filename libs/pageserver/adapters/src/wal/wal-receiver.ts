@@ -4,6 +4,8 @@
  *   R1  A connection that fails is made again, after a growing pause, to the safekeeper that `chooseSafekeeper` names.
  *   R2  A connection that brings nothing while another safekeeper has committed more is left.
  *   R3  Bytes that are not WAL are asked for from another safekeeper; when several agree, the timeline is stopped.
+ *   R4  A timeline that is stopped, by whatever it met, receives nothing more; an error of this receiver stops its timeline and
+ *       nothing else.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
@@ -42,7 +44,7 @@ export class WalReceiver {
   source: SafekeeperAddress | null = null;
 
   constructor(private readonly options: WalReceiverOptions) {
-    this.ended = this.run();
+    this.ended = this.run().catch((error: unknown) => this.stopTimeline(error));
   }
 
   async stop(): Promise<void> {
@@ -51,7 +53,7 @@ export class WalReceiver {
   }
 
   private async run(): Promise<void> {
-    const { timeline, logger } = this.options;
+    const { timeline } = this.options;
     const { signal } = this.stopping;
     let pauseMs = PAUSE_MIN_MS;
     while (!signal.aborted && timeline.stopped === null) {
@@ -59,15 +61,14 @@ export class WalReceiver {
       try {
         await this.streamOnce();
       } catch (error) {
-        if (signal.aborted) break;
+        if (signal.aborted || timeline.stopped !== null) break;
         this.failed(error, before);
       }
       this.source = null;
       pauseMs = timeline.lastRecordLsn > before ? PAUSE_MIN_MS : Math.min(pauseMs * 2, PAUSE_MAX_MS);
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
-    if (timeline.stopped !== null && !signal.aborted)
-      logger.error({ ...nameOf(timeline), reason: timeline.stopped }, 'ingest stopped');
+    this.source = null;
   }
 
   private async streamOnce(): Promise<void> {
@@ -76,6 +77,7 @@ export class WalReceiver {
     const source = chooseSafekeeper(choice);
     if (source === null) throw new Unavailable('no safekeeper is configured');
     await timeline.waitForAncestor(this.stopping.signal);
+    await timeline.recheck();
     const ingest = await WalIngest.resume(timeline, IMAGE_CODECS);
     const connection = new AbortController();
     const signal = AbortSignal.any([this.stopping.signal, connection.signal]);
@@ -110,18 +112,21 @@ export class WalReceiver {
     if (error instanceof WalError) {
       this.brokenAttempts = timeline.lastRecordLsn > before ? 1 : this.brokenAttempts + 1;
       logger.warn(fields, 'received bytes are not WAL');
-      if (this.brokenAttempts >= BROKEN_ATTEMPTS_MAX) timeline.stop(error.message);
+      if (this.brokenAttempts >= BROKEN_ATTEMPTS_MAX) this.stopTimeline(error);
     } else if (error instanceof Unavailable || error instanceof Refusal) logger.warn(fields, 'WAL connection ended');
-    else {
-      logger.error({ ...fields, stack: error instanceof Error ? error.stack : undefined }, 'ingest failed');
-      timeline.stop(fields.error);
-    }
+    else this.stopTimeline(error);
+  }
+
+  private stopTimeline(error: unknown): void {
+    this.source = null;
+    this.options.timeline.stop({ reason: error instanceof Error ? error.message : String(error), error });
   }
 
   private lag: { readonly lsn: Lsn; readonly sinceMs: number } | null = null;
 
   private watchLag(source: SafekeeperAddress, connection: AbortController): void {
     const { timeline, known, safekeepers } = this.options;
+    if (timeline.stopped !== null) return connection.abort();
     const ids = new Set(safekeepers.map(({ id }) => id).filter((id) => id !== source.id));
     const ahead = [...known()].some(([id, { commitLsn }]) => ids.has(id) && commitLsn > timeline.lastRecordLsn);
     if (!ahead || this.lag?.lsn !== timeline.lastRecordLsn)

@@ -3,12 +3,14 @@
  *
  *   C1  The L1 layers hold exactly the versions of the inputs. Readers see no difference.
  *   C2  Nothing is named by the index before it is durable; a crash in between leaves the inputs in charge.
- *   C3  Work is cut into blocks; other requests run in between.
+ *   C3  A page that cannot be made gets no image and keeps its deltas: the rest is compacted all the same.
+ *   C4  An attempt that failed leaves no files behind.
+ *   C5  Work is cut into blocks; other requests run in between.
  */
 import type { Lsn } from '@neon/kernel';
 import { type Key, Kind, compareKeys, kindOf, sameKey } from '../key/key';
 import { LayerBuilder } from '../layer/layer-builder';
-import type { Layer } from '../layer/layer';
+import { type Layer, layerName } from '../layer/layer';
 import { type KeyedValue, isBase } from '../layer/value';
 import type { Timeline } from '../timeline/timeline';
 import { layerValues } from './layer-values';
@@ -28,10 +30,21 @@ export async function compact(timeline: Timeline, job: CompactionJob, limits: Co
     startLsn: last.endLsn,
     endLsn: last.endLsn,
   });
+  await timeline.replaceLayers(
+    job.inputs,
+    await written(outputs, images, () => merge(timeline, job, { limits, outputs, images, imageLsn: last.endLsn })),
+  );
+}
+
+/** C4. Once the index may name them, nothing removes the files: a replaced index whose durability is in doubt may count. */
+async function written(
+  outputs: LayerSequence,
+  images: LayerSequence,
+  write: () => Promise<void>,
+): Promise<readonly Layer[]> {
   try {
-    await merge(timeline, job, { limits, outputs, images, imageLsn: last.endLsn });
-    const added = [...(await outputs.finish()), ...(await images.finish())];
-    await timeline.replaceLayers(job.inputs, added);
+    await write();
+    return [...(await outputs.finish()), ...(await images.finish())];
   } catch (error) {
     await outputs.abandon();
     await images.abandon();
@@ -54,10 +67,10 @@ async function merge(timeline: Timeline, job: CompactionJob, targets: MergeTarge
   const flushImages = async (): Promise<void> => {
     const wanted = batch;
     batch = [];
-    const pages = await timeline.pagesAt(wanted, imageLsn);
+    const pages = await timeline.imagesAt(wanted, imageLsn);
     for (const [i, page] of pages.entries()) {
       const at = wanted[i];
-      if (at !== undefined) await images.add({ key: at, lsn: imageLsn, kind: 0, bytes: page });
+      if (at !== undefined && page !== null) await images.add({ key: at, lsn: imageLsn, kind: 0, bytes: page });
     }
   };
   const keyEnded = async (): Promise<void> => {
@@ -141,6 +154,7 @@ class LayerSequence {
   async abandon(): Promise<void> {
     await this.builder?.abandon();
     this.builder = null;
+    for (const layer of this.finished.splice(0)) await this.timeline.storage.files.remove(layerName(layer));
   }
 
   private async close(): Promise<void> {

@@ -3,7 +3,8 @@
  *
  *   N1  `put` appends; nothing is ever changed or moved, so that a reader with an older LSN bound is never disturbed.
  *   N2  Versions of one key come in LSN order.
- *   N3  `sizeBytes` counts values and their index: whoever puts watches it and freezes the layer at a limit.
+ *   N3  What lies above `endLsn` when the layer is written out is left out: part of a record that failed.
+ *   N4  `sizeBytes` counts values and their index: whoever puts watches it and freezes the layer at a limit.
  *
  * The versions of a key are a chain through typed arrays, newest first: a put allocates nothing but, once in a while, room.
  */
@@ -88,7 +89,7 @@ export class MemoryLayer {
     return found.sort(compareKeys);
   }
 
-  /** Everything, by key and then by LSN. */
+  /** Everything up to `endLsn`, by key and then by LSN. */
   *sorted(): Generator<KeyedValue> {
     for (const prefix of [...this.chains.keys()].sort((a, b) => (a < b ? -1 : 1))) {
       const chain = this.chains.get(prefix) ?? new Map<number, number>();
@@ -101,7 +102,7 @@ export class MemoryLayer {
           entries.push(entry);
         for (let i = entries.length - 1; i >= 0; i--) {
           const { lsn, kind, bytes } = this.valueAt(entries[i] as number);
-          yield { key, lsn, kind, bytes };
+          if (lsn <= this.endLsn) yield { key, lsn, kind, bytes };
         }
       }
     }

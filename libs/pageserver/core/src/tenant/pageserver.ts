@@ -117,7 +117,7 @@ export class Pageserver {
       if (timeline === undefined) return;
       if (this.all().some(({ ancestor }) => ancestor === timeline))
         throw new Refusal('TimelineHasChildren', `timeline ${keyOf(name)} has branches`);
-      timeline.stop('the timeline was deleted');
+      timeline.end('the timeline was deleted');
       this.timelines.delete(keyOf(name));
       await leave();
       await this.parts.gate.drained();
@@ -170,9 +170,9 @@ export class Pageserver {
   private async begin(
     files: TimelineFiles,
     ancestor: Timeline | null,
-    start: Omit<TimelineIndex, 'commits' | 'safekeepers'>,
+    start: Omit<TimelineIndex, 'commits' | 'safekeepers' | 'unreadable'>,
   ): Promise<Timeline> {
-    const index: TimelineIndex = { ...start, commits: [], safekeepers: [] };
+    const index: TimelineIndex = { ...start, commits: [], safekeepers: [], unreadable: null };
     await files.replace(INDEX_FILE, encodeTimelineIndex(index));
     return this.add(index, files, ancestor);
   }

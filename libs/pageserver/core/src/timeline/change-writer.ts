@@ -8,8 +8,10 @@
  *   W3  What a record needs to know of the store (sizes, the relations of a database) is loaded before the first put.
  *   W4  A commit is noted after the record's other changes, with the logical size they leave.
  *   W5  A delta that only matters where its page exists never makes a run longer.
+ *   W6  Of a record that failed half-way nothing is remembered here: sizes are those before it.
+ *   W7  A page far beyond its run's end is refused: to fill such a gap would take all memory.
  */
-import { ByteWriter, type Lsn, assert, unreachable } from '@neon/kernel';
+import { ByteWriter, Corrupt, type Lsn, assert, unreachable } from '@neon/kernel';
 import {
   type Change,
   Fork,
@@ -35,7 +37,7 @@ import {
 } from '../key/key';
 import { DELTA, DELTA_INIT, IMAGE, type ValueKind } from '../layer/value';
 import type { DatabaseCopy } from '../read/key-read';
-import { PAGE_SIZE } from '../read/page-content';
+import { PAGE_SIZE, pageText } from '../read/page-content';
 import type { CommitBoundary } from './commit-index';
 import { type ForkSizes, NO_CONTENT, type PageRun, decodeSize, encodeSize, forkRun, segmentRun } from './fork-sizes';
 
@@ -68,6 +70,8 @@ export interface ChangeTarget {
 
 const FORKS: readonly Fork[] = [Fork.MAIN, Fork.FSM, Fork.VISIBILITY_MAP, Fork.INIT];
 const EXISTS = Uint8Array.of(1);
+/** Pages that a write may skip: 32 GiB, more than a hash index ever extends at once. */
+const GAP_PAGES_MAX = 2 ** 22;
 
 /** Runs of pages and other content that a record's changes touch, beyond the pages they name. */
 interface Surroundings {
@@ -188,7 +192,19 @@ export class ChangeWriter {
   }
 
   private putAll(record: IngestedRecord, around: Surroundings): void {
+    const { logicalSizeBytes } = this;
     this.target.applying();
+    try {
+      this.putEach(record, around);
+    } catch (error) {
+      this.logicalSizeBytes = logicalSizeBytes;
+      this.sizes.clear();
+      throw error;
+    }
+    this.target.applied(record);
+  }
+
+  private putEach(record: IngestedRecord, around: Surroundings): void {
     for (const change of record.changes) this.putChange(change, record.endLsn, around);
     for (const { key, content } of record.tracked) this.target.put(key, record.endLsn, IMAGE, content);
     for (const change of record.changes)
@@ -199,7 +215,6 @@ export class ChangeWriter {
           timestampUs: change.timestampUs,
           logicalSizeBytes: this.logicalSizeBytes,
         });
-    this.target.applied(record);
   }
 
   private putChange(change: Change, lsn: Lsn, around: Surroundings): void {
@@ -259,6 +274,7 @@ export class ChangeWriter {
     const index = indexOf(page);
     const end = run.firstPage + (run.size ?? 0);
     if (index >= end) {
+      if (index - end > GAP_PAGES_MAX) throw new Corrupt(`${pageText(page)} is ${index - end} pages beyond the end`);
       const zeroEnd = kind === DELTA ? index + 1 : index;
       for (let skipped = end; skipped < zeroEnd; skipped++) this.putIn(run, skipped, lsn, IMAGE, NO_CONTENT);
       this.resize(run, index + 1 - run.firstPage, lsn);

@@ -1,5 +1,6 @@
-import { Corrupt, Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { Corrupt, Lsn, SystemId, TenantId, TimelineId, crc32c } from '@neon/kernel';
 import fc from 'fast-check';
+import { relationPagePrefix } from '../key/key';
 import { CommitColumns, decodeCommits, encodeCommits } from './commit-index';
 import { type TimelineIndex, decodeTimelineIndex, encodeTimelineIndex } from './timeline-index';
 
@@ -80,6 +81,10 @@ const index: TimelineIndex = {
       lsn: Lsn.of(4500),
     },
   ],
+  unreadable: {
+    key: { prefix: relationPagePrefix({ tablespaceOid: 1663, databaseOid: 5, relationNumber: 9 }, 0), index: 3 },
+    lsn: Lsn.of(5000),
+  },
   safekeepers: [{ id: 1, host: 'h', replicationPort: 5 }],
 };
 
@@ -91,4 +96,16 @@ it('X3: an index survives its file, and any changed byte is Corrupt', () => {
     expect(() => decodeTimelineIndex(bytes)).toThrow(Corrupt);
     bytes[at]! ^= 0x20;
   }
+});
+
+it('an index that knows of no unreadable page has none', () => {
+  const bytes = encodeTimelineIndex({ ...index, unreadable: null });
+  const json = Buffer.from(bytes.subarray(16)).toString();
+  const content = Buffer.from(json.replace('"unreadable":null,', ''));
+  const header = new DataView(bytes.slice(0, 16).buffer);
+  header.setUint32(8, content.length);
+  header.setUint32(12, crc32c(content));
+  expect(content.toString()).not.toContain('unreadable');
+  const decoded = decodeTimelineIndex(Buffer.concat([new Uint8Array(header.buffer), content]));
+  expect(decoded).toEqual({ ...index, unreadable: null });
 });

@@ -10,6 +10,7 @@
 import { ByteReader, ByteWriter, Corrupt, Lsn, SystemId, TenantId, TimelineId, crc32c } from '@neon/kernel';
 import type { PostgresMajor } from '@neon/postgres';
 import { z } from 'zod';
+import { keyHex, parseKeyHex } from '../key/key';
 import type { DatabaseCopy } from '../read/key-read';
 import { type Layer, layerName, parseLayerName } from '../layer/layer';
 
@@ -40,6 +41,11 @@ const IndexJson = z.object({
   layers: z.array(z.tuple([z.string(), z.number()])),
   commits: z.array(z.object({ name: z.string(), count: z.number(), endLsn: lsnJson, timestampMaxUs: z.number() })),
   copies: z.array(z.object({ target: databaseJson, source: databaseJson, lsn: lsnJson })),
+  /** A page whose redo failed, and the LSN it was read at. Absent in indexes written before there was such a thing. */
+  unreadable: z
+    .object({ key: z.string().transform((text) => parseKeyHex(text)), lsn: lsnJson })
+    .nullable()
+    .default(null),
   safekeepers: z.array(z.object({ id: z.number(), host: z.string(), replicationPort: z.number() })),
 });
 
@@ -55,11 +61,16 @@ export type TimelineIndex = Readonly<Omit<Parsed, 'layers' | 'pgMajor' | 'commit
   readonly safekeepers: readonly Parsed['safekeepers'][number][];
 };
 
+/** A read of one page that failed. */
+export type PageRead = Readonly<NonNullable<Parsed['unreadable']>>;
+
 export const INDEX_FILE = 'index';
 
 export function encodeTimelineIndex(index: TimelineIndex): Uint8Array {
   const layers = index.layers.map((layer) => [layerName(layer), layer.sizeBytes] as const);
-  const json = JSON.stringify({ ...index, layers }, (name, value: unknown) =>
+  const { unreadable: page } = index;
+  const unreadable = page === null ? null : { ...page, key: keyHex(page.key) };
+  const json = JSON.stringify({ ...index, layers, unreadable }, (name, value: unknown) =>
     typeof value === 'number' && /lsn$/i.test(name) ? Lsn.format(Lsn.of(value)) : value,
   );
   const content = new TextEncoder().encode(json);

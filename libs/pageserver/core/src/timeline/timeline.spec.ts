@@ -1,92 +1,23 @@
 /** Timelines against a model that keeps every version of everything in a map. */
-import { Corrupt, Lsn, Refusal, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { Lsn, Refusal } from '@neon/kernel';
 import { type Change, Fork, type RelationId } from '@neon/postgres';
 import fc from 'fast-check';
 import { compact } from '../compaction/compact';
 import { DEFAULT_COMPACTION, planCompaction } from '../compaction/plan-compaction';
-import { CHECKPOINT, relationPagePrefix } from '../key/key';
-import { writeLayer } from '../layer/layer-builder';
-import { MemoryTimelineFiles, RunLengthCompression } from '../memory-files';
-import { BlockCache } from '../read/block-cache';
+import { relationPagePrefix } from '../key/key';
+import { MemoryStore, TEMPLATE_LSN, openMemoryPageserver, timelineName } from '../memory-pageserver';
 import { type ApplyDelta, PAGE_SIZE } from '../read/page-content';
-import { ReadGate } from '../read/read-gate';
-import { Reader } from '../read/reader';
-import { Pageserver, TemplateStore, type TimelineName, TimelineStore } from '../tenant/pageserver';
-import type { Template } from '../import/template';
-import { Background } from './background';
+import type { Pageserver } from '../tenant/pageserver';
 import { readPages, relationSize } from './page-request';
-import { DEFAULT_LIMITS, type Timeline } from './timeline';
-import type { TimelineFiles } from './timeline-files';
+import type { Timeline } from './timeline';
 
 const never = new AbortController().signal;
-const START = Lsn.of(1000);
 const COMPACTION = { ...DEFAULT_COMPACTION, level0Count: 1, deltasPerKey: 2, layerSizeTarget: 2000 };
-
-class MemoryStore extends TimelineStore {
-  readonly timelines = new Map<string, { name: TimelineName; files: MemoryTimelineFiles }>();
-  async list(): Promise<TimelineName[]> {
-    return [...this.timelines.values()].map(({ name }) => name);
-  }
-  async open(name: TimelineName): Promise<TimelineFiles> {
-    const found = this.timelines.get(name.timelineId) ?? { name, files: new MemoryTimelineFiles() };
-    this.timelines.set(name.timelineId, found);
-    return found.files;
-  }
-  async remove(name: TimelineName): Promise<void> {
-    this.timelines.delete(name.timelineId);
-  }
-}
-
-class EmptyTemplates extends TemplateStore {
-  constructor(private readonly store: MemoryStore) {
-    super();
-  }
-  private readonly files = new MemoryTimelineFiles();
-  async get(): Promise<Template> {
-    const layer = await writeLayer(
-      [{ key: CHECKPOINT, lsn: START, kind: 0, bytes: new Uint8Array(88) }],
-      { kind: 'image', level: 1, startLsn: START, endLsn: START, sequence: 0 },
-      { writer: await this.files.create(), compression: new RunLengthCompression() },
-    );
-    const systemId = SystemId.parse('1');
-    const common = { lsn: START, prevRecordLsn: Lsn.of(900), logicalSizeBytes: 0, layer: layer! };
-    return { ...common, major: 17, systemId, walSegmentSize: 16 << 20 };
-  }
-  async install(_template: Template, name: TimelineName): Promise<void> {
-    for (const [file, content] of this.files.contents)
-      this.store.timelines.get(name.timelineId)!.files.contents.set(file, content);
-  }
-}
-
-class NoBackground extends Background {
-  run(_name: string, task: () => Promise<void>): void {
-    task().catch(() => undefined);
-  }
-}
 
 /** Each delta appends its byte: any wrong order, loss or repetition shows. */
 function appendByte(page: Uint8Array, delta: Uint8Array): void {
   page[0] = (page[0] ?? 0) + 1;
   page[page[0] ?? 0] = delta[0] ?? 0;
-}
-
-const name = (digit: number): TimelineName => ({
-  tenantId: TenantId.parse('a'.repeat(32)),
-  timelineId: TimelineId.parse(digit.toString(16).padStart(32, '0')),
-});
-
-async function open(store: MemoryStore, applyDelta: ApplyDelta): Promise<Pageserver> {
-  const compression = new RunLengthCompression();
-  const pageserver = new Pageserver(store, new EmptyTemplates(store), {
-    compression,
-    reader: new Reader(new BlockCache(compression, 20_000)),
-    gate: new ReadGate(),
-    background: new NoBackground(),
-    applyDelta,
-    limits: { ...DEFAULT_LIMITS, memorySizeBytes: 1 << 30 },
-  });
-  await pageserver.open();
-  return pageserver;
 }
 
 const DATABASES = [5, 6, 7];
@@ -235,16 +166,17 @@ class History {
   private readonly wal = new Map<number, { lsn: Lsn; endLsn: Lsn; changes: readonly Change[] }[]>();
   readonly moments: Moment[] = [];
   readonly store = new MemoryStore();
+  readonly stopped: string[] = [];
 
-  constructor(private readonly applyDelta: ApplyDelta = appendByte) {}
+  constructor(readonly applyDelta: ApplyDelta = appendByte) {}
 
   async begin(): Promise<void> {
-    this.pageserver = await open(this.store, this.applyDelta);
-    await this.pageserver.create(name(1), { mode: 'bootstrap', pgMajor: 17 });
+    this.pageserver = await openMemoryPageserver(this);
+    await this.pageserver.create(timelineName(1), { mode: 'bootstrap', pgMajor: 17 });
   }
 
   get timeline(): Timeline {
-    return this.pageserver.get(name(this.current));
+    return this.pageserver.get(timelineName(this.current));
   }
 
   async run(one: Step): Promise<void> {
@@ -281,9 +213,9 @@ class History {
 
   /** A crash: memory is gone, files stay; ingest goes on from what is on disk. */
   private async reopen(): Promise<void> {
-    this.pageserver = await open(this.store, this.applyDelta);
+    this.pageserver = await openMemoryPageserver(this);
     for (const [id, records] of [...this.wal].sort(([a], [b]) => a - b)) {
-      const timeline = this.pageserver.get(name(id));
+      const timeline = this.pageserver.get(timelineName(id));
       for (const record of records)
         if (record.endLsn > timeline.lastRecordLsn) await timeline.apply({ ...record, tracked: [] });
       await timeline.ingested();
@@ -295,9 +227,9 @@ class History {
     const moment = this.moments[(this.record * 7) % Math.max(1, this.moments.length)];
     if (moment === undefined) return;
     const id = this.store.timelines.size + 1;
-    await this.pageserver.create(name(id), {
+    await this.pageserver.create(timelineName(id), {
       mode: 'branch',
-      ancestorTimelineId: name(moment.timelineId).timelineId,
+      ancestorTimelineId: timelineName(moment.timelineId).timelineId,
       at: { kind: 'lsn', lsn: moment.lsn },
     });
     this.current = id;
@@ -306,7 +238,7 @@ class History {
   }
 
   async check(moment: Moment): Promise<void> {
-    const timeline = this.pageserver.get(name(moment.timelineId));
+    const timeline = this.pageserver.get(timelineName(moment.timelineId));
     for (const databaseOid of DATABASES)
       for (const number of [0, 1, 2]) {
         const id = relationOf(number, databaseOid);
@@ -354,7 +286,7 @@ describe('a timeline', () => {
     await history.run({ changes: [{ kind: 'relation-create', relation: relationOf(0), fork: Fork.MAIN }] });
     const { timeline } = history;
     const waiting = timeline.waitFor(Lsn.advance(timeline.lastRecordLsn, 8), never);
-    timeline.stop('cannot apply Gin/SPLIT at 0/2000');
+    timeline.stop({ reason: 'cannot apply Gin/SPLIT at 0/2000' });
     await expect(waiting).rejects.toMatchObject({ code: 'TimelineStopped' });
     await expect(timeline.waitFor(Lsn.advance(timeline.lastRecordLsn, 8), never)).rejects.toThrow('Gin/SPLIT');
     await history.check(history.moments[0]!);
@@ -417,12 +349,12 @@ describe('a timeline', () => {
     timeline.freeze();
     await timeline.flush();
     const { layers } = timeline.index;
-    expect(layers.at(-1)).toMatchObject({ startLsn: START, endLsn: timeline.lastRecordLsn });
+    expect(layers.at(-1)).toMatchObject({ startLsn: TEMPLATE_LSN, endLsn: timeline.lastRecordLsn });
     expect(timeline.diskConsistentLsn).toBe(timeline.lastRecordLsn);
     expect(timeline.memorySizeBytes).toBe(0);
   });
 
-  it('T6: writes nothing of a record that failed half-way', async () => {
+  it('T6: shows and writes nothing of a record that failed half-way, and everything before it', async () => {
     const history = new History();
     await history.begin();
     const { timeline } = history;
@@ -437,12 +369,19 @@ describe('a timeline', () => {
       },
     } as const;
     const delta = { kind: 'page-delta', page, willInit: true, delta: Uint8Array.of(1) } as const;
-    expect(() => timeline.apply(commit(timeline, [delta, broken]))).toThrow('unreadable');
-    timeline.freeze();
-    await timeline.flush();
-    expect(timeline.lastRecordLsn).toBe(before);
-    expect(timeline.diskConsistentLsn).toBe(START);
+    const copy = { kind: 'database-create', tablespaceOid: 1663, databaseOid: 7, copyOf: null } as const;
+    expect(() => timeline.apply(commit(timeline, [delta, copy, broken]))).toThrow('unreadable');
     expect(() => timeline.apply(commit(timeline, []))).toThrow('T6');
+    const check = async (shown: Timeline): Promise<void> => {
+      expect(shown.lastRecordLsn).toBe(before);
+      expect(shown.logicalSizeBytes).toBe(0);
+      expect(await relationSize(shown, { relation: page.relation, fork: Fork.MAIN }, before)).toBe(0);
+    };
+    await check(timeline);
+    await timeline.writeOut();
+    expect(timeline.diskConsistentLsn).toBe(before);
+    await check(timeline);
+    await check((await openMemoryPageserver(history)).get(timelineName(1)));
   });
 
   it('knows its commits to the microsecond: one at the time asked for is in, one a microsecond later is not', async () => {
@@ -452,7 +391,7 @@ describe('a timeline', () => {
     const base = 1_709_208_000_123_456;
     for (const timestampUs of [base, base + 1])
       await timeline.apply(commit(timeline, [{ kind: 'commit', xid: 3, timestampUs }]));
-    const [first, second] = [Lsn.advance(START, 8), Lsn.advance(START, 16)];
+    const [first, second] = [Lsn.advance(TEMPLATE_LSN, 8), Lsn.advance(TEMPLATE_LSN, 16)];
     const check = async (): Promise<void> => {
       expect(await timeline.commits.lsnAt(base)).toMatchObject({ kind: 'present', boundary: { lsn: first } });
       expect(await timeline.commits.lsnAt(base + 1)).toMatchObject({ kind: 'present', boundary: { lsn: second } });
@@ -462,18 +401,5 @@ describe('a timeline', () => {
     timeline.freeze();
     await timeline.flush();
     await check();
-  });
-
-  it('whose record cannot be applied to a page stops, and says which', async () => {
-    const history = new History(() => {
-      throw new Error('no such item');
-    });
-    await history.begin();
-    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
-    await history.run({ changes: [{ kind: 'page-delta', page, willInit: false, delta: Uint8Array.of(1) }] });
-    const { timeline } = history;
-    const wanted = { relation: page.relation, fork: Fork.MAIN, blocks: [0], lsn: timeline.lastRecordLsn };
-    await expect(readPages(timeline, wanted, never)).rejects.toThrow(Corrupt);
-    expect(timeline.stopped).toMatch(/record ending at 0\/3F0, relation 1663\/5\/100 fork 0 block 0: no such item/);
   });
 });

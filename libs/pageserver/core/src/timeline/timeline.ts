@@ -3,15 +3,17 @@
  *
  *   T1  A reader at an LSN sees every record that ends at or below it and nothing of any later one, whatever ingest, flush
  *       and compaction do meanwhile.
- *   T2  Ingest that met a record it cannot apply stays stopped; what was ingested before stays readable.
+ *   T2  A timeline that met a record it cannot apply, at ingest or when a page was read, stays stopped: nothing more is
+ *       ingested, what was ingested is written out and stays readable, but for the page that cannot be made.
  *   T3  Every record boundary at which a compute or branch may start has a known previous record: the timeline's start,
  *       each commit, the last few hundred records, the end of ingest.
  *   T4  The index on disk changes in one step at a time, each after the files it names are durable.
  *   T5  A page that is changed again and again gets an image every few hundred changes.
  *   T6  One record is applied at a time, and a layer ends between two records: of a record that failed half-way nothing is
- *       ever written out.
+ *       ever shown or written out.
+ *   T7  A timeline that stopped on a page goes on after a restart only if that page can be read then.
  */
-import { Corrupt, type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
+import { type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
 import type { PostgresMajor } from '@neon/postgres';
 import { type Key, type KeyRange, compareKeys } from '../key/key';
 import type { Compression } from '../layer/layer-file';
@@ -27,12 +29,12 @@ import type { Background } from './background';
 import { ChangeWriter, type IngestedRecord } from './change-writer';
 import { CommitColumns } from './commit-index';
 import { CommitHistory } from './commit-history';
-import { ForkSizes, NO_CONTENT } from './fork-sizes';
+import { ForkSizes } from './fork-sizes';
 import { IMAGE } from '../layer/value';
 import { LsnWaiters } from './lsn-waiters';
 import { RecentRecords } from './recent-records';
 import type { TimelineFiles } from './timeline-files';
-import { INDEX_FILE, type TimelineIndex, encodeTimelineIndex } from './timeline-index';
+import { INDEX_FILE, type PageRead, type TimelineIndex, encodeTimelineIndex } from './timeline-index';
 
 export interface TimelineLimits {
   /** Bytes in the in-memory layer at which it is written out. */
@@ -47,6 +49,13 @@ const DELTAS_PER_IMAGE = 256;
 /** Frozen layers that may wait to be written; ingest pauses beyond, so that memory stays bounded. */
 const FROZEN_MAX = 2;
 
+/** Why a timeline stops. */
+export interface StopCause {
+  readonly reason: string;
+  /** What was thrown. */
+  readonly error?: unknown;
+}
+
 export interface TimelineParts {
   readonly files: TimelineFiles;
   readonly compression: Compression;
@@ -55,6 +64,8 @@ export interface TimelineParts {
   readonly background: Background;
   readonly applyDelta: ApplyDelta;
   readonly limits: TimelineLimits;
+  /** Called once when a timeline stops: ask somebody to look. */
+  readonly stopped: (timeline: Timeline, cause: StopCause) => void;
 }
 
 /** A frozen in-memory layer, and what the index will say once it is on disk. */
@@ -77,6 +88,8 @@ export class Timeline {
   private readonly recent = new RecentRecords();
   private readonly hot: Key[] = [];
   private stopReason: string | null = null;
+  /** T7 */
+  private unreadable: PageRead | null;
   private isApplying = false;
   /** T6: the in-memory layer holds part of a record. */
   private isTorn = false;
@@ -95,6 +108,7 @@ export class Timeline {
     assert((current.ancestor === null) === (ancestor === null), 'a branch is opened with its ancestor');
     this.map = LayerMap.of(current.layers);
     this.copies = current.copies;
+    this.unreadable = current.unreadable;
     this.lastRecordLsn = current.diskConsistentLsn;
     this.prevRecordLsn = current.prevRecordLsn;
     this.commits = new CommitHistory(current, parts.files, ancestor?.commits ?? null);
@@ -106,7 +120,10 @@ export class Timeline {
         },
         commit: (boundary) => this.commits.push(boundary),
         copied: (copy) => (this.copies = [...this.copies, copy]),
-        applying: () => (this.isTorn = true),
+        applying: () => {
+          this.refuseWhenStopped();
+          this.isTorn = true;
+        },
         applied: (record) => this.applied(record),
         contents: (keys) => this.contentsAt(keys, this.lastRecordLsn),
         keysIn: (range) => this.keysIn(range),
@@ -144,8 +161,9 @@ export class Timeline {
 
   // ---------------------------------------------------------------- ingest
 
-  /** Puts one record; answers a promise only when something had to be read first. */
+  /** Puts one record; answers a promise only when something had to be read first. @throws Refusal `TimelineStopped` */
   apply(record: IngestedRecord): Promise<void> | undefined {
+    this.refuseWhenStopped();
     assert(!this.isApplying, 'T6: records are applied one at a time');
     assert(!this.isTorn, 'T6: nothing follows a record that was applied in part');
     assert(record.endLsn > this.lastRecordLsn, 'records are ingested in order');
@@ -168,7 +186,7 @@ export class Timeline {
     if (this.hot.length > 0) await this.materializeHot();
     if (this.memory === null || this.memory.sizeBytes < this.parts.limits.memorySizeBytes) return;
     this.freeze();
-    this.parts.background.run('flush', () => this.flush());
+    this.parts.background.run(`flush of ${this.name}`, () => this.flush());
     if (this.frozen.length > FROZEN_MAX) await this.flush();
   }
 
@@ -177,24 +195,48 @@ export class Timeline {
     const keys = this.hot.splice(0);
     const lsn = this.lastRecordLsn;
     const { memory } = this;
-    try {
-      const pages = await this.pagesAt(keys, lsn);
-      // Frozen meanwhile: a layer that begins at `lsn` holds only what comes after.
-      if (this.memory !== memory) return;
-      for (const [i, { prefix, index }] of keys.entries())
-        this.openMemory().put(prefix, index, lsn, IMAGE, pages[i] ?? NO_CONTENT);
-    } catch (error) {
-      if (this.stopReason === null) throw error;
+    const pages = await this.imagesAt(keys, lsn);
+    // Frozen meanwhile: a layer that begins at `lsn` holds only what comes after.
+    if (this.memory !== memory) return;
+    for (const [i, { prefix, index }] of keys.entries()) {
+      const page = pages[i] ?? null;
+      if (page !== null) this.openMemory().put(prefix, index, lsn, IMAGE, page);
     }
   }
 
-  stop(reason: string): void {
-    this.stopReason ??= reason;
-    this.waiters.refuse(new Refusal('TimelineStopped', this.stopReason));
+  /** T2. The first cause counts. */
+  stop(cause: StopCause): void {
+    if (this.stopReason !== null) return;
+    if (cause.error instanceof RedoFailure) this.unreadable ??= cause.error.page;
+    this.end(cause.reason);
+    this.parts.stopped(this, cause);
   }
 
-  /** Time passes: an in-memory layer that is old enough is written out. */
+  /** As `stop`, when it was asked for: nobody need look. */
+  end(reason: string): void {
+    this.stopReason ??= reason;
+    this.waiters.refuse(this.stoppedRefusal());
+  }
+
+  private refuseWhenStopped(): void {
+    if (this.stopReason !== null) throw this.stoppedRefusal();
+  }
+
+  private stoppedRefusal = (): Refusal =>
+    new Refusal('TimelineStopped', `timeline ${this.name} is stopped: ${this.stopReason ?? ''}`);
+
+  /** T7. To be called before ingest goes on. @throws Corrupt when the page is as unreadable as before */
+  async recheck(): Promise<void> {
+    const { unreadable } = this.current;
+    if (unreadable === null) return;
+    await this.pagesAt([unreadable.key], unreadable.lsn);
+    this.unreadable = null;
+    await this.changeIndex((index) => ({ ...index, unreadable: null }));
+  }
+
+  /** Time passes: an in-memory layer that is old enough is written out, that of a stopped timeline at once. */
   async tick(nowMs: number): Promise<void> {
+    if (this.stopReason !== null) return this.writeOut();
     if (this.memory !== null) {
       this.memorySinceMs ??= nowMs;
       if (nowMs - this.memorySinceMs >= this.parts.limits.memoryAgeMs) this.freeze();
@@ -214,7 +256,7 @@ export class Timeline {
     if (this.ancestor !== null && this.current.ancestor !== null)
       await this.ancestor.waitFor(LsnOf.min(lsn, this.current.ancestor.lsn), signal);
     if (lsn <= this.lastRecordLsn) return;
-    if (this.stopReason !== null) throw new Refusal('TimelineStopped', this.stopReason);
+    this.refuseWhenStopped();
     await this.waiters.wait(lsn, signal);
   }
 
@@ -252,7 +294,7 @@ export class Timeline {
     return this.parts.reader.readNow(keys, lsn, this.view())?.map(plainContent) ?? null;
   }
 
-  /** Pages, zeros where nothing was written. @throws Corrupt; a redo failure also stops ingest */
+  /** Pages, zeros where nothing was written. @throws Corrupt; RedoFailure, which also stops the timeline */
   async pagesAt(keys: readonly Key[], lsn: Lsn): Promise<Uint8Array[]> {
     return this.pagesOf(await this.read(keys, lsn));
   }
@@ -262,13 +304,29 @@ export class Timeline {
     return reads === null ? null : this.pagesOf(reads);
   }
 
+  /** Pages to be kept as images: null for one that cannot be made, whose deltas must stay; the timeline is stopped then. */
+  async imagesAt(keys: readonly Key[], lsn: Lsn): Promise<(Uint8Array | null)[]> {
+    return (await this.read(keys, lsn)).map((read) => {
+      const page = this.pageOrFailure(read);
+      return page instanceof RedoFailure ? null : page;
+    });
+  }
+
   private pagesOf(reads: readonly KeyRead[]): Uint8Array[] {
+    return reads.map((read) => {
+      const page = this.pageOrFailure(read);
+      if (page instanceof RedoFailure) throw page;
+      return page;
+    });
+  }
+
+  private pageOrFailure(read: KeyRead): Uint8Array | RedoFailure {
     try {
-      return reads.map((read) => pageContent(read, this.parts.applyDelta, this.major));
+      return pageContent(read, { applyDelta: this.parts.applyDelta, major: this.major, timeline: this.name });
     } catch (error) {
       if (!(error instanceof RedoFailure)) throw error;
-      this.stop(error.message);
-      throw new Corrupt(error.message, { cause: error });
+      this.stop({ reason: error.reason, error });
+      return error;
     }
   }
 
@@ -294,13 +352,23 @@ export class Timeline {
 
   /** Ends the in-memory layer at the last record. */
   freeze(): void {
-    if (this.memory === null || this.isTorn) return;
+    if (this.memory === null) return;
     this.memory.endLsn = this.lastRecordLsn;
-    const { prevRecordLsn, logicalSizeBytes, copies } = this;
+    const { prevRecordLsn, logicalSizeBytes } = this;
+    // T6: as the layer leaves out what lies above its end.
+    const copies = this.copies.filter(({ lsn }) => lsn <= this.lastRecordLsn);
     const commits = this.commits.freeze();
     this.frozen = [...this.frozen, { memory: this.memory, commits, prevRecordLsn, logicalSizeBytes, copies }];
     this.memory = null;
     this.memorySinceMs = null;
+  }
+
+  /** Writes everything that is in memory, and the page that the timeline stopped on. */
+  async writeOut(): Promise<void> {
+    this.freeze();
+    await this.flush();
+    const { unreadable } = this;
+    if (unreadable !== this.current.unreadable) await this.changeIndex((index) => ({ ...index, unreadable }));
   }
 
   /** Writes every frozen layer out, oldest first. */
@@ -387,5 +455,8 @@ export class Timeline {
     return step;
   }
 
-  describe = (): string => `${this.current.tenantId}/${this.current.timelineId} at ${LsnOf.format(this.lastRecordLsn)}`;
+  private get name(): string {
+    return `${this.current.tenantId}/${this.current.timelineId}`;
+  }
+  describe = (): string => `${this.name} at ${LsnOf.format(this.lastRecordLsn)}`;
 }

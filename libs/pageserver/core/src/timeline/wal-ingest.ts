@@ -2,19 +2,20 @@
  * From WAL bytes to the changes of a timeline.
  *
  *   I1  Records are applied in order, each wholly or not at all; ingest resumes at the end of the last one.
- *   I2  A record that `changesOf` does not know stops the timeline: its reason names record and LSN.
+ *   I2  A record that cannot be applied, for whatever reason but storage that is away for now, stops the timeline: the
+ *       reason names record and LSN.
  *   I3  Bytes that are not WAL throw `WalError`: another source may have the right ones.
  */
-import { Corrupt, type Lsn, Lsn as LsnOf } from '@neon/kernel';
+import { Corrupt, type Lsn, Lsn as LsnOf, Unavailable } from '@neon/kernel';
 import {
   type ChangeSettings,
   Checkpoint,
   ControlFile,
   type ImageCodecs,
-  UnsupportedRecord,
   WalDecoder,
   type WalRecord,
   changesOf,
+  describeRecord,
   isParameterChange,
   parseParameterChange,
   trackCheckpoint,
@@ -60,23 +61,40 @@ export class WalIngest {
     return this.decoder.receivedLsn;
   }
 
-  /** Ingests the records that `bytes` complete. @throws WalError */
+  /** Ingests the records that `bytes` complete, until the timeline is stopped. @throws WalError, Unavailable */
   async push(bytes: Uint8Array): Promise<void> {
     const { timeline, decoder } = this;
-    if (timeline.stopped !== null) return;
     try {
       decoder.push(bytes);
-      for (let count = 1, record = decoder.next(); record !== null; count++, record = decoder.next()) {
-        const written = this.apply(record);
+      for (let count = 1; timeline.stopped === null; count++) {
+        const record = decoder.next();
+        if (record === null) break;
+        const written = this.applyOrStop(record);
         if (written !== undefined) await written;
         if (count % RECORDS_PER_LOOK === 0) await timeline.ingested();
       }
-    } catch (error) {
-      if (!(error instanceof UnsupportedRecord)) throw error;
-      timeline.stop(`cannot apply ${error.recordName} at ${LsnOf.format(error.lsn)}: ${error.message}`);
     } finally {
       await timeline.ingested();
     }
+  }
+
+  /** I2 */
+  private applyOrStop(record: WalRecord): Promise<void> | undefined {
+    try {
+      return this.apply(record)?.catch((error: unknown) => this.stop(record, error));
+    } catch (error) {
+      this.stop(record, error);
+      return undefined;
+    }
+  }
+
+  private stop(record: WalRecord, error: unknown): void {
+    if (error instanceof Unavailable) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    this.timeline.stop({
+      reason: `cannot apply ${describeRecord(record)} at ${LsnOf.format(record.lsn)}: ${message}`,
+      error,
+    });
   }
 
   private apply(record: WalRecord): Promise<void> | undefined {
