@@ -2,7 +2,7 @@
  * What happens to timelines as time passes: old in-memory layers are written out, piled-up layers compacted.
  *
  *   K1  One compaction at a time in the process, each cut into small pieces: reads go on in between.
- *   K2  A failure is logged and tried again on a later round.
+ *   K2  A failure is logged and tried again after a pause that doubles, up to PAUSE_MAX_MS; other timelines are not held up.
  */
 import {
   type CompactionLimits,
@@ -16,6 +16,8 @@ import type { Logger } from '@neon/telemetry';
 import { nameOf } from './wal/wal-receiver';
 
 const ROUND_MS = 1_000;
+/** A compaction that fails at its end has read and written much: it may not be tried all the time. */
+const PAUSE_MAX_MS = 5 * 60_000;
 
 export class Housekeeping {
   private readonly timer: NodeJS.Timeout;
@@ -23,6 +25,8 @@ export class Housekeeping {
   private isBusy = false;
   private isStopped = false;
   private compacting: Promise<void> = Promise.resolve();
+  /** K2: timelines that failed, and when they are tried again. */
+  private readonly failed = new WeakMap<Timeline, { readonly pauseMs: number; readonly untilMs: number }>();
 
   constructor(
     private readonly pageserver: Pageserver,
@@ -57,15 +61,23 @@ export class Housekeeping {
   private async runRound(): Promise<void> {
     for (const timeline of this.pageserver.all()) {
       if (this.isStopped) return;
-      try {
-        await timeline.tick(Date.now());
-        await this.compact(timeline, { force: false });
-      } catch (error) {
-        this.logger.error(
-          { ...nameOf(timeline), error: error instanceof Error ? error.message : String(error) },
-          'housekeeping failed',
-        );
-      }
+      const isDeleted = this.pageserver.find(timeline.index) !== timeline;
+      if (!isDeleted && Date.now() >= (this.failed.get(timeline)?.untilMs ?? 0)) await this.visit(timeline);
+    }
+  }
+
+  private async visit(timeline: Timeline): Promise<void> {
+    try {
+      await timeline.tick(Date.now());
+      await this.compact(timeline, { force: false });
+      this.failed.delete(timeline);
+    } catch (error) {
+      const pauseMs = Math.min(2 * (this.failed.get(timeline)?.pauseMs ?? ROUND_MS), PAUSE_MAX_MS);
+      this.failed.set(timeline, { pauseMs, untilMs: Date.now() + pauseMs });
+      this.logger.error(
+        { ...nameOf(timeline), error: error instanceof Error ? error.message : String(error), pauseMs },
+        'housekeeping failed',
+      );
     }
   }
 }
