@@ -4,7 +4,9 @@
  *   P1  At most REQUESTS_IN_FLIGHT_MAX requests are under way, and at most WRITE_BUFFER_MAX answered bytes wait to be sent:
  *       beyond, the socket is not read.
  *   P2  What can be answered from memory is answered at once; the rest in whatever order it becomes ready.
- *   P3  A malformed frame ends the connection with `ProtocolViolation`; nothing that a peer sends ends more than that.
+ *   P3  A malformed frame ends the connection with `ProtocolViolation`; nothing that a peer sends ends more than that, and no
+ *       error in answering it does.
+ *   P4  Errors are logged with the timeline, a bounded number of them; a redo failure only when its timeline stops.
  */
 import type { Socket } from 'node:net';
 import { SpanStatusCode } from '@opentelemetry/api';
@@ -25,10 +27,18 @@ import {
   encodePageAnswer,
   encodePagesFrame,
 } from '@neon/pageserver-contract';
-import { type PagesWanted, type Timeline, basebackup, readPages, readPagesNow } from '@neon/pageserver-core';
+import {
+  type PagesWanted,
+  RedoFailure,
+  type Timeline,
+  basebackup,
+  readPages,
+  readPagesNow,
+} from '@neon/pageserver-core';
 import type { Fork } from '@neon/postgres';
 import { recordSpan, startSpanIn } from '@neon/telemetry';
-import type { PageServerOptions } from './page-server-options';
+import { nameOf } from '../wal/wal-receiver';
+import type { PageConnectionOptions } from './page-server-options';
 
 const WRITE_BUFFER_MAX = 8 * 1024 * 1024;
 /** A peer that has not said hello by then is not one of ours. */
@@ -48,7 +58,7 @@ export class PageConnection {
 
   constructor(
     private readonly socket: Socket,
-    private readonly options: PageServerOptions,
+    private readonly options: PageConnectionOptions,
   ) {}
 
   serve(): void {
@@ -75,10 +85,7 @@ export class PageConnection {
     } catch (error) {
       if (error instanceof ByteReadError || error instanceof RangeError || error instanceof SyntaxError)
         return this.refuse('ProtocolViolation', error.message);
-      this.options.logger.error(
-        { error: error instanceof Error ? error.stack : String(error) },
-        'page connection failed',
-      );
+      this.log(stackOf(error), 'page connection failed');
       this.refuse('Internal', 'internal error');
     }
     if (this.inFlight >= REQUESTS_IN_FLIGHT_MAX || this.socket.writableLength > WRITE_BUFFER_MAX) this.socket.pause();
@@ -93,7 +100,9 @@ export class PageConnection {
     if (request.type === 'hello') {
       if (this.greeting) throw new RangeError('a second hello');
       this.greeting = true;
-      this.greet(request).catch((error: unknown) => this.refuseFor(error));
+      this.greet(request)
+        .catch((error: unknown) => this.refuseFor(error))
+        .catch((error: unknown) => this.broken(error));
       return;
     }
     if (timeline === null) {
@@ -188,7 +197,8 @@ export class PageConnection {
       .finally(() => {
         this.inFlight--;
         this.resume();
-      });
+      })
+      .catch((error: unknown) => this.broken(error));
   }
 
   private sendError({ requestId, type }: GetPages | GetBasebackup, error: unknown, startedMs: number): void {
@@ -212,17 +222,30 @@ export class PageConnection {
     this.socket.destroySoon();
   }
 
+  /** P3: even the error could not be answered. */
+  private broken(error: unknown): void {
+    this.socket.destroy();
+    this.log(stackOf(error), 'page connection failed');
+  }
+
+  private log(error: string, message: string): void {
+    const ids = this.timeline === null ? {} : nameOf(this.timeline);
+    this.options.errors.error({ ...ids, error }, message);
+  }
+
   private describe(error: unknown): { code: PageErrorCode; message: string } {
     if (error instanceof Refusal) {
-      if (error.code === 'HistoryDiverged') this.options.logger.error({ error: error.message }, 'history diverged');
+      if (error.code === 'HistoryDiverged') this.log(error.message, 'history diverged');
       const code = PAGE_ERROR_CODES.find((known) => known === error.code);
       return { code: code ?? 'ProtocolViolation', message: error.message };
     }
     if (error instanceof Corrupt) {
-      this.options.logger.error({ error: error.message }, 'corrupt data met while reading');
+      if (!(error instanceof RedoFailure)) this.log(error.message, 'corrupt data met while reading');
       return { code: 'Corrupt', message: error.message };
     }
-    this.options.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'page request failed');
+    this.log(stackOf(error), 'page request failed');
     return { code: 'Internal', message: 'internal error' };
   }
 }
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -2,6 +2,7 @@
 import type { Pageserver } from '@neon/pageserver-core';
 import type { TokenVerifier } from '@neon/service-token';
 import type { Logger } from '@neon/telemetry';
+import type { BoundedLog } from './bounded-log';
 import type { PageMetrics } from './page-metrics';
 
 export interface PageServerOptions {
@@ -11,4 +12,9 @@ export interface PageServerOptions {
   readonly logger: Logger;
   /** How long a request waits for its LSN. */
   readonly waitMs: number;
+}
+
+export interface PageConnectionOptions extends PageServerOptions {
+  /** Shared by all connections: what their requests meet. */
+  readonly errors: BoundedLog;
 }

@@ -1,5 +1,6 @@
 /** The page service's TCP listener: bounded connections, an orderly end. */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { BoundedLog } from './bounded-log';
 import { PageConnection } from './page-connection';
 import type { PageServerOptions } from './page-server-options';
 
@@ -15,15 +16,18 @@ export class PageServer {
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 });
     server.maxConnections = CONNECTIONS_MAX;
     const pages = new PageServer(server);
+    const errors = new BoundedLog(options.logger);
     server.on('connection', (socket) => {
       pages.sockets.add(socket);
       socket.on('close', () => pages.sockets.delete(socket));
-      new PageConnection(socket, options).serve();
+      new PageConnection(socket, { ...options, errors }).serve();
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, () => resolve());
     });
+    // One connection that cannot be accepted, for want of descriptors for instance, must not end those that are open.
+    server.on('error', (error) => errors.error({ error: error.message }, 'page connection not accepted'));
     return pages;
   }
 
