@@ -4,6 +4,7 @@
  *   C1  `wal` yields stretches of WAL in order, each beginning where the one before ended.
  *   C2  Progress is told once a second and whenever the server asks.
  *   C3  A server that says nothing for SILENCE_MS is given up.
+ *   C4  What a server sends is `Unavailable` at worst: another one may do better.
  */
 import { type Socket, connect } from 'node:net';
 import { ByteWriter, Lsn, type TenantId, type TimelineId, Unavailable } from '@neon/kernel';
@@ -72,6 +73,9 @@ export async function* streamWal(
       }
     }
     throw new Unavailable('the safekeeper closed the connection');
+  } catch (error) {
+    if (error instanceof Unavailable) throw error;
+    throw new Unavailable(`the safekeeper does not speak the protocol: ${String(error)}`, { cause: error });
   } finally {
     clearInterval(timer);
     socket.destroy();
