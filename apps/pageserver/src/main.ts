@@ -3,11 +3,13 @@ import 'reflect-metadata';
 import { createLogger, startTelemetry } from '@neon/telemetry';
 import { parseConfig } from './config';
 import { startPageserver } from './start';
+import { endOnUncaught } from './uncaught';
 
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const telemetry = startTelemetry({ service: 'pageserver', otlpUrl: config.otlpUrl });
   const logger = createLogger('pageserver', config.logLevel).child({ pageserverId: config.pageserverId });
+  endOnUncaught(process, logger);
   const running = await startPageserver(config, logger);
   let isStopping = false;
   const stop = async (signal: string): Promise<void> => {
