@@ -6,7 +6,8 @@
  *   P2  What can be answered from memory is answered at once; the rest in whatever order it becomes ready.
  *   P3  A malformed frame ends the connection with `ProtocolViolation`; nothing that a peer sends ends more than that, and no
  *       error in answering it does.
- *   P4  Errors are logged with the timeline, a bounded number of them; a redo failure only when its timeline stops.
+ *   P4  A request leaves nothing behind, however it ends: its deadline ends with it.
+ *   P5  Errors are logged with the timeline, a bounded number of them; a redo failure only when its timeline stops.
  */
 import type { Socket } from 'node:net';
 import { SpanStatusCode } from '@opentelemetry/api';
@@ -48,7 +49,8 @@ const SLOW_READ_MS = 50;
 
 export class PageConnection {
   private readonly frames = new FrameDecoder(PAGE_FRAME_SIZE_MAX);
-  private readonly closed = new AbortController();
+  /** Of the requests under way: each ends at its deadline, or with the connection. */
+  private readonly deadlines = new Set<AbortController>();
   private timeline: Timeline | null = null;
   private greeting = false;
   private traceparent: string | undefined;
@@ -69,7 +71,7 @@ export class PageConnection {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(timer);
-      this.closed.abort();
+      for (const deadline of this.deadlines) deadline.abort();
     });
     this.helloDone = () => clearTimeout(timer);
   }
@@ -146,11 +148,11 @@ export class PageConnection {
     } catch (error) {
       return this.sendError(request, error, startedMs);
     }
-    const signal = AbortSignal.any([this.closed.signal, AbortSignal.timeout(this.options.waitMs)]);
+    const answer = this.withDeadline((signal) => readPages(timeline, wanted, signal));
     this.track(
       request,
       startedMs,
-      readPages(timeline, wanted, signal).then((pages) => this.sendPages(request, pages, startedMs)),
+      answer.then((pages) => this.sendPages(request, pages, startedMs)),
     );
   }
 
@@ -181,13 +183,25 @@ export class PageConnection {
   /** Chunks of one basebackup follow each other; other answers may come between them. */
   private async sendBasebackup(timeline: Timeline, { requestId, lsn, head }: GetBasebackup): Promise<void> {
     const startedMs = performance.now();
-    const signal = AbortSignal.any([this.closed.signal, AbortSignal.timeout(this.options.waitMs)]);
-    const tarball = Buffer.concat(await basebackup(timeline, { lsn, head }, signal));
+    const tarball = Buffer.concat(await this.withDeadline((signal) => basebackup(timeline, { lsn, head }, signal)));
     for (let at = 0; at < tarball.length; at += BASEBACKUP_CHUNK_SIZE) {
       const bytes = tarball.subarray(at, at + BASEBACKUP_CHUNK_SIZE);
       this.send({ type: 'basebackupChunk', requestId, last: at + bytes.length === tarball.length, bytes });
     }
     this.options.metrics.answered({ request: 'getBasebackup', outcome: 'ok' }, startedMs);
+  }
+
+  /** P4 */
+  private async withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), this.options.waitMs);
+    this.deadlines.add(deadline);
+    try {
+      return await work(deadline.signal);
+    } finally {
+      clearTimeout(timer);
+      this.deadlines.delete(deadline);
+    }
   }
 
   private track(request: GetPages | GetBasebackup, startedMs: number, answer: Promise<void>): void {
