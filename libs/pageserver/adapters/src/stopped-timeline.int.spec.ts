@@ -2,6 +2,8 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Lsn } from '@neon/kernel';
 import type { PageAnswer } from '@neon/pageserver-contract';
 import { type ApplyDelta, type Timeline, layerName } from '@neon/pageserver-core';
@@ -43,6 +45,16 @@ const itemsOn = (answer: PageAnswer): number => {
   return (new DataView(page.buffer, page.byteOffset).getUint16(12, true) - 24) / 4;
 };
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+async function heapBytes(): Promise<number> {
+  for (let times = 0; times < 4; times++) {
+    await sleep(50);
+    collect();
+  }
+  return process.memoryUsage().heapUsed;
+}
+
 /** Lines that ask a person to look. */
 interface Line {
   readonly fields: Readonly<Record<string, unknown>>;
@@ -70,7 +82,7 @@ class Running {
     const { pageserver } = opened;
     const feeds = new WalFeeds({ token: 'storage-token', pageserverId: 1, logger });
     const server = await PageServer.listen(
-      { pageserver, tokens, metrics: new PageMetrics(), logger, waitMs: 300 },
+      { pageserver, tokens, metrics: new PageMetrics(), logger, waitMs: 60_000 },
       { host: '127.0.0.1', port: 0 },
     );
     for (const timeline of pageserver.all()) await feeds.follow(timeline);
@@ -212,6 +224,23 @@ it('however often it is read, one line asks a person to look, and it names the t
       }) as Line['fields'],
     },
   ]);
+});
+
+it('P4: requests that fail leave no memory behind', async () => {
+  const client = await PageClient.open(running.server.port);
+  await client.hello(POISONED, token);
+  const beyond = Lsn.advance(last, 8);
+  const ask = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += 500)
+      await Promise.all(
+        Array.from({ length: 500 }, (_, k) => client.pages(RELATION, [0], k % 2 === 0 ? last : beyond)),
+      );
+  };
+  await ask(10_000);
+  const before = await heapBytes();
+  await ask(20_000);
+  expect((await heapBytes()) - before).toBeLessThan(2 * 1024 * 1024);
+  client.close();
 });
 
 it('a branch from before it has the page, and takes writes', async () => {
