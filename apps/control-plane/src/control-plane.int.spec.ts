@@ -266,6 +266,20 @@ describe('branches', () => {
     });
   });
 
+  it('of a parent that stopped on a record begin at an LSN before it, and nowhere after it', async () => {
+    const { projectId } = await project();
+    storage.stopped = { lastRecordLsn: '0/1900000', stopReason: 'cannot apply Gist/DELETE at 0/1900000' };
+    try {
+      await client().createProjectBranch(projectId, { branch: { name: 'rescued', parent_lsn: '0/1800000' } });
+      expect((await settled(projectId)).filter(({ status }) => status === 'failed')).toEqual([]);
+      await client().createProjectBranch(projectId, { branch: { name: 'head' } });
+      const failed = (await settled(projectId)).filter(({ status }) => status === 'failed');
+      expect(failed.map(({ error }) => error)).toEqual([expect.stringContaining('Gist/DELETE at 0/1900000')]);
+    } finally {
+      storage.stopped = null;
+    }
+  });
+
   it('are refused with 423 while the project is busy', async () => {
     host.delayMs = 300;
     const { data } = await client().createProject({ project: {} });

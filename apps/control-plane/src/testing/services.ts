@@ -90,6 +90,8 @@ export class FakeStorage {
   readonly safekeeperTimelines = new Map<string, unknown>();
   readonly requests: string[] = [];
   commitLsn = '0/2000000';
+  /** What the pageserver says of timelines that it stopped. */
+  stopped: { readonly lastRecordLsn: string; readonly stopReason: string } | null = null;
   /** What safekeepers hold beyond what they know to be committed, by their id. */
   readonly flushLsns = new Map<number, string>();
   /** Of each safekeeper's data directory. */
@@ -179,7 +181,14 @@ export class FakeStorage {
     if (method === 'GET')
       return found === undefined
         ? { status: 404, answer: { code: 'TimelineNotFound', message: 'no such timeline' } }
-        : { status: 200, answer: { ...found, lastRecordLsn: this.commitLsn } };
+        : {
+            status: 200,
+            answer: {
+              ...found,
+              lastRecordLsn: this.commitLsn,
+              ...(this.stopped && { ...this.stopped, state: 'stopped' }),
+            },
+          };
     const startLsn = body['mode'] === 'branch' ? (body['ancestorLsn'] ?? this.commitLsn) : '0/1500000';
     const detail = {
       tenantId,

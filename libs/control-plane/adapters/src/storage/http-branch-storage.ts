@@ -9,6 +9,7 @@
  *       they know to be committed, because the compute was killed before it told them. When their positions prove it committed,
  *       they are told so, for the pageserver is given committed WAL alone; when not, the branch waits, and is refused as
  *       `Unavailable` in the end, rather than made without what may have been acknowledged.
+ *       A branch at an LSN waits for that LSN alone: of a parent that stopped on a later record it is made all the same.
  *   S4  A safekeeper that may have said yes to a timeline is never asked to make it again as another incarnation, or when it does
  *       not have it: it has forgotten its votes and its WAL, and empty it would vote for a leader that lacks what was
  *       acknowledged. It stays out of the timeline, which goes on with the others, and is reported (`onLost`).
@@ -164,13 +165,14 @@ export class HttpBranchStorage extends BranchStorage {
   ): Promise<TimelineCreate> {
     const parent = { projectId, branchId: parentId };
     const committed = await this.committedLsn(parent, placement);
-    await this.waitForIngest(parent, placement, committed);
+    const target = point.kind === 'lsn' ? Lsn.min(Lsn.parse(point.lsn), committed) : committed;
+    await this.waitForIngest(parent, placement, target);
     const request = { mode: 'branch', ancestorTimelineId: timelineOf(parentId) } as const;
     switch (point.kind) {
       case 'head':
         return { ...request, ancestorLsn: Lsn.format(committed) };
       case 'lsn':
-        return { ...request, ancestorLsn: Lsn.format(Lsn.min(Lsn.parse(point.lsn), committed)) };
+        return { ...request, ancestorLsn: Lsn.format(target) };
       case 'time':
         return { ...request, ancestorTimestamp: point.time };
     }
@@ -225,10 +227,10 @@ export class HttpBranchStorage extends BranchStorage {
     let [reached, movedAt] = [Lsn.ZERO, Date.now()];
     for (;;) {
       const detail = await this.client.call(node, { method: 'GET', path: pathOf(address) }, TimelineDetail);
-      if (detail.state === 'stopped')
-        throw new Refusal('TimelineStopped', detail.stopReason ?? 'the parent branch does not ingest WAL');
       const lsn = Lsn.parse(detail.lastRecordLsn);
       if (lsn >= target) return;
+      if (detail.state === 'stopped')
+        throw new Refusal('TimelineStopped', detail.stopReason ?? 'the parent branch does not ingest WAL');
       if (lsn > reached) [reached, movedAt] = [lsn, Date.now()];
       if (reached > Lsn.ZERO && Date.now() - movedAt > INGEST_STALL_MS) return;
       if (Date.now() > deadline) throw new Unavailable(`the pageserver is behind: ${detail.lastRecordLsn}`);
