@@ -3,14 +3,18 @@
  *
  *   G1  Every piece of a file is loaded at most once for one read, whatever the cache throws out meanwhile.
  *   G2  When everything is in memory, nothing is awaited.
+ *   G3  To list the keys of a range costs as much as it has keys, however many versions they have: a relation's size has one
+ *       for each page it grew by.
  */
-import type { Lsn } from '@neon/kernel';
+import { type Lsn, Lsn as LsnOf } from '@neon/kernel';
 import { type Key, type KeyRange, compareKeys, rangeHolds, rangesMeet } from '../key/key';
 import { Block } from '../layer/block';
 import { LayerIndex } from '../layer/layer-file';
 import { LayerMap } from '../layer/layer-map';
 import { type BlockCache, INDEX_PIECE, type Piece, type PieceAddress } from './block-cache';
 import { type FindPiece, type KeyRead, type TimelineView, beginRead, planRead } from './key-read';
+
+const LSN_MAX = LsnOf.of(Number.MAX_SAFE_INTEGER);
 
 export class Reader {
   constructor(private readonly cache: BlockCache) {}
@@ -60,16 +64,16 @@ export class Reader {
     const index = await this.piece({ ...layer, block: INDEX_PIECE });
     if (!(index instanceof LayerIndex)) return [];
     const found: Key[] = [];
-    const start = Math.max(0, index.findBlock(range.first.prefix, range.first.index, 0 as Lsn));
-    for (let number = start; number < index.blockCount; number++) {
+    let number = Math.max(0, index.findBlock(range.first.prefix, range.first.index, 0 as Lsn));
+    while (number < index.blockCount) {
       if (compareKeys(index.place(number).firstKey, range.last) > 0) break;
       const block = await this.piece({ ...layer, block: number });
       if (!(block instanceof Block)) break;
-      for (let i = 0; i < block.count; i++) {
-        const key = block.keyAt(i);
-        const last = found[found.length - 1];
-        if (rangeHolds(range, key) && (last === undefined || compareKeys(last, key) !== 0)) found.push(key);
-      }
+      const keys = keysOfBlock(block);
+      found.push(...keys.filter((key) => rangeHolds(range, key)));
+      const last = keys[keys.length - 1];
+      // G3: blocks up to the last that begins with this key hold nothing else.
+      number = Math.max(number + 1, last === undefined ? 0 : index.findBlock(last.prefix, last.index, LSN_MAX));
     }
     return found;
   }
@@ -85,4 +89,15 @@ export class Reader {
       return held?.get(id) ?? this.cache.find(id);
     };
   }
+}
+
+/** Each key once. */
+function keysOfBlock(block: Block): Key[] {
+  const keys: Key[] = [];
+  for (let i = 0; i < block.count;) {
+    const key = block.keyAt(i);
+    keys.push(key);
+    i = Math.max(i, block.findLast(key.prefix, key.index, LSN_MAX)) + 1;
+  }
+  return keys;
 }

@@ -4,7 +4,7 @@ import { type Change, Fork, type RelationId } from '@neon/postgres';
 import fc from 'fast-check';
 import { compact } from '../compaction/compact';
 import { DEFAULT_COMPACTION, planCompaction } from '../compaction/plan-compaction';
-import { relationPagePrefix } from '../key/key';
+import { Kind, rangeOfKind, relationPagePrefix, relationSizePrefix } from '../key/key';
 import { MemoryStore, TEMPLATE_LSN, openMemoryPageserver, timelineName } from '../memory-pageserver';
 import { type ApplyDelta, PAGE_SIZE } from '../read/page-content';
 import type { Pageserver } from '../tenant/pageserver';
@@ -320,6 +320,30 @@ describe('a timeline', () => {
     endLsn: Lsn.advance(timeline.lastRecordLsn, 8),
     changes,
     tracked: [],
+  });
+
+  it('G3: lists its relations without reading every size they ever had', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    for (let block = 0; block < 20_000; block++)
+      await timeline.apply(
+        commit(
+          timeline,
+          [0, 1].map((number) => {
+            const page = { kind: 'relation' as const, relation: relationOf(number), fork: Fork.MAIN, block };
+            return { kind: 'page-delta', page, willInit: true, delta: Uint8Array.of(1) };
+          }),
+        ),
+      );
+    await timeline.writeOut();
+    const { files } = history.store.timelines.get(timelineName(1).timelineId)!;
+    const before = files.reads;
+    const keys = await timeline.keysIn(rangeOfKind(Kind.RELATION_SIZE));
+    expect(keys.map(({ prefix }) => prefix)).toEqual(
+      [0, 1].map((number) => relationSizePrefix(relationOf(number), Fork.MAIN)),
+    );
+    expect(files.reads - before).toBeLessThan(15);
   });
 
   it('T6: applies one record at a time', async () => {
