@@ -1,0 +1,41 @@
+import { Fork, PAGE_SIZE, type Mismatch } from '@neon/postgres';
+import { bloomInitNotLogged, imageClearedEarly, replayLostBits } from './tolerance';
+
+const page = (...bytes: readonly [at: number, value: number][]): Uint8Array => {
+  const content = new Uint8Array(PAGE_SIZE);
+  for (const [at, value] of bytes) content[at] = value;
+  return content;
+};
+const mismatch = (kind: Mismatch['kind'], expected: Uint8Array, actual: Uint8Array): Mismatch => ({
+  kind,
+  expected,
+  actual,
+  offset: 0,
+  byteCount: 1,
+});
+
+test('T1: the image of a visibility map may lack bits that replay has yet to clear', () => {
+  const lacking = mismatch('visibility-map', page([30, 0b0001]), page([30, 0b0101]));
+  expect([imageClearedEarly(lacking), replayLostBits(lacking)]).toEqual([true, false]);
+});
+
+test('T2: replay may lack bits, and then has no bit that the server does not', () => {
+  const lost = mismatch('visibility-map', page([30, 0b0101]), page([30, 0b0001]));
+  expect([imageClearedEarly(lost), replayLostBits(lost)]).toEqual([false, true]);
+  const invented = mismatch('visibility-map', page([30, 0b0001]), page([30, 0b0010]));
+  expect([imageClearedEarly(invented), replayLostBits(invented)]).toEqual([false, false]);
+});
+
+test('neither holds for pages that are no visibility maps', () => {
+  const heap = mismatch('heap', page([30, 0b0001]), page([30, 0b0101]));
+  expect([imageClearedEarly(heap), replayLostBits(heap)]).toEqual([false, false]);
+});
+
+test('T3: an init fork of bloom may replay as empty, nothing else may', () => {
+  const bloom = page([PAGE_SIZE - 2, 0x83], [PAGE_SIZE - 1, 0xff], [40, 1]);
+  const empty = page();
+  expect(bloomInitNotLogged(mismatch('generic', bloom, empty), Fork.INIT)).toBe(true);
+  expect(bloomInitNotLogged(mismatch('generic', bloom, empty), Fork.MAIN)).toBe(false);
+  expect(bloomInitNotLogged(mismatch('generic', bloom, page([40, 2])), Fork.INIT)).toBe(false);
+  expect(bloomInitNotLogged(mismatch('generic', page([40, 1]), empty), Fork.INIT)).toBe(false);
+});
