@@ -14,6 +14,9 @@ const WORD = 0x1_0000_0000;
 const textDecoder = new TextDecoder('utf-8', { fatal: true });
 const textEncoder = new TextEncoder();
 
+/** A copy of its own, whatever Node hands over: `slice` of a Buffer is a view of the same memory. */
+export const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
+
 export class ByteReader {
   private readonly view: DataView;
   private position = 0;

@@ -1,5 +1,15 @@
 import fc from 'fast-check';
-import { ByteReadError, ByteReader, ByteWriter, FrameDecoder, Lsn, TimelineId, crc32c, encodeFrame } from './index';
+import {
+  ByteReadError,
+  ByteReader,
+  ByteWriter,
+  FrameDecoder,
+  Lsn,
+  TimelineId,
+  copyOf,
+  crc32c,
+  encodeFrame,
+} from './index';
 
 describe('Lsn', () => {
   it('L2: formats as Postgres does and reads its own text back', () => {
@@ -22,6 +32,16 @@ describe('ids', () => {
         expect(TimelineId.toBytes(TimelineId.fromBytes(bytes))).toEqual(bytes);
       }),
     );
+  });
+});
+
+describe('copyOf', () => {
+  it('shares no memory with what it copies, also when that is a Buffer, whose slices do', () => {
+    const original = Buffer.from([1, 2, 3]).subarray(1);
+    const copy = copyOf(original);
+    copy[0] = 9;
+    expect(original).toEqual(Buffer.from([2, 3]));
+    expect(Buffer.isBuffer(copy)).toBe(false);
   });
 });
 

@@ -131,6 +131,13 @@ describe('ControlFile', () => {
     );
   });
 
+  it('K1: leaves the bytes it started from as they are, also when they are a Buffer, whose slices are views', () => {
+    const bytes = Buffer.from(controlFileOf(17));
+    const changed = ControlFile.encode(ControlFile.parse(bytes), { state: ClusterState.IN_PRODUCTION });
+    expect(ControlFile.parse(changed).state).toBe(ClusterState.IN_PRODUCTION);
+    expect(bytes).toEqual(Buffer.from(controlFileOf(17)));
+  });
+
   it('K2: refuses a flipped bit anywhere that counts, a wrong size, another block size', () => {
     const bytes = controlFileOf(17);
     for (let at = 0; at < 292; at++) {

@@ -6,7 +6,7 @@
  *
  * @example ControlFile.encode(ControlFile.parse(bytes), { state: ClusterState.SHUT_DOWN, checkpointLsn, checkpoint })
  */
-import { Corrupt, Lsn, SystemId, crc32c } from '@neon/kernel';
+import { Corrupt, Lsn, SystemId, copyOf, crc32c } from '@neon/kernel';
 import { readU32, writeU32 } from '../page/little-endian';
 import { majorOfCatalogVersion, versionOf } from '../versions';
 import { readI64, readU64, writeI64, writeU64 } from '../wal/layout';
@@ -107,7 +107,7 @@ export const ControlFile = {
 
   /** The file's bytes with `change` made. */
   encode({ bytes: before, major }: ControlFile, change: ControlFileChange = {}): Uint8Array {
-    const bytes = before.slice();
+    const bytes = copyOf(before);
     const { systemId, state, timeS, checkpointLsn, checkpoint, parameters, minRecoveryLsn } = change;
     if (systemId !== undefined) view(bytes).setBigUint64(AT.systemId, SystemId.toBigInt(systemId), true);
     if (state !== undefined) writeU32(bytes, AT.state, state);

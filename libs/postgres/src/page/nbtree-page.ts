@@ -3,6 +3,7 @@
  *
  *     special space: 0 btpo_prev  4 btpo_next  8 btpo_level  12 btpo_flags  14 btpo_cycleid
  */
+import { copyOf } from '@neon/kernel';
 import { readU16, readU32, writeF64, writeU16, writeU32 } from './little-endian';
 import { PAGE_HEADER_SIZE, initPage, pageSpecial, setPageLower, setPageUpper } from './page-header';
 
@@ -60,7 +61,7 @@ export function initBtreePage(page: Uint8Array, { previous, next, level, flags }
 
 /** Empties a page of everything but its special space (PageGetTempPageCopySpecial). */
 export function clearBtreeItems(page: Uint8Array): void {
-  const special = page.slice(pageSpecial(page));
+  const special = copyOf(page.subarray(pageSpecial(page)));
   initPage(page, special.length);
   page.set(special, pageSpecial(page));
 }

@@ -4,7 +4,7 @@
  * Such a tuple has INDEX_AM_RESERVED_BIT in t_info; its t_tid holds where the heap tids begin (as block number) and how
  * many there are (in the offset number, beside a mark).
  */
-import { Corrupt } from '@neon/kernel';
+import { Corrupt, copyOf } from '@neon/kernel';
 import {
   INDEX_AM_RESERVED_BIT,
   indexTupleInfo,
@@ -98,8 +98,8 @@ export function swapPosting(
   added: Uint8Array,
   position: number,
 ): { readonly posting: Uint8Array; readonly added: Uint8Array } {
-  const swapped = posting.slice();
-  const tuple = added.slice();
+  const swapped = copyOf(posting);
+  const tuple = copyOf(added);
   if (!isPostingTuple(swapped, 0)) throw new Corrupt('the tuple to split is not a posting list');
   const tids = heapTids(swapped, 0);
   const at = position * ITEM_POINTER_SIZE;

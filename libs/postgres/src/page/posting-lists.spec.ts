@@ -97,4 +97,14 @@ describe('a B-tree posting list tuple', () => {
     expect(() => swapPosting(posting, plainTuple(4), 0)).toThrow(Corrupt);
     expect(() => swapPosting(posting, plainTuple(4), 4)).toThrow(Corrupt);
   });
+
+  test('and what it was given stay as they are when they are Buffers, whose slices are views', () => {
+    const posting = Buffer.from(formPosting(plainTuple(1), 0, tidBytes([1, 3, 5, 9])));
+    const added = Buffer.from(plainTuple(4));
+    const before = [posting.toString('hex'), added.toString('hex')];
+    const swapped = swapPosting(posting, added, 2);
+    expect(offsetNumbersOf(swapped.posting)).toEqual([1, 3, 4, 5]);
+    expect(swapped.added).toEqual(plainTuple(9));
+    expect([posting.toString('hex'), added.toString('hex')]).toEqual(before);
+  });
 });

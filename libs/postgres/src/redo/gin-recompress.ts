@@ -2,7 +2,7 @@
  * Redo of changes to the posting lists of a posting tree leaf (ginRedoRecompress): segments inserted, replaced, deleted,
  * or given more tuple ids; all others stay as they are.
  */
-import { Corrupt } from '@neon/kernel';
+import { Corrupt, copyOf } from '@neon/kernel';
 import type { Piece } from '../page/bufpage';
 import {
   GIN_DATA_AT,
@@ -27,7 +27,7 @@ const Action = { DELETE: 1, INSERT: 2, REPLACE: 3, ADD_ITEMS: 4 } as const;
  */
 export function recompressLeaf(page: Uint8Array, actions: Piece): void {
   compressLegacyLeaf(page);
-  const old = page.slice(GIN_DATA_AT, GIN_DATA_AT + ginDataSize(page));
+  const old = copyOf(page.subarray(GIN_DATA_AT, GIN_DATA_AT + ginDataSize(page)));
   const output = new LeafWriter(page);
   const { bytes } = actions;
   const end = actions.offset + actions.length;

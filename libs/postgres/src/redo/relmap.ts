@@ -1,4 +1,5 @@
 /** Effects of RelMap records (relmap_redo): the whole relation map of a database, or the shared one. */
+import { copyOf } from '@neon/kernel';
 import { versionOf } from '../versions';
 import { MainDataReader } from '../wal/main-data';
 import type { WalRecord } from '../wal/record';
@@ -11,5 +12,5 @@ export function relationMapChanges(record: WalRecord, changes: Change[]): void {
   const size = reader.u32();
   if (size !== versionOf(record.major).relationMapSize)
     throw new UnsupportedRecord('RelMap/UPDATE', record.lsn, `relation map of ${size} bytes`);
-  changes.push({ kind: 'relation-map', tablespaceOid, databaseOid, content: reader.slice(size).slice() });
+  changes.push({ kind: 'relation-map', tablespaceOid, databaseOid, content: copyOf(reader.slice(size)) });
 }

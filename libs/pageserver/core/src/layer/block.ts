@@ -5,6 +5,7 @@
  *
  *   B1  `parseBlock` checks every bound once; searching afterwards cannot leave the block.
  *   B2  `findLast` answers the position of the newest version of a key at or below an LSN.
+ *   B3  A value is a plain byte array, whatever files and compression hand over: redo takes slices, and a Buffer's are views.
  */
 import { Corrupt, type Lsn } from '@neon/kernel';
 import { type Key, KEY_SIZE, PREFIX_SIZE, type Prefix, readPrefix, writePrefix } from '../key/key';
@@ -42,9 +43,13 @@ export class Block {
   private readonly view: DataView;
   private readonly valuesAt: number;
   readonly count: number;
+  /** B3. */
+  readonly bytes: Uint8Array;
 
   /** @throws Corrupt */
-  constructor(readonly bytes: Uint8Array) {
+  constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.count = bytes.length < 4 ? 0 : this.view.getUint32(0);
     this.valuesAt = 4 + this.count * ENTRY_SIZE;

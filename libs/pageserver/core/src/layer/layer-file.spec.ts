@@ -5,6 +5,7 @@ import { compareKeys, relationPagePrefix } from '../key/key';
 import { layerValues } from '../compaction/layer-values';
 import { MemoryTimelineFiles, RunLengthCompression } from '../memory-files';
 import { BlockCache, INDEX_PIECE } from '../read/block-cache';
+import { Block, encodeBlock } from './block';
 import { type Layer, layerName } from './layer';
 import { writeLayer } from './layer-builder';
 import { LayerIndex } from './layer-file';
@@ -75,6 +76,14 @@ it('a file cut short is Corrupt', async () => {
     await expect(readBack(files, layer)).rejects.toThrow(Corrupt);
     await expect(readBack(files, { ...layer, sizeBytes: size })).rejects.toThrow(Corrupt);
   }
+});
+
+it('B3: values are plain byte arrays when the block came as a Buffer, so that redo may take slices of them', () => {
+  const all = fc.sample(values, { numRuns: 1, seed: 10 })[0]!;
+  const block = new Block(Buffer.from(encodeBlock(all)));
+  const found = Array.from({ length: block.count }, (_, i) => block.valueAt(i).bytes);
+  expect(found.filter((bytes) => Buffer.isBuffer(bytes))).toEqual([]);
+  expect(found).toEqual(all.map(({ bytes }) => bytes));
 });
 
 it('the cache reads a block once for many readers, neighbours in one piece, and stays within its size', async () => {

@@ -5,7 +5,7 @@
  *   B2  A block is read and checked once, however many readers wait for it.
  *   B3  Blocks that lie next to each other in a file are read in one piece.
  */
-import { Corrupt } from '@neon/kernel';
+import { Corrupt, copyOf } from '@neon/kernel';
 import type { Block } from '../layer/block';
 import { type Layer, layerName } from '../layer/layer';
 import {
@@ -159,7 +159,7 @@ export class BlockCache {
         const at = place.offset - first.offset;
         const stored = bytes.subarray(at, at + place.storedSize);
         // A block kept as stored must not keep its neighbours' bytes alive.
-        const own = place.storedSize === place.rawSize && run.length > 1 ? stored.slice() : stored;
+        const own = place.storedSize === place.rawSize && run.length > 1 ? copyOf(stored) : stored;
         loaded.set(block, await naming(name, async () => unpackBlock(own, place, this.compression)));
       }
     }
