@@ -6,3 +6,10 @@ export { findPostgresSources, nearestSource, type PostgresSource } from './scena
 export type { Scenario } from './scenario/scenario';
 export { testSuites } from './scenario/test-suites';
 export { verifyRedo, type VerifyRedoOptions } from './verify-redo';
+export {
+  makeRandomTables,
+  runRandomClients,
+  runScripts,
+  type WorkloadServer,
+  type WorkloadSize,
+} from './workload/run-workload';

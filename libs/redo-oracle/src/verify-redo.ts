@@ -20,10 +20,11 @@ import { Findings, type RedoReport } from './report';
 import { hintBits } from './scenario/hint-bits';
 import { minimal } from './scenario/minimal';
 import { recovery } from './scenario/recovery';
-import type { Scenario, WorkloadSize } from './scenario/scenario';
+import type { Scenario } from './scenario/scenario';
 import { scripts } from './scenario/scripts';
 import { wraparound } from './scenario/wraparound';
 import { readWal } from './wal-files';
+import type { WorkloadSize } from './workload/run-workload';
 
 export interface VerifyRedoOptions {
   readonly distribution: Distribution;

@@ -5,11 +5,7 @@
  */
 import type { PostgresMajor } from '@neon/postgres';
 import type { OracleCluster } from '../oracle-cluster';
-
-export interface WorkloadSize {
-  readonly clients: number;
-  readonly transactionsPerClient: number;
-}
+import type { WorkloadSize } from '../workload/run-workload';
 
 export interface ScenarioContext {
   readonly major: PostgresMajor;

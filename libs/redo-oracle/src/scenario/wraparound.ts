@@ -6,7 +6,7 @@ import type { OracleCluster, ServerSettings } from '../oracle-cluster';
 import { manyMultixacts } from '../workload/concurrent-script';
 import { ageCluster } from './age-cluster';
 import type { Scenario } from './scenario';
-import { runSteps } from './scripts';
+import { runSteps } from '../workload/run-workload';
 
 /** Less than 2^31 apart, as ids must be that are compared on a circle. */
 const STATIONS = [1_500_000_000, 3_000_000_000];
