@@ -6,12 +6,16 @@ import { CommandFailure } from './progress';
 const Project = z.object({ id: z.string(), name: z.string(), created_at: z.string() });
 const Endpoint = z.object({ id: z.string(), host: z.string(), branch_id: z.string(), current_state: z.string() });
 const Operation = z.object({ id: z.string(), action: z.string(), status: z.string(), error: z.string().optional() });
+const Branch = z.object({ id: z.string(), parent_lsn: z.string().optional() });
 const ErrorBody = z.object({ message: z.string() });
 
 const FINISHED = new Set(['finished', 'skipped']);
 const FAILED = new Set(['failed', 'error', 'cancelled']);
 const OPERATION_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
+
+/** Postgres settings by name. */
+export type PgSettings = Readonly<Record<string, string>>;
 
 export class Api {
   constructor(
@@ -64,12 +68,54 @@ export class Api {
   }
 
   /** Creates a project and waits until its operations have ended. */
-  async createProject(name: string): Promise<string> {
+  async createProject(name: string, { settings }: { settings?: PgSettings } = {}): Promise<string> {
+    const defaults = settings === undefined ? {} : { default_endpoint_settings: { pg_settings: settings } };
     const created = z
       .object({ project: Project, operations: z.array(Operation) })
-      .parse(await this.call('POST', '/projects', { project: { name } }));
+      .parse(await this.call('POST', '/projects', { project: { name, ...defaults } }));
     for (const operation of created.operations) await this.waitFor(created.project.id, operation.id);
     return created.project.id;
+  }
+
+  /** Creates a branch of the default branch at an LSN, with an endpoint that has settings of its own, and waits for it. */
+  async createBranch(
+    projectId: string,
+    { name, lsn, settings }: { name: string; lsn: string; settings: PgSettings },
+  ): Promise<{ branchId: string; endpointId: string; startLsn: string }> {
+    const { branch, endpoints, operations } = z
+      .object({ branch: Branch, endpoints: z.array(Endpoint), operations: z.array(Operation) })
+      .parse(
+        await this.call('POST', `/projects/${projectId}/branches`, {
+          branch: { name, parent_lsn: lsn },
+          endpoints: [{ type: 'read_write', settings: { pg_settings: settings } }],
+        }),
+      );
+    for (const operation of operations) await this.waitFor(projectId, operation.id);
+    const [endpoint] = endpoints;
+    if (endpoint === undefined) throw new CommandFailure(`branch ${branch.id} has no endpoint`);
+    const startLsn = await this.startOfBranch(projectId, branch.id);
+    return { branchId: branch.id, endpointId: endpoint.id, startLsn };
+  }
+
+  /** Where it really starts: known once it is made. */
+  private async startOfBranch(projectId: string, branchId: string): Promise<string> {
+    const answer = await this.call('GET', `/projects/${projectId}/branches/${branchId}`);
+    const { branch } = z.object({ branch: Branch }).parse(answer);
+    if (branch.parent_lsn === undefined) throw new CommandFailure(`branch ${branchId} does not say where it starts`);
+    return branch.parent_lsn;
+  }
+
+  async deleteBranch(projectId: string, branchId: string): Promise<void> {
+    await this.waitForAll(projectId, await this.call('DELETE', `/projects/${projectId}/branches/${branchId}`));
+  }
+
+  async suspend(projectId: string, endpointId: string): Promise<void> {
+    await this.waitForAll(projectId, await this.call('POST', `/projects/${projectId}/endpoints/${endpointId}/suspend`));
+  }
+
+  private async waitForAll(projectId: string, answer: unknown): Promise<void> {
+    const { operations } = z.object({ operations: z.array(Operation) }).parse(answer);
+    for (const operation of operations) await this.waitFor(projectId, operation.id);
   }
 
   async deleteProject(projectId: string): Promise<void> {

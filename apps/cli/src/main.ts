@@ -12,6 +12,7 @@ import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
 import { verifyConsensus } from './verify/consensus';
+import { verifyHistory } from './verify/history/verify-history';
 import { verifyPages } from './verify/pages';
 import { type VerifyRedoCommand, verifyRedoCommand } from './verify/redo';
 import { randomInt } from 'node:crypto';
@@ -116,6 +117,12 @@ proof('consensus', 'proposers and acceptors under simulated faults; planted bugs
 proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)').action(
   (options: ProofOptions) => verifyPages(options),
 );
+proof(
+  'history',
+  'at LSNs of a workload, fresh computes equal stock servers that replayed the same WAL (needs ./neon up)',
+)
+  .option('--sources <directory>', 'a Postgres source tree of the same major, for its regression scripts')
+  .action((options: ProofOptions & { sources?: string }) => verifyHistory(options));
 
 program
   .command('test')

@@ -14,6 +14,8 @@ export interface LocalCompute {
   readonly dataDirectory: string;
   readonly tenantId: string;
   readonly timelineId: string;
+  /** Where it listens for its operator. */
+  readonly socket: { readonly host: string; readonly port: number };
   /** A superuser's session over the private socket. */
   withAdmin<T>(database: string, use: (client: Client) => Promise<T>): Promise<T>;
 }
@@ -26,12 +28,14 @@ export async function computeOf({ home, stack }: Installation, computeId: string
   if (compute === undefined) throw new CommandFailure(`no compute of ${computeId} runs on this machine`);
   const { pid, dataDirectory } = postmasterOf(home.directory, computeId);
   const { tenantId, timelineId } = compute;
+  const socket = socketOf(dataDirectory);
   return {
     pid,
     dataDirectory,
     tenantId,
     timelineId,
-    withAdmin: (database, use) => session(dataDirectory, database, use),
+    socket,
+    withAdmin: (database, use) => session({ ...socket, database }, use),
   };
 }
 
@@ -50,10 +54,17 @@ function postmasterOf(home: string, computeId: string): { pid: number; dataDirec
   throw new CommandFailure(`no Postgres of ${computeId} runs on this machine`);
 }
 
-async function session<T>(dataDirectory: string, database: string, use: (client: Client) => Promise<T>): Promise<T> {
+function socketOf(dataDirectory: string): LocalCompute['socket'] {
   // postmaster.pid: pid, data directory, start time, port, socket directory, … (miscadmin.h, LOCK_FILE_LINE_*).
   const lines = readFileSync(join(dataDirectory, 'postmaster.pid'), 'utf8').split('\n');
-  const client = new Client({ host: lines[4] ?? '', port: Number(lines[3]), user: BOOTSTRAP_SUPERUSER, database });
+  return { host: lines[4] ?? '', port: Number(lines[3]) };
+}
+
+async function session<T>(
+  place: LocalCompute['socket'] & { readonly database: string },
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = new Client({ ...place, user: BOOTSTRAP_SUPERUSER });
   await client.connect();
   return use(client).finally(() => client.end());
 }
