@@ -1,5 +1,5 @@
 /** For each major: a short run of every scenario, which writes every type of record that this major has. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findDistributions, packagedPostgres } from '@neon/postgres-server';
@@ -20,6 +20,8 @@ describe.each(distributions)('stock Postgres $version and our redo', (distributi
   let report: RedoReport;
 
   beforeAll(async () => {
+    // As root, Postgres runs as another user, who must get through.
+    chmodSync(workDir, 0o711);
     report = await verifyRedo({ distribution, quick: true, seed: SEED, report: () => undefined, workDir });
   }, 300_000);
 
