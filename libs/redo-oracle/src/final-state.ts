@@ -73,7 +73,7 @@ interface ComparedPage {
 
 function comparePage(state: FinalState, { file, block, page, replayed }: ComparedPage): void {
   state.findings.finalPagesCompared++;
-  const actual = replayed?.pages.get(block) ?? ZERO_PAGE;
+  const actual = replayed?.pages[block] ?? ZERO_PAGE;
   const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
   const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
   if (mismatch === null) return;
@@ -96,7 +96,7 @@ function comparePage(state: FinalState, { file, block, page, replayed }: Compare
 
 /** Forks of other tablespaces than the default ones are not read from the directory. */
 function reportLeftover(state: FinalState, { relation, fork, pages }: ForkPages): void {
-  if (fork === Fork.FSM || relation.tablespaceOid > DEFAULT_TABLESPACE + 1 || pages.size === 0) return;
+  if (fork === Fork.FSM || relation.tablespaceOid > DEFAULT_TABLESPACE + 1 || pages.length === 0) return;
   const { tablespaceOid, databaseOid, relationNumber } = relation;
   report(state, {
     page: `${tablespaceOid}/${databaseOid}/${relationNumber} fork ${fork}`,

@@ -11,11 +11,10 @@ export function loadBase(dataDir: string, major: PostgresMajor, codecs: ImageCod
     for (const { path, relation, fork, firstBlock } of relationFiles(directory)) {
       store.ensureFork(relation, fork);
       for (const [index, page] of pagesOf(path))
-        store.putPage({ kind: 'relation', relation, fork, block: firstBlock + index }, page.slice());
+        store.putCopy({ kind: 'relation', relation, fork, block: firstBlock + index }, page);
     }
   }
   for (const slru of SLRUS)
-    for (const [page, content] of slruPagesOf(dataDir, slru))
-      store.putPage({ kind: 'slru', slru, page }, content.slice());
+    for (const [page, content] of slruPagesOf(dataDir, slru)) store.putCopy({ kind: 'slru', slru, page }, content);
   return store;
 }

@@ -2,29 +2,32 @@
  * A whole cluster's pages in memory, as changes leave them: what `changesOf` and `applyDelta` are checked with.
  *
  *   S1  `apply` does to the store what the change says, and nothing else; a change that cannot be true throws.
+ *   S2  `pageOf` is the page to redo a block on, as `redoRecord` wants it: the store has it from then on.
  */
 import type { Lsn } from '@neon/kernel';
 import {
-  PAGE_SIZE,
   applyDelta,
   isTruncatedSegment,
   slruSegmentOf,
+  type BlockReference,
   type Change,
   type Fork,
   type ImageCodecs,
   type PageId,
   type PostgresMajor,
+  type RedoStore,
   type RelationId,
   type Slru,
   type SlruTruncation,
 } from '@neon/postgres';
+import { PagePool } from './page-pool';
 
 /** A fork's pages by block number; a block that is missing, below `blockCount`, is all zeros. */
 export interface ForkPages {
   readonly relation: RelationId;
   readonly fork: Fork;
   blockCount: number;
-  readonly pages: Map<number, Uint8Array>;
+  readonly pages: (Uint8Array | undefined)[];
 }
 
 interface DatabaseId {
@@ -32,13 +35,20 @@ interface DatabaseId {
   readonly databaseOid: number;
 }
 
+interface Database extends DatabaseId {
+  readonly forks: Map<number, ForkPages>;
+}
+
 const databaseKey = ({ tablespaceOid, databaseOid }: DatabaseId): string => `${tablespaceOid}/${databaseOid}`;
 /** Forks of a relation are neighbours. */
 const forkKey = ({ relationNumber }: RelationId, fork: Fork): number => relationNumber * 4 + fork;
 const FORKS: readonly Fork[] = [0, 1, 2, 3];
 
-export class PageStore {
-  private readonly databases = new Map<string, Map<number, ForkPages>>();
+export class PageStore implements RedoStore {
+  private readonly databases = new Map<string, Database>();
+  /** The database of the page that was last asked for, which mostly is that of the next one too. */
+  private recent: Database | undefined;
+  private readonly pool = new PagePool();
   readonly relationMaps = new Map<string, Uint8Array>();
   /** Content of files in pg_twophase, by xid. */
   readonly preparedTransactions = new Map<number, Uint8Array>();
@@ -50,11 +60,17 @@ export class PageStore {
   ) {}
 
   fork(relation: RelationId, fork: Fork): ForkPages | undefined {
-    return this.databases.get(databaseKey(relation))?.get(forkKey(relation, fork));
+    return this.database(relation)?.forks.get(forkKey(relation, fork));
+  }
+
+  private database(id: DatabaseId): Database | undefined {
+    const { recent } = this;
+    if (recent?.databaseOid === id.databaseOid && recent.tablespaceOid === id.tablespaceOid) return recent;
+    return (this.recent = this.databases.get(databaseKey(id)));
   }
 
   *forks(): Generator<ForkPages> {
-    for (const database of this.databases.values()) yield* database.values();
+    for (const database of this.databases.values()) yield* database.forks.values();
   }
 
   slruPages = (slru: Slru): ReadonlyMap<number, Uint8Array> => this.slrus.get(slru) ?? new Map<number, Uint8Array>();
@@ -62,7 +78,7 @@ export class PageStore {
   page(id: PageId): Uint8Array | undefined {
     return id.kind === 'slru'
       ? this.slrus.get(id.slru)?.get(id.page)
-      : this.fork(id.relation, id.fork)?.pages.get(id.block);
+      : this.fork(id.relation, id.fork)?.pages[id.block];
   }
 
   putPage(id: PageId, page: Uint8Array): void {
@@ -71,19 +87,32 @@ export class PageStore {
       this.slrus.set(id.slru, pages.set(id.page, page));
       return;
     }
-    const fork = this.ensureFork(id.relation, id.fork);
-    fork.pages.set(id.block, page);
-    fork.blockCount = Math.max(fork.blockCount, id.block + 1);
+    putBlock(this.ensureFork(id.relation, id.fork), id.block, page);
+  }
+
+  /** A copy of a page that the caller keeps. */
+  putCopy(id: PageId, page: Uint8Array): void {
+    this.putPage(id, this.pool.copyOf(page));
+  }
+
+  pageOf({ relation, fork, block }: BlockReference): Uint8Array {
+    const pages = this.ensureFork(relation, fork);
+    return pages.pages[block] ?? putBlock(pages, block, this.pool.take());
   }
 
   ensureFork(relation: RelationId, fork: Fork): ForkPages {
-    const database = this.databases.get(databaseKey(relation)) ?? new Map<number, ForkPages>();
-    this.databases.set(databaseKey(relation), database);
+    const database = this.database(relation) ?? this.createDatabase(relation);
     const key = forkKey(relation, fork);
-    const existing = database.get(key);
+    const existing = database.forks.get(key);
     if (existing !== undefined) return existing;
-    const created: ForkPages = { relation, fork, blockCount: 0, pages: new Map() };
-    database.set(key, created);
+    const created: ForkPages = { relation, fork, blockCount: 0, pages: [] };
+    database.forks.set(key, created);
+    return created;
+  }
+
+  private createDatabase({ tablespaceOid, databaseOid }: DatabaseId): Database {
+    const created: Database = { tablespaceOid, databaseOid, forks: new Map() };
+    this.databases.set(databaseKey(created), created);
     return created;
   }
 
@@ -99,14 +128,14 @@ export class PageStore {
       case 'relation-truncate':
         return this.truncate(change.relation, change.fork, change.blockCount);
       case 'relation-drop':
-        for (const fork of FORKS)
-          this.databases.get(databaseKey(change.relation))?.delete(forkKey(change.relation, fork));
+        for (const fork of FORKS) this.database(change.relation)?.forks.delete(forkKey(change.relation, fork));
         return;
       case 'database-create':
         if (change.copyOf !== null) this.copyDatabase(change.copyOf, change);
         return;
       case 'database-drop':
         this.databases.delete(databaseKey(change));
+        this.recent = undefined;
         this.relationMaps.delete(databaseKey(change));
         return;
       case 'relation-map':
@@ -129,7 +158,7 @@ export class PageStore {
   private applyPageDelta(change: Extract<Change, { kind: 'page-delta' }>, endLsn: Lsn): void {
     const existing = this.page(change.page);
     if (existing === undefined && change.ifPresent === true) return;
-    const page = existing ?? new Uint8Array(PAGE_SIZE);
+    const page = existing ?? this.pool.take();
     if (change.willInit) page.fill(0);
     applyDelta(page, change.delta, { ...this.codecs, page: change.page, endLsn, major: this.major });
     if (existing === undefined) this.putPage(change.page, page);
@@ -139,7 +168,7 @@ export class PageStore {
     const fork = this.fork(relation, forkNumber);
     if (fork === undefined || fork.blockCount <= blockCount) return;
     fork.blockCount = blockCount;
-    for (const block of fork.pages.keys()) if (block >= blockCount) fork.pages.delete(block);
+    if (fork.pages.length > blockCount) fork.pages.length = blockCount;
   }
 
   private truncateSlru(slru: Slru, truncation: SlruTruncation): void {
@@ -149,14 +178,20 @@ export class PageStore {
   }
 
   private copyDatabase(source: DatabaseId, target: DatabaseId): void {
-    for (const { relation, fork, blockCount, pages } of this.databases.get(databaseKey(source))?.values() ?? []) {
+    for (const { relation, fork, blockCount, pages } of this.database(source)?.forks.values() ?? []) {
       const copy = this.ensureFork({ ...target, relationNumber: relation.relationNumber }, fork);
       copy.blockCount = blockCount;
-      for (const [block, page] of pages) copy.pages.set(block, page.slice());
+      pages.forEach((page, block) => (copy.pages[block] = page && this.pool.copyOf(page)));
     }
     const map = this.relationMaps.get(databaseKey(source));
     if (map !== undefined) this.relationMaps.set(databaseKey(target), map.slice());
   }
+}
+
+function putBlock(fork: ForkPages, block: number, page: Uint8Array): Uint8Array {
+  fork.pages[block] = page;
+  fork.blockCount = Math.max(fork.blockCount, block + 1);
+  return page;
 }
 
 export const relationMapKey = databaseKey;

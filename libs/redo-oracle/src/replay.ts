@@ -11,6 +11,7 @@ import {
   describeRecord,
   hasCheckImage,
   isParameterChange,
+  pageKindOf,
   parseParameterChange,
   recordName,
   type BlockReference,
@@ -18,6 +19,7 @@ import {
   type ChangeSettings,
   type WalRecord,
 } from '@neon/postgres';
+import { redoOnCopies } from './direct-redo';
 import type { PageStore } from './page-store';
 import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
 import { imageClearedEarly, replayLostBits } from './tolerance';
@@ -43,11 +45,13 @@ export class Replay {
       const { walLogHints, trackCommitTimestamp } = parseParameterChange(record);
       this.settings = { ...this.settings, walLogHints, trackCommitTimestamp };
     }
+    const redone = redoOnCopies(record, this.store, this.settings);
     for (const change of this.changesOf(record, count)) {
       if (change.kind === 'database-create' && this.losesVisibility(record, change.copyOf?.databaseOid))
         this.loggedDatabases.add(change.databaseOid);
       this.store.apply(change, record.endLsn);
     }
+    for (const { block, page } of redone) this.checkDirect(record, block, page);
     for (const block of record.blocks) if (hasCheckImage(record, block)) this.check(record, block, count);
   }
 
@@ -60,6 +64,23 @@ export class Replay {
       count.refused++;
       return [];
     }
+  }
+
+  /** I1 of `redoRecord`: the page that it made is the one that the record's delta made. */
+  private checkDirect(record: WalRecord, block: BlockReference, page: Uint8Array): void {
+    const expected = this.store.pageOf(block);
+    if (Buffer.compare(expected, page) === 0) return;
+    const offset = expected.findIndex((byte, at) => byte !== page[at]);
+    this.findings.add({
+      where: 'record',
+      what: `${formatRecordLsn(describeRecord(record), record.lsn)}, redone at once`,
+      page: nameOf(block),
+      kind: pageKindOf(expected, block.block),
+      offset,
+      byteCount: expected.filter((byte, at) => byte !== page[at]).length,
+      expected: excerpt(expected, offset),
+      actual: excerpt(page, offset),
+    });
   }
 
   /** A database that was logged page by page, or copied from one that was. */
@@ -83,11 +104,10 @@ export class Replay {
       return;
     }
     count.mismatches++;
-    const { tablespaceOid, databaseOid, relationNumber } = block.relation;
     this.findings.add({
       where: 'record',
       what: formatRecordLsn(describeRecord(record), record.lsn),
-      page: `block ${block.id}: ${tablespaceOid}/${databaseOid}/${relationNumber} fork ${block.fork} block ${block.block}`,
+      page: nameOf(block),
       kind: mismatch.kind,
       offset: mismatch.offset,
       byteCount: mismatch.byteCount,
@@ -95,4 +115,9 @@ export class Replay {
       actual: excerpt(mismatch.actual, mismatch.offset),
     });
   }
+}
+
+function nameOf({ id, relation, fork, block }: BlockReference): string {
+  const { tablespaceOid, databaseOid, relationNumber } = relation;
+  return `block ${id}: ${tablespaceOid}/${databaseOid}/${relationNumber} fork ${fork} block ${block}`;
 }

@@ -6,7 +6,7 @@
  *   L2  Any other block is a delta; a resource manager without block redo may name blocks only with an image.
  *   L3  Records that Postgres replays from images alone are refused when an image is missing.
  */
-import { redoBlock } from './registry';
+import { hasBlockRedo } from './registry';
 import { restoreImage } from '../wal/image';
 import { RMGR_INFO_MASK } from '../wal/layout';
 import type { BlockReference, WalRecord } from '../wal/record';
@@ -42,32 +42,36 @@ const ONLY_BY_IMAGE: ReadonlyMap<number, Rule> = new Map([
 const isHintWithoutImage = (record: WalRecord): boolean =>
   record.rmid === Rmgr.XLOG && (record.info & RMGR_INFO_MASK) === 0xa0;
 
+/** What a page that the record names is made from. @throws UnsupportedRecord when that is not there (L2, L3) */
+export function blockTreatment(record: WalRecord, block: BlockReference): 'image' | 'redo' | 'nothing' {
+  const { image } = block;
+  if (image !== null && image.apply) return lookUp(REDO_AFTER_IMAGE, record, block) ? 'redo' : 'image';
+  if (isHintWithoutImage(record)) return 'nothing';
+  if (hasBlockRedo(record.rmid) && !lookUp(ONLY_BY_IMAGE, record, block)) return 'redo';
+  throw new UnsupportedRecord(
+    describeRecord(record),
+    record.lsn,
+    `block ${block.id} lacks the image it is redone from`,
+  );
+}
+
 export function blockChanges(record: WalRecord, changes: Change[], settings: ChangeSettings): void {
   for (const block of record.blocks) {
+    const treatment = blockTreatment(record, block);
+    if (treatment === 'nothing') continue;
     const page: RelationPage = {
       kind: 'relation',
       relation: block.relation,
       fork: block.fork,
       block: block.block,
     };
-    if (block.image !== null && block.image.apply && !lookUp(REDO_AFTER_IMAGE, record, block)) {
+    if (treatment === 'image') {
       const image = restoreImage(record, block, settings);
       stampRestoredPage(image, record.endLsn);
       changes.push({ kind: 'page-image', page, image });
-    } else if (!isHintWithoutImage(record)) {
-      requireBlockRedo(record, block);
+    } else {
       const delta = encodeRecordDelta(record, block, settings.walLogHints);
       changes.push({ kind: 'page-delta', page, willInit: block.willInit, delta });
     }
   }
-}
-
-function requireBlockRedo(record: WalRecord, block: BlockReference): void {
-  const lacksImage = (block.image === null || !block.image.apply) && lookUp(ONLY_BY_IMAGE, record, block);
-  if (!lacksImage && redoBlock(record.rmid) !== undefined) return;
-  throw new UnsupportedRecord(
-    describeRecord(record),
-    record.lsn,
-    `block ${block.id} lacks the image it is redone from`,
-  );
 }

@@ -50,7 +50,7 @@ function redo(
   const bytes = encodeRecord(draft, { major, prevLsn: Lsn.of(8) });
   const record = parseRecord(bytes, { major, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
   const reference = record.blocks.find(({ id }) => id === blockId)!;
-  redoBlock(record.rmid)!({ record, block: reference, endLsn: END_LSN, walLogHints }, page);
+  redoBlock({ record, block: reference, endLsn: END_LSN, walLogHints }, page);
   return page;
 }
 

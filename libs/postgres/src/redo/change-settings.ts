@@ -6,3 +6,5 @@ export interface ChangeSettings extends ImageCodecs {
   readonly walLogHints: boolean;
   readonly trackCommitTimestamp: boolean;
 }
+
+export const DEFAULT_SETTINGS: ChangeSettings = { walLogHints: false, trackCommitTimestamp: false };

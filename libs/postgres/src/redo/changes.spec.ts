@@ -15,6 +15,7 @@ import type { ChangeSettings } from './change-settings';
 import { changesOf } from './changes';
 import { XidStatus, xidStatus } from './clog';
 import { DeltaKind } from './delta';
+import { redoRecord } from './redo-record';
 import { slruPageIsBefore } from './slru';
 
 const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
@@ -487,5 +488,52 @@ describe('C1: nothing is skipped silently', () => {
       ),
       { numRuns: 3000 },
     );
+  });
+});
+
+describe('redoRecord', () => {
+  const insertion = (page: Uint8Array | null): RecordDraft => {
+    const image =
+      page === null
+        ? {}
+        : { image: { bytes: page, holeOffset: 0, holeLength: 0, compression: 'none' as const, apply: true } };
+    const data = Uint8Array.of(1, 0, 0, 8, 24, 0, 7);
+    return {
+      rmid: Rmgr.HEAP,
+      info: 0,
+      xid: 9,
+      main: Uint8Array.of(1, 0, 1),
+      blocks: [heapBlock(0, 5, { data, ...image })],
+    };
+  };
+
+  it.each([
+    ['a delta', null],
+    ['an image', new Uint8Array(PAGE_SIZE).fill(7)],
+  ])('I1: leads to the page that %s leads to, and tells what else changes', (_, image) => {
+    const page = new Uint8Array(PAGE_SIZE);
+    initPage(page);
+    const record = recordOf(insertion(image));
+    const expected = page.slice();
+    for (const change of changesOf(record)) {
+      if (change.kind === 'page-image') expected.set(change.image);
+      else if (change.kind === 'page-delta' && change.page.kind === 'relation' && change.page.fork === Fork.MAIN)
+        applyDelta(expected, change.delta, { page: change.page, endLsn: END_LSN, major: 17 });
+    }
+    const told: Change[] = [];
+    redoRecord(record, { pageOf: () => page, apply: (change) => told.push(change) });
+    expect(Buffer.compare(page, expected)).toBe(0);
+    expect(pagesOf(told)).toEqual([relationPage(0, Fork.VISIBILITY_MAP)]);
+  });
+
+  it('builds a page from nothing where the record says so, and refuses what changesOf refuses', () => {
+    const init = { ...insertion(null), info: 0x80 };
+    const page = new Uint8Array(PAGE_SIZE).fill(1);
+    const [block] = init.blocks ?? [];
+    const record = recordOf({ ...init, blocks: block === undefined ? [] : [{ ...block, willInit: true }] });
+    redoRecord(record, { pageOf: () => page, apply: () => undefined });
+    expect(page.subarray(8, 24)).toEqual(Uint8Array.of(0, 0, 0, 0, 28, 0, 224, 31, 0, 32, 4, 32, 0, 0, 0, 0));
+    const custom = recordOf({ rmid: 130, info: 0, main: new Uint8Array(4) });
+    expect(() => redoRecord(custom, { pageOf: () => page, apply: () => undefined })).toThrow(UnsupportedRecord);
   });
 });

@@ -4,7 +4,7 @@
  * Records without any durable effect yield no changes: checkpoints and other XLOG records (their counters are tracked by
  * `trackCheckpoint`), Standby, logical messages, Heap TRUNCATE, Heap2 NEW_CID and REWRITE (logical decoding files).
  */
-import type { ChangeSettings } from './change-settings';
+import { DEFAULT_SETTINGS, type ChangeSettings } from './change-settings';
 import { describeRecord, recordName } from '../wal/describe';
 import type { WalRecord } from '../wal/record';
 import { RMID_CUSTOM_MIN, Rmgr } from '../wal/rmgr';
@@ -20,8 +20,6 @@ import { replicationOriginChanges } from './replorigin';
 import { storageChanges } from './smgr';
 import { visibilityChanges } from './visibility-map';
 import { transactionChanges } from './xact';
-
-const DEFAULT_SETTINGS: ChangeSettings = { walLogHints: false, trackCommitTimestamp: false };
 
 type Effects = (record: WalRecord, changes: Change[], settings: ChangeSettings) => void;
 
@@ -48,10 +46,16 @@ const EFFECTS: Readonly<Partial<Record<number, Effects>>> = {
  * @throws WalError when the record does not add up
  */
 export function changesOf(record: WalRecord, settings: ChangeSettings = DEFAULT_SETTINGS): Change[] {
+  const changes = unnamedChanges(record, settings);
+  blockChanges(record, changes, settings);
+  return changes;
+}
+
+/** Of `changesOf`, those that are not of pages which the record names: they come first. */
+export function unnamedChanges(record: WalRecord, settings: ChangeSettings): Change[] {
   if (recordName(record) === null) throw unknownRecord(record);
   const changes: Change[] = [];
   EFFECTS[record.rmid]?.(record, changes, settings);
-  if (record.blocks.length > 0) blockChanges(record, changes, settings);
   return changes;
 }
 

@@ -29,8 +29,11 @@ export const blockDataPiece = (record: WalRecord, block: BlockReference): Piece 
   length: block.dataLength,
 });
 
-export const findBlock = (record: WalRecord, id: number): BlockReference | undefined =>
-  record.blocks.find((block) => block.id === id);
+export function findBlock({ blocks }: WalRecord, id: number): BlockReference | undefined {
+  // Ids mostly are positions.
+  const block = blocks[id];
+  return block?.id === id ? block : blocks.find((each) => each.id === id);
+}
 
 /** @throws Corrupt when the record does not refer to block `id`. */
 export function requireBlock(record: WalRecord, id: number): BlockReference {

@@ -16,8 +16,10 @@ import { RecordAt } from '../wal/layout';
 import { parseRecord } from '../wal/parse-record';
 import type { BlockReference, PostgresMajor, WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
+import type { ChangeSettings } from './change-settings';
 import { DeltaKind } from './delta';
-import { redoBlock } from './registry';
+import { findBlock } from './record-data';
+import { hasBlockRedo, redoBlock } from './registry';
 
 const HEADER_SIZE = 7;
 const AT = { flags: 1, blockId: 2, distance: 3 } as const;
@@ -75,19 +77,29 @@ export interface RecordDeltaContext extends ImageCodecs {
 
 /** Brings `page` to its state after the record of `delta`. */
 export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: RecordDeltaContext): void {
-  const { endLsn, major } = context;
+  const { endLsn, major, zstd } = context;
   const lsn = Lsn.of(endLsn - readU32(delta, AT.distance));
   const record = parseRecord(delta.subarray(HEADER_SIZE), { major, lsn, endLsn });
-  const blockId = delta[AT.blockId];
-  const block = record.blocks.find(({ id }) => id === blockId);
-  const redo = redoBlock(record.rmid);
-  if (block === undefined || redo === undefined)
-    throw new UnsupportedRecord(describeRecord(record), lsn, `no redo of block ${blockId} of this record`);
+  const block = findBlock(record, delta[AT.blockId] as number);
+  if (block === undefined || !hasBlockRedo(record.rmid))
+    throw new UnsupportedRecord(describeRecord(record), lsn, `no redo of block ${delta[AT.blockId]} of this record`);
+  const walLogHints = delta[AT.flags] === WAL_LOG_HINTS;
+  redoOnPage(record, block, { page, settings: zstd === undefined ? { walLogHints } : { walLogHints, zstd } });
+}
+
+interface Redone {
+  readonly page: Uint8Array;
+  readonly settings: Pick<ChangeSettings, 'walLogHints' | 'zstd'>;
+}
+
+/** Redo of one block: from its image, where redo starts from that. */
+export function redoOnPage(record: WalRecord, block: BlockReference, { page, settings }: Redone): void {
+  const { endLsn } = record;
   if (startsFromImage(block)) {
-    restoreImage(record, block, { ...context, into: page });
+    restoreImage(record, block, { ...settings, into: page });
     stampRestoredPage(page, endLsn);
   }
-  redo({ record, block, endLsn, walLogHints: delta[AT.flags] === WAL_LOG_HINTS }, page);
+  redoBlock({ record, block, endLsn, walLogHints: settings.walLogHints }, page);
 }
 
 /** Which record a delta was made from, whatever its bytes are: for messages. */

@@ -32,14 +32,18 @@ const BLOCK_REDO: Readonly<Record<number, BlockRedo>> = {
   20: genericRedo,
 };
 
-export function redoBlock(rmid: number): BlockRedo | undefined {
-  return BLOCK_REDO[rmid] === undefined ? undefined : redoWithinBounds;
-}
+export const hasBlockRedo = (rmid: number): boolean => BLOCK_REDO[rmid] !== undefined;
 
-/** G3: redo checks what it can name; copies that would leave the page or the record fail by themselves, as RangeError. */
-const redoWithinBounds: BlockRedo = (context, page) => {
+/**
+ * Brings `page` to its state after the record (G1–G3).
+ *
+ * G3: redo checks what it can name; copies that would leave the page or the record fail by themselves, as RangeError.
+ */
+export const redoBlock: BlockRedo = (context, page) => {
   try {
-    BLOCK_REDO[context.record.rmid]?.(context, page);
+    const redo = BLOCK_REDO[context.record.rmid];
+    if (redo === undefined) throw new Corrupt(`resource manager ${context.record.rmid} redoes no blocks`);
+    redo(context, page);
   } catch (error) {
     // By name: an engine's own errors may be of another realm.
     if ((error as Error).name !== 'RangeError') throw error;
