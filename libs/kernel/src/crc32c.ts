@@ -4,7 +4,7 @@ import { wideExtend } from './crc32c-wide';
 const POLYNOMIAL = 0x82f63b78;
 const SLICES = 16;
 /** From this size on, copying the bytes into another memory pays. */
-const WIDE_MIN = 64;
+const WIDE_MIN = 96;
 
 /** Slicing tables: TABLES[k * 256 + b] advances byte b by k further zero bytes. */
 const TABLES = (() => {
@@ -30,17 +30,24 @@ export function crc32cExtend(running: number, bytes: Uint8Array, start = 0, end 
   return extendNarrow(extendWide(running, bytes, start, end), bytes, end - (size % SLICES), end);
 }
 
-/** Slicing-by-8. */
+const wordAt = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] as number) |
+  ((bytes[at + 1] as number) << 8) |
+  ((bytes[at + 2] as number) << 16) |
+  ((bytes[at + 3] as number) << 24);
+
+const fourBytes = (word: number): number =>
+  (TABLES[768 + (word & 0xff)] as number) ^
+  (TABLES[512 + ((word >>> 8) & 0xff)] as number) ^
+  (TABLES[256 + ((word >>> 16) & 0xff)] as number) ^
+  (TABLES[word >>> 24] as number);
+
+/** Slicing-by-8, then by 4: what is left byte by byte is at most three, each of which waits for the one before. */
 function extendNarrow(running: number, bytes: Uint8Array, start: number, end: number): number {
   let crc = running;
   let at = start;
   for (; at + 8 <= end; at += 8) {
-    const low =
-      crc ^
-      ((bytes[at] as number) |
-        ((bytes[at + 1] as number) << 8) |
-        ((bytes[at + 2] as number) << 16) |
-        ((bytes[at + 3] as number) << 24));
+    const low = crc ^ wordAt(bytes, at);
     crc =
       (TABLES[1792 + (low & 0xff)] as number) ^
       (TABLES[1536 + ((low >>> 8) & 0xff)] as number) ^
@@ -50,6 +57,10 @@ function extendNarrow(running: number, bytes: Uint8Array, start: number, end: nu
       (TABLES[512 + (bytes[at + 5] as number)] as number) ^
       (TABLES[256 + (bytes[at + 6] as number)] as number) ^
       (TABLES[bytes[at + 7] as number] as number);
+  }
+  if (at + 4 <= end) {
+    crc = fourBytes(crc ^ wordAt(bytes, at));
+    at += 4;
   }
   for (; at < end; at++) crc = (TABLES[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
   return crc;
