@@ -4,7 +4,7 @@
  *   P1  Every offset and length of the result lies within `bytes`.
  *   P2  Bytes that do not add up exactly throw `WalError`; the checksum is not looked at.
  */
-import type { Lsn } from '@neon/kernel';
+import { Lsn } from '@neon/kernel';
 import { readU16, readU32 } from '../page/little-endian';
 import { versionOf, type PostgresVersion } from '../versions';
 import { BlockFlag, IMAGE_HAS_HOLE, PartId, RECORD_HEADER_SIZE, RecordAt, readU64 } from './layout';
@@ -25,52 +25,71 @@ type BlockDraft = Mutable<Omit<BlockReference, 'image'>> & { image: Mutable<Bloc
 
 const NO_BLOCKS: readonly BlockReference[] = [];
 
+const RELATIONS_KEPT = 64;
+const relations: (RelationId | undefined)[] = new Array<RelationId | undefined>(RELATIONS_KEPT).fill(undefined);
+
 /** @throws WalError when `bytes` is not one whole record. */
 export function parseRecord(bytes: Uint8Array, position: RecordPosition): WalRecord {
   if (bytes.length < RECORD_HEADER_SIZE || readU32(bytes, RecordAt.size) !== bytes.length)
     throw new WalError('record-length', position.lsn, `${bytes.length} bytes are not one record`);
-  const parser = new RecordParser(bytes, position);
-  parser.parseParts();
-  parser.placeData();
-  return {
-    major: position.major,
-    lsn: position.lsn,
-    endLsn: position.endLsn,
-    prevLsn: readU64(bytes, RecordAt.prevLsn) as Lsn,
-    xid: readU32(bytes, RecordAt.xid),
-    rmid: bytes[RecordAt.rmid] as number,
-    info: bytes[RecordAt.info] as number,
-    bytes,
-    blocks: parser.blocks ?? NO_BLOCKS,
-    mainOffset: bytes.length - parser.mainLength,
-    mainLength: parser.mainLength,
-    originId: parser.originId,
-    topLevelXid: parser.topLevelXid,
-  };
+  return parser.parse(bytes, position);
 }
 
+/** Parses one record after the other: what it remembers of one is not looked at for the next. */
 class RecordParser {
-  blocks: BlockDraft[] | null = null;
-  mainLength = 0;
-  originId = 0;
-  topLevelXid = 0;
-  private at = RECORD_HEADER_SIZE;
+  private bytes: Uint8Array = new Uint8Array(0);
+  private major: PostgresMajor = 17;
+  private lsn: Lsn = Lsn.ZERO;
+  private blocks: BlockDraft[] | null = null;
+  private mainLength = 0;
+  private originId = 0;
+  private topLevelXid = 0;
+  private at = 0;
   /** Bytes that block images, block data and main data will take at the end. */
   private dataSize = 0;
   private relation: RelationId | null = null;
   private blockIdMax = -1;
 
-  constructor(
-    private readonly bytes: Uint8Array,
-    private readonly position: RecordPosition,
-  ) {}
+  parse(bytes: Uint8Array, { major, lsn, endLsn }: RecordPosition): WalRecord {
+    this.bytes = bytes;
+    this.major = major;
+    this.lsn = lsn;
+    this.blocks = null;
+    this.mainLength = 0;
+    this.originId = 0;
+    this.topLevelXid = 0;
+    this.at = RECORD_HEADER_SIZE;
+    this.dataSize = 0;
+    this.relation = null;
+    this.blockIdMax = -1;
+    this.parseParts();
+    this.placeData();
+    return {
+      major,
+      lsn,
+      endLsn,
+      prevLsn: readU64(bytes, RecordAt.prevLsn) as Lsn,
+      xid: readU32(bytes, RecordAt.xid),
+      rmid: bytes[RecordAt.rmid] as number,
+      info: bytes[RecordAt.info] as number,
+      bytes,
+      blocks: this.blocks ?? NO_BLOCKS,
+      mainOffset: bytes.length - this.mainLength,
+      mainLength: this.mainLength,
+      originId: this.originId,
+      topLevelXid: this.topLevelXid,
+    };
+  }
 
-  parseParts(): void {
+  private parseParts(): void {
     const { bytes } = this;
     while (bytes.length - this.at > this.dataSize) {
       const id = bytes[this.take(1)] as number;
       if (id <= PartId.BLOCK_MAX) {
-        (this.blocks ??= []).push(this.parseBlock(id));
+        const block = this.parseBlock(id);
+        // Nearly every record names one: a literal is as large as that, an empty array grows to many at once.
+        if (this.blocks === null) this.blocks = [block];
+        else this.blocks.push(block);
       } else if (id === PartId.DATA_SHORT) {
         this.mainLength = bytes[this.take(1)] as number;
         break;
@@ -91,7 +110,7 @@ class RecordParser {
   }
 
   /** Images and data follow the headers in the same order. */
-  placeData(): void {
+  private placeData(): void {
     if (this.blocks === null) return;
     let at = this.at;
     for (const block of this.blocks) {
@@ -131,13 +150,21 @@ class RecordParser {
     };
   }
 
+  /** Records mostly name relations that records shortly before named: those share one value. */
   private parseRelation(): RelationId {
     const at = this.take(12);
-    return {
-      tablespaceOid: readU32(this.bytes, at),
-      databaseOid: readU32(this.bytes, at + 4),
-      relationNumber: readU32(this.bytes, at + 8),
-    };
+    const tablespaceOid = readU32(this.bytes, at);
+    const databaseOid = readU32(this.bytes, at + 4);
+    const relationNumber = readU32(this.bytes, at + 8);
+    const slot = relationNumber % RELATIONS_KEPT;
+    const known = relations[slot];
+    if (
+      known?.relationNumber === relationNumber &&
+      known.databaseOid === databaseOid &&
+      known.tablespaceOid === tablespaceOid
+    )
+      return known;
+    return (relations[slot] = { tablespaceOid, databaseOid, relationNumber });
   }
 
   private parseImage(id: number): Mutable<BlockImage> {
@@ -146,7 +173,7 @@ class RecordParser {
     const length = readU16(bytes, at);
     const holeOffset = readU16(bytes, at + 2);
     const flags = bytes[at + 4] as number;
-    const known = versionOf(this.position.major).imageFlags;
+    const known = versionOf(this.major).imageFlags;
     const compression = compressionOf(flags, known);
     const hasHole = (flags & IMAGE_HAS_HOLE) !== 0;
     let holeLength = 0;
@@ -170,9 +197,11 @@ class RecordParser {
   }
 
   private reject(message: string): never {
-    throw new WalError('record-content', this.position.lsn, message);
+    throw new WalError('record-content', this.lsn, message);
   }
 }
+
+const parser = new RecordParser();
 
 function compressionOf(flags: number, known: PostgresVersion['imageFlags']): BlockImage['compression'] {
   if ((flags & known.pglz) !== 0) return 'pglz';
