@@ -8,7 +8,8 @@ import { RMGR_INFO_MASK } from '../wal/layout';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
 import { DeltaKind } from './delta';
-import { groupByPage, readSlruPage, zeroPage } from './slru';
+import { SLRU_ENTRIES_PER_PAGE, groupByPage, readSlruPage, zeroPage } from './slru';
+import type { Transaction } from './transaction-record';
 
 export const XidStatus = { IN_PROGRESS: 0, COMMITTED: 1, ABORTED: 2, SUB_COMMITTED: 3 } as const;
 
@@ -23,14 +24,23 @@ export function clogChanges(record: WalRecord, changes: Change[]): void {
   changes.push(truncates ? { kind: 'slru-truncate', slru: 'xact', firstPage: page } : zeroPage('xact', page));
 }
 
-export function statusChanges(xids: Iterable<number>, status: number): Change[] {
-  return [...groupByPage('xact', xids)].map(([page, entries]) => {
-    const delta = new Uint8Array(ENTRIES_AT + entries.length * 2);
-    delta[0] = DeltaKind.CLOG_STATUS;
-    delta[1] = status;
-    entries.forEach((entry, i) => writeU16(delta, ENTRIES_AT + i * 2, entry));
-    return { kind: 'page-delta', page: { kind: 'slru', slru: 'xact', page }, willInit: false, delta };
-  });
+/** Adds the changes of T1. Nearly every transaction has no subtransactions, and one change. */
+export function statusChanges({ xid, subxids }: Transaction, status: number, changes: Change[]): void {
+  if (subxids.length === 0) {
+    const page = Math.floor(xid / SLRU_ENTRIES_PER_PAGE.xact);
+    changes.push(statusChange(page, [xid % SLRU_ENTRIES_PER_PAGE.xact], status));
+    return;
+  }
+  for (const [page, entries] of groupByPage('xact', [xid, ...subxids]))
+    changes.push(statusChange(page, entries, status));
+}
+
+function statusChange(page: number, entries: readonly number[], status: number): Change {
+  const delta = new Uint8Array(ENTRIES_AT + entries.length * 2);
+  delta[0] = DeltaKind.CLOG_STATUS;
+  delta[1] = status;
+  for (let i = 0; i < entries.length; i++) writeU16(delta, ENTRIES_AT + i * 2, entries[i] as number);
+  return { kind: 'page-delta', page: { kind: 'slru', slru: 'xact', page }, willInit: false, delta };
 }
 
 export function applyClogStatus(page: Uint8Array, delta: Uint8Array): void {

@@ -84,16 +84,16 @@ export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: R
   if (block === undefined || !hasBlockRedo(record.rmid))
     throw new UnsupportedRecord(describeRecord(record), lsn, `no redo of block ${delta[AT.blockId]} of this record`);
   const walLogHints = delta[AT.flags] === WAL_LOG_HINTS;
-  redoOnPage(record, block, { page, settings: zstd === undefined ? { walLogHints } : { walLogHints, zstd } });
-}
-
-interface Redone {
-  readonly page: Uint8Array;
-  readonly settings: Pick<ChangeSettings, 'walLogHints' | 'zstd'>;
+  redoOnPage(record, block, page, zstd === undefined ? { walLogHints } : { walLogHints, zstd });
 }
 
 /** Redo of one block: from its image, where redo starts from that. */
-export function redoOnPage(record: WalRecord, block: BlockReference, { page, settings }: Redone): void {
+export function redoOnPage(
+  record: WalRecord,
+  block: BlockReference,
+  page: Uint8Array,
+  settings: Pick<ChangeSettings, 'walLogHints' | 'zstd'>,
+): void {
   const { endLsn } = record;
   if (startsFromImage(block)) {
     restoreImage(record, block, { ...settings, into: page });

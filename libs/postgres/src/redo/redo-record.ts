@@ -32,7 +32,7 @@ export function redoRecord(record: WalRecord, store: RedoStore, settings: Change
       stampRestoredPage(page, record.endLsn);
     } else {
       if (block.willInit) page.fill(0);
-      redoOnPage(record, block, { page, settings });
+      redoOnPage(record, block, page, settings);
     }
   }
 }

@@ -41,10 +41,14 @@ export interface TransactionOrigin {
   readonly timestampUs: number;
 }
 
-export interface TransactionEnd {
-  /** The transaction's own xid, or 0 when it had none. */
+/** The ids under which a transaction wrote. */
+export interface Transaction {
+  /** Its own xid, or 0 when it had none. */
   readonly xid: number;
   readonly subxids: Uint32Array;
+}
+
+export interface TransactionEnd extends Transaction {
   /** Microseconds since 2000-01-01. */
   readonly timestampUs: number;
   readonly droppedRelations: readonly RelationId[];

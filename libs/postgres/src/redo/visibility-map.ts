@@ -48,11 +48,23 @@ export function visibilityChanges(record: WalRecord, changes: Change[]): void {
   if (flagsAt === undefined || flagsAt >= record.mainLength) return;
   const flags = record.bytes[record.mainOffset + flagsAt] as number;
   if ((flags & (FIRST_CLEARED | UPDATE_NEW_CLEARED)) === 0) return;
-  for (const [mapBlock, cleared] of byMapBlock(clearedBlocks(record, operation, flags))) {
-    const named = record.blocks.some((block) => block.fork === Fork.VISIBILITY_MAP && block.block === mapBlock);
-    const relation = cleared[0]?.block.relation;
-    if (!named && relation !== undefined) changes.push(mapDelta(relation, mapBlock, clearDelta(cleared)));
+  const [first, second] = clearedBlocks(record, operation, flags);
+  if (first === undefined) return;
+  if (second !== undefined && mapBlockOf(second) === mapBlockOf(first)) {
+    clearUnnamed(record, changes, [first, second]);
+  } else {
+    clearUnnamed(record, changes, [first]);
+    if (second !== undefined) clearUnnamed(record, changes, [second]);
   }
+}
+
+const mapBlockOf = ({ block }: Cleared): number => visibilityMapBlock(block.block);
+
+/** Bits of one map block, unless the record names that block. */
+function clearUnnamed(record: WalRecord, changes: Change[], cleared: readonly [Cleared, ...Cleared[]]): void {
+  const mapBlock = mapBlockOf(cleared[0]);
+  for (const block of record.blocks) if (block.fork === Fork.VISIBILITY_MAP && block.block === mapBlock) return;
+  changes.push(mapDelta(cleared[0].block.relation, mapBlock, clearDelta(cleared)));
 }
 
 /** LOCK and LOCK_UPDATED clear all-frozen alone; an update has one flag for the old tuple's block, one for the new one's. */
@@ -68,15 +80,6 @@ function clearedBlocks(record: WalRecord, operation: number, flags: number): Cle
   if ((flags & UPDATE_NEW_CLEARED) !== 0) cleared.push({ block: first, bits: VISIBILITY_BITS });
   if ((flags & FIRST_CLEARED) !== 0) cleared.push({ block: second ?? first, bits: VISIBILITY_BITS });
   return cleared;
-}
-
-function byMapBlock(cleared: readonly Cleared[]): Map<number, Cleared[]> {
-  const groups = new Map<number, Cleared[]>();
-  for (const each of cleared) {
-    const mapBlock = visibilityMapBlock(each.block.block);
-    groups.set(mapBlock, [...(groups.get(mapBlock) ?? []), each]);
-  }
-  return groups;
 }
 
 function clearDelta(cleared: readonly Cleared[]): Uint8Array {

@@ -49,7 +49,7 @@ function commitChanges(record: WalRecord, changes: Change[], settings: ChangeSet
   if (end.xid === 0) return;
   if (settings.trackCommitTimestamp) {
     const timestampUs = end.origin?.timestampUs ?? end.timestampUs;
-    changes.push(...timestampChanges(xidsOf(end), { timestampUs, originId: record.originId }));
+    changes.push(...timestampChanges([end.xid, ...end.subxids], { timestampUs, originId: record.originId }));
   }
   changes.push({ kind: 'commit', xid: end.xid, timestampUs: unixUs(end.timestampUs) });
 }
@@ -60,13 +60,11 @@ interface Outcome {
 }
 
 function endChanges(record: WalRecord, changes: Change[], { end, status }: Outcome): void {
-  if (end.xid !== 0) changes.push(...statusChanges(xidsOf(end), status));
+  if (end.xid !== 0) statusChanges(end, status, changes);
   for (const relation of end.droppedRelations) changes.push({ kind: 'relation-drop', relation });
   if (end.prepared) changes.push({ kind: 'two-phase-remove', xid: end.xid });
   if (end.origin !== null && hasProgress(record.originId))
     changes.push({ kind: 'replication-origin', originId: record.originId, remoteLsn: end.origin.remoteLsn });
 }
-
-const xidsOf = ({ xid, subxids }: TransactionEnd): number[] => [xid, ...subxids];
 
 const hasProgress = (originId: number): boolean => originId !== 0 && originId !== NO_PROGRESS_ORIGIN;
