@@ -9,7 +9,6 @@ import {
   applyDelta,
   isTruncatedSegment,
   slruSegmentOf,
-  type BlockReference,
   type Change,
   type Fork,
   type ImageCodecs,
@@ -17,6 +16,7 @@ import {
   type PostgresMajor,
   type RedoStore,
   type RelationId,
+  type RelationPage,
   type Slru,
   type SlruTruncation,
 } from '@neon/postgres';
@@ -95,9 +95,18 @@ export class PageStore implements RedoStore {
     this.putPage(id, this.pool.copyOf(page));
   }
 
-  pageOf({ relation, fork, block }: BlockReference): Uint8Array {
+  pageOf({ relation, fork, block }: Omit<RelationPage, 'kind'>): Uint8Array {
     const pages = this.ensureFork(relation, fork);
     return pages.pages[block] ?? putBlock(pages, block, this.pool.take());
+  }
+
+  /** A page that the store has from then on. */
+  ensurePage(id: PageId): Uint8Array {
+    const existing = this.page(id);
+    if (existing !== undefined) return existing;
+    const page = this.pool.take();
+    this.putPage(id, page);
+    return page;
   }
 
   ensureFork(relation: RelationId, fork: Fork): ForkPages {
