@@ -7,13 +7,14 @@
  */
 import { itemLength, itemOffset, withItemOffset } from './line-pointer';
 import { maxAlign } from './little-endian';
-import { PAGE_SIZE, pageSpecial, pageUpper, setPageUpper } from './page-header';
+import { PAGE_SIZE, pageSpecial, setPageUpper } from './page-header';
 import { pointers } from './pointer-array';
 
 /** Which pointers of the pointer array have an item to keep, in order: filled by the caller, up to `count`. */
 export const kept = new Uint16Array(pointers.length);
 
-const scratch = new Uint8Array(PAGE_SIZE);
+/** Room to put a page together from a copy of it, which lies behind: within one array, a piece moves without a view of it. */
+const scratch = new Uint8Array(2 * PAGE_SIZE);
 
 /**
  * Moves the data of the items of `kept`, and lets the pointer array say where they went.
@@ -34,26 +35,24 @@ export function compactTuples(page: Uint8Array, { count, sorted }: { count: numb
     setPageUpper(page, upper);
     return;
   }
-  let source = page;
-  if (!sorted) {
-    const from = pageUpper(page);
-    scratch.set(page.subarray(from, upper), from);
-    source = scratch;
-  }
+  const top = upper;
+  const [target, shift] = sorted ? [page, 0] : [scratch, PAGE_SIZE];
+  if (!sorted) scratch.set(page, PAGE_SIZE);
   let runStart = endOf(keptPointer(index));
   let runEnd = runStart;
   for (; index < count; index++) {
     const pointer = keptPointer(index);
     const end = endOf(pointer);
     if (runStart !== end) {
-      move(source, page, { from: runStart, until: runEnd, to: upper });
+      target.copyWithin(upper, shift + runStart, shift + runEnd);
       runEnd = end;
     }
     runStart = itemOffset(pointer);
     upper -= end - runStart;
     pointers[kept[index] as number] = withItemOffset(pointer, upper);
   }
-  move(source, page, { from: runStart, until: runEnd, to: upper });
+  target.copyWithin(upper, shift + runStart, shift + runEnd);
+  if (!sorted) page.set(scratch.subarray(upper, top), upper);
   setPageUpper(page, upper);
 }
 
@@ -61,8 +60,3 @@ const keptPointer = (index: number): number => pointers[kept[index] as number] a
 
 /** Where an item ends, padding included. */
 const endOf = (pointer: number): number => itemOffset(pointer) + maxAlign(itemLength(pointer));
-
-function move(source: Uint8Array, page: Uint8Array, { from, until, to }: { from: number; until: number; to: number }) {
-  if (source === page) page.copyWithin(to, from, until);
-  else page.set(source.subarray(from, until), to);
-}

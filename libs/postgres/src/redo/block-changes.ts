@@ -10,7 +10,7 @@ import { hasBlockRedo } from './registry';
 import { restoreImage } from '../wal/image';
 import { RMGR_INFO_MASK } from '../wal/layout';
 import type { BlockReference, WalRecord } from '../wal/record';
-import { Rmgr } from '../wal/rmgr';
+import { RMID_BUILT_IN_MAX, Rmgr } from '../wal/rmgr';
 import { UnsupportedRecord, type Change, type RelationPage } from './change';
 import type { ChangeSettings } from './change-settings';
 import { describeRecord } from '../wal/describe';
@@ -18,12 +18,22 @@ import { encodeRecordDelta, stampRestoredPage } from './record-delta';
 
 type Rule = (block: BlockReference) => boolean;
 
-const key = (rmid: number, info: number): number => (rmid << 8) | info;
-const lookUp = (rules: ReadonlyMap<number, Rule>, record: WalRecord, block: BlockReference): boolean =>
-  rules.get(key(record.rmid, record.info & RMGR_INFO_MASK))?.(block) ?? false;
+/** Rules by resource manager and the high four bits of xl_info. */
+type Rules = readonly (Rule | undefined)[];
+
+const key = (rmid: number, info: number): number => (rmid << 4) | (info >>> 4);
+
+function rulesOf(entries: readonly (readonly [number, Rule])[]): Rules {
+  const rules = new Array<Rule | undefined>(key(RMID_BUILT_IN_MAX + 1, 0)).fill(undefined);
+  for (const [at, rule] of entries) rules[at] = rule;
+  return rules;
+}
+
+const lookUp = (rules: Rules, { rmid, info }: WalRecord, block: BlockReference): boolean =>
+  rules[key(rmid, info)]?.(block) ?? false;
 
 /** L1: blocks whose redo goes on after an image. */
-const REDO_AFTER_IMAGE: ReadonlyMap<number, Rule> = new Map([
+const REDO_AFTER_IMAGE = rulesOf([
   [key(Rmgr.HASH, 0x40), () => true], // SPLIT_ALLOCATE_PAGE
   [key(Rmgr.HASH, 0x60), () => true], // SPLIT_COMPLETE
   [key(Rmgr.GIST, 0x00), (block: BlockReference) => block.id === 1], // PAGE_UPDATE: follow-right flag of the child
@@ -31,7 +41,7 @@ const REDO_AFTER_IMAGE: ReadonlyMap<number, Rule> = new Map([
 ]);
 
 /** L3: blocks that nothing but an image can redo. */
-const ONLY_BY_IMAGE: ReadonlyMap<number, Rule> = new Map([
+const ONLY_BY_IMAGE = rulesOf([
   [key(Rmgr.XLOG, 0xb0), () => true], // FPI
   [key(Rmgr.HASH, 0x50), () => true], // SPLIT_PAGE
   [key(Rmgr.GIN, 0x30), (block: BlockReference) => block.id < 3], // SPLIT; block 3 is the child

@@ -182,13 +182,14 @@ function nameTable(version: PostgresVersion): readonly (string | null)[] {
   });
 }
 
-const NAMES = new Map(POSTGRES_MAJORS.map((major) => [major, nameTable(versionOf(major))] as const));
+const NAMES: (readonly (string | null)[])[] = [];
+for (const major of POSTGRES_MAJORS) NAMES[major] = nameTable(versionOf(major));
 
 export type RecordType = Pick<WalRecord, 'major' | 'rmid' | 'info'>;
 
 /** `<resource manager>/<record>`, or null when there is no such type. */
 export const recordName = ({ major, rmid, info }: RecordType): string | null =>
-  NAMES.get(major)?.[(rmid << 4) | (info >>> 4)] ?? null;
+  NAMES[major]?.[(rmid << 4) | (info >>> 4)] ?? null;
 
 /** A name for every record, known or not. */
 export function describeRecord(record: RecordType): string {
