@@ -7,6 +7,7 @@ import { HEAP_TUPLE_HEADER_SIZE, Infomask, setTupleInfomask, tupleInfomask } fro
 import {
   ItemState,
   itemAt,
+  itemLength,
   itemState,
   linePointer,
   linePointerCount,
@@ -258,6 +259,33 @@ function noise(seed: number): Uint8Array {
 }
 
 describe('a record that makes no sense', () => {
+  test('of a resource manager that names no blocks is refused', () => {
+    expect(() => redo({ rmid: Rmgr.STANDBY, info: 0, blocks: [block(0)] }, heapPage(1))).toThrow(Corrupt);
+  });
+
+  test.each([
+    ['a prefix', 0x20, shorts(10)],
+    ['a suffix', 0x40, shorts(10)],
+    ['a prefix and a suffix', 0x60, shorts(5, 4)],
+  ])('an update that shares %s with the old version which that one does not have is refused', (_, flags, common) => {
+    const main = join(words(700), shorts(1), Uint8Array.of(0, flags), words(0), shorts(2));
+    const data = join(common, shorts(1, 0), Uint8Array.of(24, 0, 7));
+    expect(() => redo({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, heapPage(1))).toThrow(
+      Corrupt,
+    );
+  });
+
+  test('an update takes what it shares with the old version from there', () => {
+    const page = heapPage(1);
+    page.set(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), itemAt(page, 1) + 24);
+    const main = join(words(700), shorts(1), Uint8Array.of(0, 0x60), words(0), shorts(2));
+    const data = join(shorts(3, 2), shorts(1, 0), Uint8Array.of(24, 0, 9, 9));
+    redo({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, page);
+    const at = itemAt(page, 2);
+    expect([...page.subarray(at + 23, at + 31)]).toEqual([0, 1, 2, 3, 9, 9, 7, 8]);
+    expect(itemLength(linePointer(page, 2))).toBe(31);
+  });
+
   test('of an unknown operation is refused by name', () => {
     for (const [rmid, info] of [
       [Rmgr.HEAP2, 0x70],
