@@ -1,30 +1,20 @@
 /** The compute host: stock Postgres servers on pages of a pageserver, their WAL on safekeepers. */
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { createLogger, startTelemetry } from '@neon/telemetry';
+import { runService } from '@neon/telemetry';
 import { AppModule } from './app.module';
 import { parseConfig } from './config';
 
-async function main(): Promise<void> {
-  const config = parseConfig(process.env);
-  const telemetry = startTelemetry({ service: 'compute', otlpUrl: config.otlpUrl });
-  const log = createLogger('compute', config.logLevel).child({ hostId: config.hostId });
-  const app = await NestFactory.create(AppModule.with(config, log), { logger: ['error', 'warn'] });
-  let isStopping = false;
-  const stop = async (signal: string): Promise<void> => {
-    if (isStopping) return;
-    isStopping = true;
-    log.info({ signal }, 'stopping');
-    await app.close();
-    await telemetry.stop();
-    process.exit(0);
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
-  await app.listen(config.httpPort, config.host);
-  log.info({ httpPort: config.httpPort }, 'ready');
-}
-
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? (error.stack ?? error.message) : error);
-  process.exit(1);
+void runService(process, {
+  name: 'compute',
+  parseConfig,
+  identify: ({ hostId }) => ({ hostId }),
+  async start(config, logger) {
+    const app = await NestFactory.create(AppModule.with(config, logger), {
+      logger: ['error', 'warn'],
+      abortOnError: false,
+    });
+    await app.listen(config.httpPort, config.host);
+    return { ready: { httpPort: config.httpPort }, close: () => app.close() };
+  },
 });
