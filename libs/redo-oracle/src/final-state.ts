@@ -20,7 +20,7 @@ import {
 } from './data-directory';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
 import { excerpt, type Findings, type PageMismatch } from './report';
-import { bloomInitNotLogged, replayLostBits } from './tolerance';
+import { bloomInitNotLogged, emptyMapNotLogged, replayLostBits } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 const DEFAULT_TABLESPACE = 1663;
@@ -78,7 +78,7 @@ function comparePage(state: FinalState, { file, block, page, replayed }: Compare
   const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
   if (mismatch === null) return;
   const lostBits = state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch);
-  if (lostBits || bloomInitNotLogged(mismatch, file.fork)) {
+  if (lostBits || bloomInitNotLogged(mismatch, file.fork) || emptyMapNotLogged(mismatch)) {
     state.findings.toleratedPages++;
     return;
   }

@@ -1,5 +1,5 @@
 import { Fork, PAGE_SIZE, type Mismatch } from '@neon/postgres';
-import { bloomInitNotLogged, imageClearedEarly, replayLostBits } from './tolerance';
+import { bloomInitNotLogged, emptyMapNotLogged, imageClearedEarly, replayLostBits } from './tolerance';
 
 const page = (...bytes: readonly [at: number, value: number][]): Uint8Array => {
   const content = new Uint8Array(PAGE_SIZE);
@@ -38,4 +38,12 @@ test('T3: an init fork of bloom may replay as empty, nothing else may', () => {
   expect(bloomInitNotLogged(mismatch('generic', bloom, empty), Fork.MAIN)).toBe(false);
   expect(bloomInitNotLogged(mismatch('generic', bloom, page([40, 2])), Fork.INIT)).toBe(false);
   expect(bloomInitNotLogged(mismatch('generic', page([40, 1]), empty), Fork.INIT)).toBe(false);
+});
+
+test('T4: a visibility map page without a bit may replay as zeros, one with a bit may not', () => {
+  const header = page([12, 0x18], [14, 0x00], [15, 0x20]);
+  expect(emptyMapNotLogged(mismatch('visibility-map', header, page()))).toBe(true);
+  expect(emptyMapNotLogged(mismatch('visibility-map', page([12, 0x18], [24, 1]), page()))).toBe(false);
+  expect(emptyMapNotLogged(mismatch('visibility-map', header, page([24, 1])))).toBe(false);
+  expect(emptyMapNotLogged(mismatch('heap', header, page()))).toBe(false);
 });

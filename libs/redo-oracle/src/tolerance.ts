@@ -9,8 +9,12 @@
  *       copies of their files.
  *   T3  From 16 on bloom makes the metapage of an unlogged index's init fork through Generic WAL, which logs nothing for an
  *       unlogged relation: its replay is empty (BloomInitMetapage, GenericXLogStart).
+ *   T4  A visibility map page is given its header when a relation's map grows, which is not logged (vm_extend): until a bit of it
+ *       is set, its replay is all zeros.
  */
-import { Fork, PAGE_SIZE, type Mismatch } from '@neon/postgres';
+import { Fork, PAGE_HEADER_SIZE, PAGE_SIZE, type Mismatch } from '@neon/postgres';
+
+const hasNothing = (page: Uint8Array, from: number): boolean => page.every((byte, at) => at < from || byte === 0);
 
 /** Whether every bit that `part` has is also set in `whole`. */
 function isSubset(part: Uint8Array, whole: Uint8Array): boolean {
@@ -33,4 +37,8 @@ const BLOOM_PAGE_ID = 0xff83;
 export const bloomInitNotLogged = ({ expected, actual }: Mismatch, fork: Fork): boolean =>
   fork === Fork.INIT &&
   ((expected[PAGE_SIZE - 2] as number) | ((expected[PAGE_SIZE - 1] as number) << 8)) === BLOOM_PAGE_ID &&
-  actual.every((byte) => byte === 0);
+  hasNothing(actual, 0);
+
+/** T4 */
+export const emptyMapNotLogged = ({ kind, expected, actual }: Mismatch): boolean =>
+  kind === 'visibility-map' && hasNothing(expected, PAGE_HEADER_SIZE) && hasNothing(actual, 0);

@@ -1,4 +1,4 @@
-export { PAGE_SIZE, initPage, pageIsNew, pageIsSane, pageLsn, setPageLsn } from './page-header';
+export { PAGE_HEADER_SIZE, PAGE_SIZE, initPage, pageIsNew, pageIsSane, pageLsn, setPageLsn } from './page-header';
 export { maskPage } from './mask';
 export { maskUnlogged } from './mask-unlogged';
 export { type PageKind, pageKindOf, pageKindOfRmgr } from './page-kind';
