@@ -11,3 +11,4 @@ export {
   type StoredObject,
 } from './object-store';
 export { MemoryObjectStore } from './memory-object-store';
+export { DirectoryObjectStore } from './directory/directory-object-store';
