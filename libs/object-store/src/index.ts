@@ -12,3 +12,7 @@ export {
 } from './object-store';
 export { MemoryObjectStore } from './memory-object-store';
 export { DirectoryObjectStore } from './directory/directory-object-store';
+export { S3ObjectStore } from './s3/s3-object-store';
+export type { S3Config, S3Credentials } from './s3/s3-config';
+export { type ObjectStoreLocation, parseObjectStoreUrl } from './object-store-url';
+export { objectStoreOf } from './object-store-of';
