@@ -13,6 +13,7 @@ import { openHome } from './home';
 import { CommandFailure } from './progress';
 import { verifyConsensus } from './verify/consensus';
 import { verifyHistory } from './verify/history/verify-history';
+import { verifyObjectStore } from './verify/object-store';
 import { verifyPages } from './verify/pages';
 import { type VerifyRedoCommand, verifyRedoCommand } from './verify/redo';
 import { randomInt } from 'node:crypto';
@@ -123,6 +124,12 @@ proof(
 )
   .option('--sources <directory>', 'a Postgres source tree of the same major, for its regression scripts')
   .action((options: ProofOptions & { sources?: string }) => verifyHistory(options));
+
+verify
+  .command('object-store')
+  .description('a bucket or a directory does what the product counts on; what this puts there it deletes again')
+  .requiredOption('--url <url>', 'file:///directory, or s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=true')
+  .action((options: { url: string }) => verifyObjectStore(options));
 
 program
   .command('test')

@@ -16,3 +16,4 @@ export { S3ObjectStore } from './s3/s3-object-store';
 export type { S3Config, S3Credentials } from './s3/s3-config';
 export { type ObjectStoreLocation, parseObjectStoreUrl } from './object-store-url';
 export { objectStoreOf } from './object-store-of';
+export { type ConformanceReport, type JudgedRule, verifyConformance } from './conformance/verify-conformance';
