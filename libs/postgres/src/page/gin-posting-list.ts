@@ -3,6 +3,7 @@
  * bytes, seven bits each.
  *
  *   L1  A tuple id is the number `block * 2^11 + offset number`; 43 bits, exact in a double.
+ *   L2  What does not decode to tuple ids, or cannot be encoded as such, throws `Corrupt`; no list takes long.
  *
  * A segment: 0 first tuple id  6 length of what follows  8 differences, padded to two bytes.
  */
@@ -13,6 +14,7 @@ import { readU16, shortAlign, writeU16 } from './little-endian';
 const OFFSET_NUMBERS = 2 ** 11;
 const SEGMENT_HEADER_SIZE = 8;
 const DIFFERENCE_BYTES_MAX = 7;
+const TID_END = 2 ** 43;
 
 /** SizeOfGinPostingList. @throws Corrupt when the segment does not end before `end`. */
 export function segmentSize(bytes: Uint8Array, at: number, end: number): number {
@@ -25,12 +27,15 @@ export function segmentSize(bytes: Uint8Array, at: number, end: number): number 
 const tidNumber = (bytes: Uint8Array, at: number): number =>
   pointerBlock(bytes, at) * OFFSET_NUMBERS + pointerOffsetNumber(bytes, at);
 
-/** Tuple ids that lie uncompressed one behind the other, as numbers. */
-export const readTids = (bytes: Uint8Array, at: number, count: number): number[] =>
-  Array.from({ length: count }, (_, index) => tidNumber(bytes, at + index * ITEM_POINTER_SIZE));
+/** `count` tuple ids that lie uncompressed one behind the other and end before `end`, as numbers. */
+export function readTids(bytes: Uint8Array, at: number, { count, end }: { count: number; end: number }): number[] {
+  if (at + count * ITEM_POINTER_SIZE > end) throw new Corrupt(`${count} tuple ids do not fit ${end - at} bytes`);
+  return Array.from({ length: count }, (_, index) => tidNumber(bytes, at + index * ITEM_POINTER_SIZE));
+}
 
-/** The tuple ids of one segment, ascending. */
-export function decodeSegment(bytes: Uint8Array, at: number): number[] {
+/** The tuple ids of one segment, which must end before `limit`, ascending. */
+export function decodeSegment(bytes: Uint8Array, at: number, limit: number): number[] {
+  segmentSize(bytes, at, limit);
   const end = at + SEGMENT_HEADER_SIZE + readU16(bytes, at + ITEM_POINTER_SIZE);
   let tid = tidNumber(bytes, at);
   const tids = [tid];
@@ -38,13 +43,15 @@ export function decodeSegment(bytes: Uint8Array, at: number): number[] {
     let difference = 0;
     let scale = 1;
     let byte: number;
+    const last = Math.min(end, position + DIFFERENCE_BYTES_MAX);
     do {
-      if (position >= end) throw new Corrupt('a GIN posting list ends within a difference');
+      if (position >= last) throw new Corrupt('a difference in a GIN posting list does not end');
       byte = bytes[position++] as number;
       difference += (byte & 0x7f) * scale;
       scale *= 128;
     } while (byte & 0x80);
     tid += difference;
+    if (tid >= TID_END) throw new Corrupt('a tuple id in a GIN posting list is too large');
     tids.push(tid);
   }
   return tids;
@@ -61,6 +68,7 @@ export function encodeSegment(tids: readonly number[]): Uint8Array {
   for (let index = 1; index < tids.length; index++) {
     const tid = tids[index] as number;
     let difference = tid - previous;
+    if (difference <= 0) throw new Corrupt('tuple ids of a GIN posting list do not ascend');
     for (; difference > 0x7f; difference = Math.floor(difference / 128)) segment[at++] = 0x80 | (difference % 128);
     segment[at++] = difference;
     previous = tid;

@@ -14,7 +14,7 @@ describe('a GIN posting list', () => {
     fc.assert(
       fc.property(tids, (values) => {
         const segment = encodeSegment(values);
-        expect(decodeSegment(segment, 0)).toEqual(values);
+        expect(decodeSegment(segment, 0, segment.length)).toEqual(values);
         expect(segmentSize(segment, 0, segment.length)).toBe(segment.length);
         expect(segment.length % 2).toBe(0);
       }),
@@ -35,10 +35,20 @@ describe('a GIN posting list', () => {
     );
   });
 
+  test('whose differences never end, or lead beyond all tuple ids, is refused at once', () => {
+    const segment = new Uint8Array(8 + 2000).fill(0xff);
+    segment.set([0, 0, 0, 0, 1, 0, 2000 & 0xff, 2000 >>> 8]);
+    expect(() => decodeSegment(segment, 0, segment.length)).toThrow(Corrupt);
+    segment.fill(0x7f, 8 + 6);
+    expect(() => decodeSegment(segment, 0, segment.length)).toThrow(Corrupt);
+    expect(() => encodeSegment([5, 5])).toThrow(Corrupt);
+    expect(() => encodeSegment([5, 4])).toThrow(Corrupt);
+  });
+
   test('that ends within a difference, or beyond its page, is refused', () => {
     const segment = encodeSegment([1, 1000]);
     segment[9] = 0x80;
-    expect(() => decodeSegment(segment, 0)).toThrow(Corrupt);
+    expect(() => decodeSegment(segment, 0, segment.length)).toThrow(Corrupt);
     expect(() => segmentSize(segment, 0, segment.length - 1)).toThrow(Corrupt);
   });
 });

@@ -27,17 +27,22 @@ const Action = { DELETE: 1, INSERT: 2, REPLACE: 3, ADD_ITEMS: 4 } as const;
  */
 export function recompressLeaf(page: Uint8Array, actions: Piece): void {
   compressLegacyLeaf(page);
-  const old = copyOf(page.subarray(GIN_DATA_AT, GIN_DATA_AT + ginDataSize(page)));
+  const old = copyOf(page.subarray(GIN_DATA_AT, GIN_DATA_AT + checkedDataSize(page)));
   const output = new LeafWriter(page);
   const { bytes } = actions;
   const end = actions.offset + actions.length;
-  let at = actions.offset + 2;
+  let at = actions.offset;
+  const take = (size: number): number => {
+    if (at + size > end) throw new Corrupt('changes of GIN posting lists end early');
+    at += size;
+    return at - size;
+  };
   let oldAt = 0;
   let segment = 0;
-  for (let count = readU16(bytes, actions.offset); count > 0; count--) {
-    const target = bytes[at] as number;
-    const action = bytes[at + 1] as number;
-    at += 2;
+  for (let count = readU16(bytes, take(2)); count > 0; count--) {
+    const target = bytes[take(1)] as number;
+    const action = bytes[take(1)] as number;
+    if (target < segment) throw new Corrupt(`GIN posting list ${target} is changed after ${segment}`);
     for (; segment < target; segment++) {
       const size = segmentSize(old, oldAt, old.length);
       output.append(old.subarray(oldAt, oldAt + size));
@@ -49,19 +54,24 @@ export function recompressLeaf(page: Uint8Array, actions: Piece): void {
       output.append(bytes.subarray(at, at + size));
       at += size;
     } else if (action === Action.ADD_ITEMS) {
-      const itemCount = readU16(bytes, at);
-      const added = readTids(bytes, at + 2, itemCount);
-      output.append(encodeSegment(mergeTids(added, decodeSegment(old, oldAt))));
-      at += 2 + itemCount * ITEM_POINTER_SIZE;
+      const itemCount = readU16(bytes, take(2));
+      const added = readTids(bytes, at, { count: itemCount, end });
+      output.append(encodeSegment(mergeTids(added, decodeSegment(old, oldAt, old.length))));
+      at += itemCount * ITEM_POINTER_SIZE;
     } else if (action !== Action.DELETE) {
       throw new Corrupt(`unknown change ${action} of a GIN posting list`);
     }
     oldAt += oldSize;
     if (action !== Action.INSERT) segment++;
   }
-  if (at > end) throw new Corrupt('changes of GIN posting lists end early');
   output.append(old.subarray(oldAt));
   setGinDataSize(page, output.size);
+}
+
+function checkedDataSize(page: Uint8Array): number {
+  const size = ginDataSize(page);
+  if (size < 0) throw new Corrupt('a GIN leaf without room for its right bound');
+  return size;
 }
 
 class LeafWriter {
@@ -80,9 +90,10 @@ class LeafWriter {
 function compressLegacyLeaf(page: Uint8Array): void {
   if (ginFlags(page) & GinFlag.COMPRESSED) return;
   const count = ginMaxOffset(page);
-  const segment = count > 0 ? encodeSegment(readTids(page, GIN_DATA_AT, count)) : new Uint8Array(0);
-  page.set(segment, GIN_DATA_AT);
+  const tids = readTids(page, GIN_DATA_AT, { count, end: pageSpecial(page) });
+  const segment = count > 0 ? encodeSegment(tids) : new Uint8Array(0);
   setGinDataSize(page, segment.length);
+  page.set(segment, GIN_DATA_AT);
   setGinFlags(page, ginFlags(page) | GinFlag.COMPRESSED);
   setGinMaxOffset(page, 0);
 }
