@@ -3,11 +3,11 @@
  *
  *   T1  A commit or abort sets the status of the transaction and of all its subtransactions.
  */
-import { readU16, writeU16 } from '../page/little-endian';
+import { writeU16 } from '../page/little-endian';
 import { RMGR_INFO_MASK } from '../wal/layout';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
-import { DeltaKind } from './delta';
+import { DeltaKind, readEntry } from './delta';
 import { SLRU_ENTRIES_PER_PAGE, groupByPage, readSlruPage, zeroPage } from './slru';
 import type { Transaction } from './transaction-record';
 
@@ -44,9 +44,9 @@ function statusChange(page: number, entries: readonly number[], status: number):
 }
 
 export function applyClogStatus(page: Uint8Array, delta: Uint8Array): void {
-  const status = delta[1] as number;
-  for (let at = ENTRIES_AT; at + 2 <= delta.length; at += 2) {
-    const entry = readU16(delta, at);
+  const status = (delta[1] as number) & STATUS_MASK;
+  for (let at = ENTRIES_AT; at < delta.length; at += 2) {
+    const entry = readEntry(delta, at, SLRU_ENTRIES_PER_PAGE.xact);
     const byte = Math.floor(entry / PER_BYTE);
     const shift = (entry % PER_BYTE) * STATUS_BITS;
     page[byte] = ((page[byte] as number) & ~(STATUS_MASK << shift)) | (status << shift);

@@ -1,10 +1,10 @@
 /** Commit timestamps, pg_commit_ts (access/transam/commit_ts.c): ten bytes a transaction, microseconds and origin. */
-import { readU16, writeU16 } from '../page/little-endian';
+import { writeU16 } from '../page/little-endian';
 import { RMGR_INFO_MASK, writeI64 } from '../wal/layout';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
-import { DeltaKind } from './delta';
-import { groupByPage, readSlruPage, zeroPage } from './slru';
+import { DeltaKind, readEntry } from './delta';
+import { SLRU_ENTRIES_PER_PAGE, groupByPage, readSlruPage, zeroPage } from './slru';
 
 const ENTRY_SIZE = 10;
 const ENTRIES_AT = 11;
@@ -33,5 +33,6 @@ export function timestampChanges(xids: Iterable<number>, { timestampUs, originId
 
 export function applyCommitTs(page: Uint8Array, delta: Uint8Array): void {
   const entry = delta.subarray(1, 1 + ENTRY_SIZE);
-  for (let at = ENTRIES_AT; at + 2 <= delta.length; at += 2) page.set(entry, readU16(delta, at) * ENTRY_SIZE);
+  for (let at = ENTRIES_AT; at < delta.length; at += 2)
+    page.set(entry, readEntry(delta, at, SLRU_ENTRIES_PER_PAGE['commit-ts']) * ENTRY_SIZE);
 }

@@ -11,7 +11,11 @@
  *   COMMIT_TS           i64 microseconds | u16 origin | (u16 transaction within the page)*
  *
  *   X1  Kinds and layouts are permanent: deltas are stored. A new layout is a new kind.
+ *   X2  A delta that is cut short, or names an entry that its page does not have, throws `Corrupt`.
  */
+import { Corrupt } from '@neon/kernel';
+import { readU16 } from '../page/little-endian';
+
 export const DeltaKind = {
   RECORD: 1,
   ZERO: 2,
@@ -22,5 +26,12 @@ export const DeltaKind = {
   MULTIXACT_MEMBERS: 7,
   COMMIT_TS: 8,
 } as const;
+
+/** The entry that a delta names at `at`, of the `count` on its page. @throws Corrupt (X2) */
+export function readEntry(delta: Uint8Array, at: number, count: number): number {
+  const entry = at + 2 > delta.length ? count : readU16(delta, at);
+  if (entry >= count) throw new Corrupt(`a page delta of kind ${delta[0]} does not fit a page of ${count} entries`);
+  return entry;
+}
 
 export const zeroDelta = (): Uint8Array => Uint8Array.of(DeltaKind.ZERO);

@@ -5,11 +5,12 @@
  *       tell where a multixact's members end; for earlier ones the second is what they will write themselves.
  *   J2  Members lie in groups of four: a status byte each, then an xid each; 409 groups a page.
  */
-import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
+import { Corrupt } from '@neon/kernel';
+import { readU32, writeU16, writeU32 } from '../page/little-endian';
 import { RMGR_INFO_MASK } from '../wal/layout';
 import type { WalRecord } from '../wal/record';
 import type { Change, Slru } from './change';
-import { DeltaKind } from './delta';
+import { DeltaKind, readEntry } from './delta';
 import {
   MultixactOperation,
   advanceMemberOffset,
@@ -112,12 +113,14 @@ function truncations(record: WalRecord): Change[] {
 }
 
 export function applyMultixactOffsets(page: Uint8Array, delta: Uint8Array): void {
-  for (let at = 1; at + OFFSET_ENTRY_SIZE <= delta.length; at += OFFSET_ENTRY_SIZE)
-    writeU32(page, readU16(delta, at) * 4, readU32(delta, at + 2));
+  for (let at = 1; at < delta.length; at += OFFSET_ENTRY_SIZE)
+    writeU32(page, readEntry(delta, at, OFFSETS_PER_PAGE) * 4, readU32(delta, at + 2));
 }
 
 export function applyMultixactMembers(page: Uint8Array, delta: Uint8Array): void {
-  let member = readU16(delta, 1);
+  let member = readEntry(delta, 1, MEMBERS_PER_PAGE);
+  const count = Math.floor((delta.length - MEMBERS_AT) / MEMBER_ENTRY_SIZE);
+  if (member + count > MEMBERS_PER_PAGE) throw new Corrupt(`${count} multixact members from ${member} on one page`);
   for (let at = MEMBERS_AT; at + MEMBER_ENTRY_SIZE <= delta.length; at += MEMBER_ENTRY_SIZE, member++) {
     const group = Math.floor(member / MEMBERS_PER_GROUP) * GROUP_SIZE;
     const inGroup = member % MEMBERS_PER_GROUP;

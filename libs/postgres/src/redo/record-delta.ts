@@ -5,7 +5,7 @@
  *       images are left out of the delta when that saves enough, and so is the block's own image unless redo starts from it.
  *   Y2  A record in a delta that left something out has no checksum; the store's own checksums stand for it.
  */
-import { Lsn } from '@neon/kernel';
+import { Corrupt, Lsn } from '@neon/kernel';
 import { readU32, writeU32 } from '../page/little-endian';
 import { pageIsNew, setPageLsn } from '../page/page-header';
 import { ByteSlab } from '../wal/byte-slab';
@@ -78,7 +78,9 @@ export interface RecordDeltaContext extends ImageCodecs {
 /** Brings `page` to its state after the record of `delta`. */
 export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: RecordDeltaContext): void {
   const { endLsn, major, zstd } = context;
-  const lsn = Lsn.of(endLsn - readU32(delta, AT.distance));
+  const distance = delta.length < HEADER_SIZE ? Infinity : readU32(delta, AT.distance);
+  if (distance > endLsn) throw new Corrupt(`a record delta of ${delta.length} bytes, ending at ${Lsn.format(endLsn)}`);
+  const lsn = Lsn.of(endLsn - distance);
   const record = parseRecord(delta.subarray(HEADER_SIZE), { major, lsn, endLsn });
   const block = findBlock(record, delta[AT.blockId] as number);
   if (block === undefined || !hasBlockRedo(record.rmid))

@@ -6,7 +6,7 @@
  *       the map page keeps its LSN.
  *   V2  Truncating a relation clears the bits of the blocks that are gone on the last map page that stays.
  */
-import { readU16, writeU16 } from '../page/little-endian';
+import { writeU16 } from '../page/little-endian';
 import { PAGE_HEADER_SIZE } from '../page/page-header';
 import {
   HEAP_BLOCKS_PER_MAP_BLOCK,
@@ -18,7 +18,7 @@ import {
 import { Fork, type BlockReference, type RelationId, type WalRecord } from '../wal/record';
 import { Rmgr } from '../wal/rmgr';
 import type { Change } from './change';
-import { DeltaKind } from './delta';
+import { DeltaKind, readEntry } from './delta';
 
 type PageDelta = Extract<Change, { kind: 'page-delta' }>;
 
@@ -118,12 +118,16 @@ export function mapTruncation(relation: RelationId, heapBlocks: number): Change[
 }
 
 export function applyVmClear(page: Uint8Array, delta: Uint8Array): void {
-  for (let at = 1; at + CLEAR_ENTRY_SIZE <= delta.length; at += CLEAR_ENTRY_SIZE)
-    clearVisibilityBits(page, readU16(delta, at), delta[at + 2] as number);
+  for (let at = 1; at < delta.length; at += CLEAR_ENTRY_SIZE)
+    clearVisibilityBits(
+      page,
+      readEntry(delta, at, HEAP_BLOCKS_PER_MAP_BLOCK),
+      (delta[at + 2] as number) & VISIBILITY_BITS,
+    );
 }
 
 export function applyVmTruncate(page: Uint8Array, delta: Uint8Array): void {
-  const firstGone = readU16(delta, 1);
+  const firstGone = readEntry(delta, 1, HEAP_BLOCKS_PER_MAP_BLOCK);
   const at = PAGE_HEADER_SIZE + Math.floor(firstGone / HEAP_BLOCKS_PER_BYTE);
   const keptBits = (firstGone % HEAP_BLOCKS_PER_BYTE) * 2;
   page[at] = (page[at] as number) & ((1 << keptBits) - 1);
