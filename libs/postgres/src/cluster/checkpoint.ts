@@ -3,7 +3,7 @@
  *
  *   C1  `Checkpoint.encode` gives back the bytes that were parsed, padding as zeros.
  */
-import { Lsn } from '@neon/kernel';
+import { Corrupt, Lsn } from '@neon/kernel';
 import { readU32, writeU32 } from '../page/little-endian';
 import { versionOf } from '../versions';
 import { readI64, readU64, writeI64, writeU64 } from '../wal/layout';
@@ -73,19 +73,25 @@ const U32_FIELDS = [
   'oldestActiveXid',
 ] as const;
 
+function exactU64(bytes: Uint8Array, at: number): number {
+  const value = readU64(bytes, at);
+  if (!Number.isSafeInteger(value)) throw new Corrupt(`${value.toString(16)} in a CheckPoint is out of range`);
+  return value;
+}
+
 export const Checkpoint = {
-  /** @throws RangeError unless there are at least 88 bytes, with LSNs and xids below 2^53. */
+  /** @throws Corrupt unless there are at least 88 bytes, with LSNs and xids below 2^53. */
   parse(bytes: Uint8Array, major: PostgresMajor): Checkpoint {
     if (bytes.length < CHECKPOINT_SIZE)
-      throw new RangeError(`a CheckPoint has ${CHECKPOINT_SIZE} bytes, not ${bytes.length}`);
+      throw new Corrupt(`a CheckPoint has ${CHECKPOINT_SIZE} bytes, not ${bytes.length}`);
     const u32 = (field: keyof typeof AT): number => readU32(bytes, AT[field]);
     return {
-      redoLsn: Lsn.of(readU64(bytes, AT.redoLsn)),
+      redoLsn: Lsn.of(exactU64(bytes, AT.redoLsn)),
       timelineId: u32('timelineId'),
       prevTimelineId: u32('prevTimelineId'),
       fullPageWrites: bytes[AT.fullPageWrites] !== 0,
       walLevel: versionOf(major).checkpointHasWalLevel ? u32('walLevel') : 0,
-      nextXid: Lsn.of(readU64(bytes, AT.nextXid)),
+      nextXid: exactU64(bytes, AT.nextXid),
       nextOid: u32('nextOid'),
       nextMulti: u32('nextMulti'),
       nextMultiOffset: u32('nextMultiOffset'),
