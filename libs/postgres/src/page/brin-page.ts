@@ -2,6 +2,7 @@
  * BRIN pages (access/brin_page.h): eight bytes of special space, of which the last two say what the page is and the two
  * before are flags; a metapage; revmap pages of tuple ids.
  */
+import { Corrupt } from '@neon/kernel';
 import { ITEM_POINTER_SIZE, writeItemPointer, type ItemPointer } from './item-pointer';
 import { readU16, writeU16, writeU32 } from './little-endian';
 import { PAGE_HEADER_SIZE, PAGE_SIZE, initPage, pageSpecial, setPageLower } from './page-header';
@@ -47,6 +48,7 @@ export function setRevmapItem(
   { heapBlock, pagesPerRange }: { heapBlock: number; pagesPerRange: number },
   tid: ItemPointer,
 ): void {
+  if (pagesPerRange === 0) throw new Corrupt('a BRIN index with ranges of no pages');
   const index = Math.floor(heapBlock / pagesPerRange) % REVMAP_ITEMS;
   writeItemPointer(page, PAGE_HEADER_SIZE + index * ITEM_POINTER_SIZE, tid);
 }

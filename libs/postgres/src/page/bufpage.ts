@@ -112,7 +112,8 @@ const LOOP_SIZE_MAX = 24;
 
 /** @throws RangeError when the piece does not fit. */
 export function copyPiece(target: Uint8Array, at: number, { bytes, offset, length }: Piece): void {
-  const within = offset >= 0 && offset + length <= bytes.length && at >= 0 && at + length <= target.length;
+  const within =
+    offset >= 0 && length >= 0 && offset + length <= bytes.length && at >= 0 && at + length <= target.length;
   if (!within) throw new RangeError(`a piece of ${length} bytes at ${offset} of ${bytes.length} does not fit at ${at}`);
   if (bytes === target) target.copyWithin(at, offset, offset + length);
   else if (length > LOOP_SIZE_MAX) target.set(bytes.subarray(offset, offset + length), at);

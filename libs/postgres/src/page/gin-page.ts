@@ -72,15 +72,18 @@ export function postingItemAt(page: Uint8Array, offsetNumber: number): number {
 export function addPostingItem(page: Uint8Array, offsetNumber: number, item: Uint8Array): void {
   const count = ginMaxOffset(page);
   const at = postingItemAt(page, offsetNumber);
-  page.copyWithin(at + POSTING_ITEM_SIZE, at, postingItemAt(page, count + 1));
-  page.set(item, at);
+  if (offsetNumber > count + 1) throw new Corrupt(`posting item ${offsetNumber} behind ${count}`);
   setPostingItemCount(page, count + 1);
+  page.copyWithin(at + POSTING_ITEM_SIZE, at, GIN_DATA_AT + count * POSTING_ITEM_SIZE);
+  page.set(item, at);
 }
 
 export function deletePostingItem(page: Uint8Array, offsetNumber: number): void {
   const count = ginMaxOffset(page);
   const at = postingItemAt(page, offsetNumber);
-  page.copyWithin(at, at + POSTING_ITEM_SIZE, GIN_DATA_AT + count * POSTING_ITEM_SIZE);
+  const end = GIN_DATA_AT + count * POSTING_ITEM_SIZE;
+  if (offsetNumber > count || end > pageSpecial(page)) throw new Corrupt(`posting item ${offsetNumber} of ${count}`);
+  page.copyWithin(at, at + POSTING_ITEM_SIZE, end);
   setPostingItemCount(page, count - 1);
 }
 

@@ -55,6 +55,7 @@ export const initUnbucketedPage = (page: Uint8Array, flags: number): void =>
 /** A bitmap page of `size` bytes, every overflow page in use. */
 export function initHashBitmap(page: Uint8Array, size: number): void {
   initUnbucketedPage(page, HashFlag.BITMAP);
+  if (PAGE_HEADER_SIZE + size > pageSpecial(page)) throw new Corrupt(`a hash bitmap of ${size} bytes`);
   page.fill(0xff, PAGE_HEADER_SIZE, PAGE_HEADER_SIZE + size);
   setPageLower(page, PAGE_HEADER_SIZE + size);
 }

@@ -4,7 +4,7 @@
  */
 import { Corrupt } from '@neon/kernel';
 import { readU32, writeU32 } from './little-endian';
-import { PAGE_HEADER_SIZE, pageLower } from './page-header';
+import { PAGE_HEADER_SIZE, pageLower, pageSpecial, pageUpper } from './page-header';
 
 export const LINE_POINTER_SIZE = 4;
 export const FIRST_OFFSET_NUMBER = 1;
@@ -44,12 +44,19 @@ export function linePointerCount(page: Uint8Array): number {
   return lower <= PAGE_HEADER_SIZE ? 0 : (lower - PAGE_HEADER_SIZE) >>> 2;
 }
 
-/** The pointer of an item that must be there, with storage. @throws Corrupt otherwise. */
+/** No access method stores less: heap tuples, index tuples, summaries are all at least this long. */
+const ITEM_SIZE_MIN = 8;
+
+/** The pointer of an item that must be there, with storage between the page's bounds. @throws Corrupt otherwise. */
 export function storedItem(page: Uint8Array, offsetNumber: number): number {
   if (offsetNumber < FIRST_OFFSET_NUMBER || offsetNumber > linePointerCount(page))
     throw new Corrupt(`invalid offset number ${offsetNumber}: the page has ${linePointerCount(page)} line pointers`);
   const pointer = linePointer(page, offsetNumber);
   if (!itemHasStorage(pointer)) throw new Corrupt(`item ${offsetNumber} has no storage`);
+  const offset = itemOffset(pointer);
+  const length = itemLength(pointer);
+  if (length < ITEM_SIZE_MIN || offset < pageUpper(page) || offset + length > pageSpecial(page))
+    throw new Corrupt(`corrupted line pointer ${offsetNumber}: offset = ${offset}, size = ${length}`);
   return pointer;
 }
 

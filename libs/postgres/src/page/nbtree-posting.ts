@@ -7,6 +7,8 @@
 import { Corrupt, copyOf } from '@neon/kernel';
 import {
   INDEX_AM_RESERVED_BIT,
+  INDEX_TUPLE_HEADER_SIZE,
+  checkedTupleSize,
   indexTupleInfo,
   indexTupleSize,
   setIndexTupleInfo,
@@ -41,7 +43,8 @@ export function heapTids(bytes: Uint8Array, at: number): Uint8Array {
   if (!isPostingTuple(bytes, at)) return bytes.subarray(at, at + ITEM_POINTER_SIZE);
   const start = postingStart(bytes, at);
   const size = postingCount(bytes, at) * ITEM_POINTER_SIZE;
-  if (start + size > indexTupleSize(bytes, at)) throw new Corrupt('a posting list longer than its tuple');
+  if (start < INDEX_TUPLE_HEADER_SIZE || start + size > checkedTupleSize(bytes, at, bytes.length))
+    throw new Corrupt('a posting list beyond its tuple');
   return bytes.subarray(at + start, at + start + size);
 }
 
@@ -49,6 +52,8 @@ export function heapTids(bytes: Uint8Array, at: number): Uint8Array {
 export function formPosting(bytes: Uint8Array, at: number, tids: Uint8Array): Uint8Array {
   const count = tids.length / ITEM_POINTER_SIZE;
   const keyLength = keySize(bytes, at);
+  if (keyLength < INDEX_TUPLE_HEADER_SIZE || keyLength > checkedTupleSize(bytes, at, bytes.length))
+    throw new Corrupt(`a Btree key of ${keyLength} bytes`);
   const tuple = new Uint8Array(count > 1 ? maxAlign(keyLength + tids.length) : keyLength);
   tuple.set(bytes.subarray(at, at + keyLength));
   setIndexTupleSize(tuple, 0, tuple.length);

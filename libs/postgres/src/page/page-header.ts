@@ -31,7 +31,8 @@ const AT = {
 
 /** pd_flags. */
 export const PageFlag = { HAS_FREE_LINES: 1, PAGE_FULL: 2, ALL_VISIBLE: 4 } as const;
-const VALID_FLAGS = 7;
+/** PD_VALID_FLAG_BITS. */
+export const VALID_PAGE_FLAGS = 7;
 
 export const pageLsn = (page: Uint8Array): Lsn =>
   // An LSN beyond 2^53 cannot occur in WAL we accepted, and a page only ever carries such an LSN.
@@ -92,7 +93,7 @@ export function pageIsSane(page: Uint8Array): boolean {
   if (pageIsNew(page)) return page.every((byte) => byte === 0);
   const special = pageSpecial(page);
   return (
-    (pageFlags(page) & ~VALID_FLAGS) === 0 &&
+    (pageFlags(page) & ~VALID_PAGE_FLAGS) === 0 &&
     pageLower(page) <= pageUpper(page) &&
     pageUpper(page) <= special &&
     special <= PAGE_SIZE &&

@@ -143,7 +143,10 @@ export function replaceByRemains(
 
 /** A redirect whose target no scan needs any more becomes a placeholder. */
 export function forgetRedirect(page: Uint8Array, offsetNumber: number): void {
-  const at = itemAt(page, offsetNumber);
+  const pointer = storedItem(page, offsetNumber);
+  const at = itemOffset(pointer);
+  if (tupleState(page, at) !== TupleState.REDIRECT || itemLength(pointer) < DEAD_TUPLE_SIZE)
+    throw new Corrupt(`SP-GiST tuple ${offsetNumber} is no redirect`);
   writeU32(page, at, (readU32(page, at) & ~3) | TupleState.PLACEHOLDER);
   writeItemPointer(page, at + 6, NO_TUPLE);
 }

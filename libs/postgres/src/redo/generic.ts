@@ -3,7 +3,7 @@
  */
 import { Corrupt, Lsn } from '@neon/kernel';
 import { readU16 } from '../page/little-endian';
-import { PAGE_SIZE, pageLower, pageUpper, setPageLsn } from '../page/page-header';
+import { PAGE_SIZE, checkHeader, pageLower, pageUpper, setPageLsn } from '../page/page-header';
 import { blockData } from './record-data';
 import type { BlockRedo } from './block-redo';
 
@@ -13,6 +13,7 @@ export const genericRedo: BlockRedo = ({ record, block, endLsn }, page) => {
   const data = blockData(record, block, 0);
   const end = data + block.dataLength;
   for (let at = data; at < end;) {
+    if (at + 4 > end) throw new Corrupt(`the Generic record at ${Lsn.format(record.lsn)} ends within a piece`);
     const offset = readU16(bytes, at);
     const length = readU16(bytes, at + 2);
     const piece = at + 4;
@@ -21,6 +22,7 @@ export const genericRedo: BlockRedo = ({ record, block, endLsn }, page) => {
     page.set(bytes.subarray(piece, piece + length), offset);
     at = piece + length;
   }
+  checkHeader(page);
   page.fill(0, pageLower(page), pageUpper(page));
   setPageLsn(page, endLsn);
 };

@@ -5,7 +5,7 @@
  * The left child whose split an insertion finishes is marked as done even when the record brought its image: Postgres
  * takes the image before it clears the mark.
  */
-import { Corrupt, type Lsn } from '@neon/kernel';
+import { Corrupt, Lsn } from '@neon/kernel';
 import { addItem, type Piece } from '../page/bufpage';
 import {
   GIST_ROOT_BLOCK,
@@ -117,7 +117,9 @@ function redoPageSplit({ record, block }: BlockRedoContext, page: Uint8Array): v
   const count = appendTuples(page, { bytes, offset: data + 4, length: block.dataLength - 4 });
   if (count !== readU32(bytes, data)) throw new Corrupt(`a split GiST page has ${count} tuples`);
   if (!isRoot) setGistRightLink(page, isLast ? readU32(bytes, main) : requireBlock(record, block.id + 1).block);
-  setGistNsn(page, (readU32(bytes, main + 12) * WORD + readU32(bytes, main + 8)) as Lsn);
+  const nsn = readU32(bytes, main + 12) * WORD + readU32(bytes, main + 8);
+  if (!Number.isSafeInteger(nsn)) throw new Corrupt(`a GiST page split before ${nsn.toString(16)}`);
+  setGistNsn(page, Lsn.of(nsn));
 }
 
 /** gistxlogPageDelete: deleteXid (a full xid), downlinkOffset. Block 0 is the page, block 1 its parent. */

@@ -155,7 +155,8 @@ function redoSplitAllocate({ record, block, endLsn }: BlockRedoContext, page: Ui
   } else {
     setHashMaxBucket(page, newBucket);
     const flags = bytes[main + 8] as number;
-    let at = block.dataOffset;
+    const size = (flags & SplitFlag.UPDATE_MASKS ? 8 : 0) + (flags & SplitFlag.UPDATE_SPLITPOINT ? 8 : 0);
+    let at = blockData(record, block, size);
     if (flags & SplitFlag.UPDATE_MASKS) {
       setHashMasks(page, { low: readU32(bytes, at), high: readU32(bytes, at + 4) });
       at += 8;

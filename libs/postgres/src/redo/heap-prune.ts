@@ -7,18 +7,12 @@
 import { Corrupt } from '@neon/kernel';
 import { repairFragmentation, truncateLinePointerArray } from '../page/bufpage';
 import { setTupleCid, setTupleInfomask, setTupleInfomask2, setTupleXmax } from '../page/heap-tuple';
-import {
-  DEAD_POINTER,
-  UNUSED_POINTER,
-  itemAt,
-  linePointerCount,
-  redirectPointer,
-  setLinePointer,
-} from '../page/line-pointer';
+import { DEAD_POINTER, UNUSED_POINTER, linePointerCount, redirectPointer, setLinePointer } from '../page/line-pointer';
 import { readU16, readU32 } from '../page/little-endian';
 import { setPageLsn } from '../page/page-header';
 import { versionOf } from '../versions';
 import type { WalRecord } from '../wal/record';
+import { tupleAt } from './heap-tuple-redo';
 import { mainData } from './record-data';
 import type { BlockRedoContext } from './block-redo';
 
@@ -212,7 +206,7 @@ function setCheckedPointer(page: Uint8Array, offsetNumber: number, pointer: numb
 function freeze(page: Uint8Array, { bytes }: WalRecord, plan: FreezePlan): void {
   const { xmax, infomask2, infomask, flags, offsetNumbers } = plan;
   for (let i = 0; i < offsetNumbers.count; i++) {
-    const tuple = itemAt(page, short(bytes, offsetNumbers, i));
+    const tuple = tupleAt(page, short(bytes, offsetNumbers, i));
     setTupleXmax(page, tuple, xmax);
     if (flags & FreezeFlag.XVAC_FROZEN) setTupleCid(page, tuple, FROZEN_XID);
     if (flags & FreezeFlag.XVAC_INVALID) setTupleCid(page, tuple, 0);

@@ -19,7 +19,7 @@ import {
   tupleInfomask2,
 } from '../page/heap-tuple';
 import { writeItemPointer } from '../page/item-pointer';
-import { ItemState, itemOffset, itemState, storedItem } from '../page/line-pointer';
+import { ItemState, itemLength, itemOffset, itemState, storedItem } from '../page/line-pointer';
 import { readU16 } from '../page/little-endian';
 import { pagePruneXid, setPageLsn, setPagePruneXid } from '../page/page-header';
 import { VISIBILITY_BITS, clearVisibilityBits, visibilityMapBlock } from '../page/visibility-map';
@@ -39,6 +39,8 @@ const InfoBit = { IS_MULTI: 1, LOCK_ONLY: 2, EXCL_LOCK: 4, KEYSHR_LOCK: 8, KEYS_
 export function normalItem(page: Uint8Array, offsetNumber: number): number {
   const pointer = storedItem(page, offsetNumber);
   if (itemState(pointer) !== ItemState.NORMAL) throw new Corrupt(`line pointer ${offsetNumber} is not normal`);
+  if (itemLength(pointer) < HEAP_TUPLE_HEADER_SIZE)
+    throw new Corrupt(`tuple ${offsetNumber} is shorter than its header`);
   return pointer;
 }
 

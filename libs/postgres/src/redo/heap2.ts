@@ -110,7 +110,7 @@ function addStoredTuple(
   const { bytes } = record;
   const start = shortAlign(position);
   const at = block.dataOffset + start;
-  const bodyLength = readU16(bytes, at);
+  const bodyLength = start + MULTI_INSERT_TUPLE_SIZE > block.dataLength ? Infinity : readU16(bytes, at);
   const end = start + MULTI_INSERT_TUPLE_SIZE + bodyLength;
   if (end > block.dataLength) throw new Corrupt(`a tuple of ${Lsn.format(record.lsn)} reaches beyond its data`);
   const bodyAt = placeTuple(context, page, { headerAt: at + 2, offsetNumber, bodyLength });
