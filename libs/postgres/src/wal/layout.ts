@@ -16,8 +16,8 @@ export const LONG_PAGE_HEADER_SIZE = 40;
 export const DEFAULT_WAL_SEGMENT_SIZE = 16 * 1024 * 1024;
 
 export const RECORD_HEADER_SIZE = 24;
-/** XLogRecordMaxSize: Postgres writes nothing larger. */
-export const RECORD_SIZE_MAX = 1020 * 1024 * 1024;
+/** MaxAllocSize: Postgres reads nothing larger, and since 16 writes nothing beyond 1020 MiB. */
+export const RECORD_SIZE_MAX = 0x3fff_ffff;
 
 /** xlp_info. */
 export const PageInfo = { FIRST_IS_CONTINUATION: 1, LONG_HEADER: 2, REMOVABLE: 4, FIRST_IS_OVERWRITE: 8, ALL: 15 };

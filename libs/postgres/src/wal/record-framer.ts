@@ -8,8 +8,9 @@
  *   F4  Page headers, sizes, resource manager ids and the chain of previous LSNs are checked here; checksums by the sink.
  *       After an error the framer stays failed.
  *
- * A record that was cut off by a crash and overwritten later (XLP_FIRST_IS_OVERWRITE_CONTRECORD) is dropped silently, as
- * Postgres drops it; the next record carries the previous LSN of the one before it.
+ *   F5  A record that a crash cut off and that was overwritten later (XLP_FIRST_IS_OVERWRITE_CONTRECORD) is dropped. What
+ *       follows is the XLOG/OVERWRITE_CONTRECORD that Postgres writes there first, with the previous LSN of the dropped one;
+ *       `overwrittenLsn` is where that one began, to be compared with what the record says.
  */
 import { Lsn } from '@neon/kernel';
 import { readU16, readU32 } from '../page/little-endian';
@@ -26,8 +27,8 @@ import {
   alignRecord,
   readU64,
 } from './layout';
-import { checkPageHeader, pageHeaderIsLong, type WalFormat } from './page-header';
-import { RMID_BUILT_IN_MAX, RMID_CUSTOM_MIN } from './rmgr';
+import { checkPageHeader, pageHeaderIsLong, walPageHeaderSize, type WalFormat } from './page-header';
+import { CUSTOM_RMGR_SINCE, RMID_BUILT_IN_MAX, RMID_CUSTOM_MIN, Rmgr } from './rmgr';
 import { WalError, type WalErrorReason } from './wal-error';
 
 export interface WalStreamOptions extends WalFormat {
@@ -47,6 +48,7 @@ export interface RecordSink {
 
 const EMPTY = new Uint8Array(0);
 const XLOG_SWITCH = 0x40;
+export const XLOG_OVERWRITE_CONTRECORD = 0xd0;
 
 export class RecordFramer {
   /** The record found last: where it is, and the chunk that holds it when it lies in one piece. */
@@ -56,6 +58,8 @@ export class RecordFramer {
   chunk: Uint8Array = EMPTY;
   /** Offset of the record in `chunk`, or -1 when the sink received it. */
   offset = -1;
+  /** F5: where the record began that was dropped in favour of this one; otherwise null. */
+  overwrittenLsn: Lsn | null = null;
 
   private readonly queue: Uint8Array[] = [];
   private at = 0;
@@ -73,6 +77,8 @@ export class RecordFramer {
   private pageHeadHave = 0;
   private prevLsn: number;
   private timelineId = 0;
+  /** F5: where the record began that was dropped before the current one, or -1. */
+  private droppedLsn = -1;
   private failure: unknown = null;
 
   constructor(
@@ -81,7 +87,8 @@ export class RecordFramer {
   ) {
     const { startLsn, segmentSize, prevLsn } = options;
     const pageOffset = startLsn % WAL_PAGE_SIZE;
-    if (startLsn % 8 !== 0 || (pageOffset > 0 && pageOffset < SHORT_PAGE_HEADER_SIZE))
+    const headerSize = walPageHeaderSize(startLsn - pageOffset, segmentSize);
+    if (startLsn % 8 !== 0 || (pageOffset > 0 && pageOffset < headerSize))
       throw new RangeError(`no record can end at ${Lsn.format(startLsn)}`);
     if (segmentSize < WAL_PAGE_SIZE || segmentSize % WAL_PAGE_SIZE !== 0)
       throw new RangeError(`segment size ${segmentSize} is not a whole number of pages`);
@@ -219,6 +226,8 @@ export class RecordFramer {
     this.lsn = this.currentLsn as Lsn;
     this.endLsn = this.position as Lsn;
     this.prevLsn = this.currentLsn;
+    this.overwrittenLsn = this.droppedLsn < 0 ? null : (this.droppedLsn as Lsn);
+    this.droppedLsn = -1;
   }
 
   private takePageHeader(): void {
@@ -234,6 +243,8 @@ export class RecordFramer {
     if (this.pageHeadHave < needed) return;
     if (needed === SHORT_PAGE_HEADER_SIZE && pageHeaderIsLong(this.pageHead)) return;
     const pageLsn = (this.position - needed) as Lsn;
+    if (!Number.isSafeInteger(pageLsn + WAL_PAGE_SIZE))
+      throw new WalError('page-header', pageLsn, 'WAL goes on beyond the last LSN we know');
     checkPageHeader(this.pageHead, pageLsn, this.options);
     this.checkTimeline(pageLsn);
     this.checkContinuation(pageLsn);
@@ -252,9 +263,9 @@ export class RecordFramer {
     const info = readU16(this.pageHead, PageHeaderAt.info);
     const remaining = readU32(this.pageHead, PageHeaderAt.remaining);
     if (this.have > 0 && (info & PageInfo.FIRST_IS_OVERWRITE) !== 0) {
+      this.droppedLsn = this.currentLsn;
       this.have = 0;
       this.currentSize = 0;
-      return;
     }
     const continues = (info & PageInfo.FIRST_IS_CONTINUATION) !== 0;
     if (continues !== this.have > 0)
@@ -279,11 +290,13 @@ export class RecordFramer {
 
   private checkHeader(bytes: Uint8Array, at: number): void {
     const rmid = bytes[at + RecordAt.rmid] as number;
-    if (rmid > RMID_BUILT_IN_MAX && rmid < RMID_CUSTOM_MIN)
+    if (rmid > RMID_BUILT_IN_MAX && (rmid < RMID_CUSTOM_MIN || this.options.major < CUSTOM_RMGR_SINCE))
       this.reject('resource-manager', `resource manager ${rmid} does not exist`);
     const prevLsn = readU64(bytes, at + RecordAt.prevLsn);
     const linked = this.prevLsn < 0 ? prevLsn < this.currentLsn : prevLsn === this.prevLsn;
     if (!linked) this.reject('previous-link', `record says the one before it is at ${prevLsn.toString(16)}`);
+    if (this.droppedLsn >= 0 && !isXlog(bytes, at, XLOG_OVERWRITE_CONTRECORD))
+      this.reject('continuation', 'a record was overwritten, and this one does not say so');
   }
 
   private reject(reason: WalErrorReason, message: string): never {
@@ -291,5 +304,7 @@ export class RecordFramer {
   }
 }
 
-const isSwitch = (bytes: Uint8Array, at: number): boolean =>
-  bytes[at + RecordAt.rmid] === 0 && ((bytes[at + RecordAt.info] as number) & RMGR_INFO_MASK) === XLOG_SWITCH;
+const isXlog = (bytes: Uint8Array, at: number, operation: number): boolean =>
+  bytes[at + RecordAt.rmid] === Rmgr.XLOG && ((bytes[at + RecordAt.info] as number) & RMGR_INFO_MASK) === operation;
+
+const isSwitch = (bytes: Uint8Array, at: number): boolean => isXlog(bytes, at, XLOG_SWITCH);

@@ -26,3 +26,5 @@ export const Rmgr = {
 
 export const RMID_BUILT_IN_MAX = 21;
 export const RMID_CUSTOM_MIN = 128;
+/** The first major in which extensions may bring a resource manager. */
+export const CUSTOM_RMGR_SINCE = 15;
