@@ -85,8 +85,11 @@ export type Change =
   | { readonly kind: 'two-phase-remove'; readonly xid: number }
   /** A top-level transaction committed (`timestampUs`: Unix epoch, as exact as the commit record). */
   | { readonly kind: 'commit'; readonly xid: number; readonly timestampUs: number }
-  /** Progress of a replication origin, from a commit record or ReplicationOrigin/SET; `remoteLsn` null: dropped. */
-  | { readonly kind: 'replication-origin'; readonly originId: number; readonly remoteLsn: Lsn | null };
+  /**
+   * Progress of a replication origin, from a commit record or ReplicationOrigin/SET; `remoteLsn` null: dropped. It is an LSN
+   * of another cluster, of which nothing is known.
+   */
+  | { readonly kind: 'replication-origin'; readonly originId: number; readonly remoteLsn: bigint | null };
 
 /** Why a timeline stops: the record cannot be applied faithfully. */
 export class UnsupportedRecord extends Error {

@@ -103,7 +103,7 @@ describe('transactions', () => {
         { kind: 'relation-drop', relation: { ...RELATION, relationNumber: 16400 } },
         { kind: 'relation-drop', relation: { ...RELATION, relationNumber: 16401 } },
         { kind: 'two-phase-remove', xid: 900 },
-        { kind: 'replication-origin', originId: 4, remoteLsn: 0x99 },
+        { kind: 'replication-origin', originId: 4, remoteLsn: 0x99n },
         expect.objectContaining({ kind: 'commit', xid: 900 }),
       ]);
     },
@@ -132,6 +132,15 @@ describe('transactions', () => {
     });
     const page = apply(found, { kind: 'slru', slru: 'commit-ts', page: 1 }, new Uint8Array(PAGE_SIZE));
     expect(new DataView(page.buffer).getBigInt64(10, true)).toBe(timestampUs);
+  });
+
+  it('A2: the LSN and the time of an origin are kept as they are, infinity too', () => {
+    const infinity = words(0xffff_ffff, 0x7fff_ffff);
+    const draft = { ...commitWith(32, words(0xffff_ffff, 0xffff_ffff), infinity), xid: 820, originId: 4 };
+    const found = changes(draft, { trackCommitTimestamp: true });
+    expect(found).toContainEqual({ kind: 'replication-origin', originId: 4, remoteLsn: 2n ** 64n - 1n });
+    const page = apply(found, { kind: 'slru', slru: 'commit-ts', page: 1 }, new Uint8Array(PAGE_SIZE));
+    expect(new DataView(page.buffer).getBigInt64(10, true)).toBe(2n ** 63n - 1n);
   });
 
   it.each([
@@ -323,7 +332,7 @@ describe('databases, relation maps, origins', () => {
     const set = changes({ rmid: Rmgr.REPLICATION_ORIGIN, info: 0, main: words(0x55, 0, 3, 0) });
     const drop = changes({ rmid: Rmgr.REPLICATION_ORIGIN, info: 0x10, main: Uint8Array.of(3, 0) });
     expect([...set, ...drop]).toEqual([
-      { kind: 'replication-origin', originId: 3, remoteLsn: 0x55 },
+      { kind: 'replication-origin', originId: 3, remoteLsn: 0x55n },
       { kind: 'replication-origin', originId: 3, remoteLsn: null },
     ]);
   });

@@ -1,6 +1,6 @@
 /** Commit timestamps, pg_commit_ts (access/transam/commit_ts.c): ten bytes a transaction, microseconds and origin. */
 import { writeU16 } from '../page/little-endian';
-import { RMGR_INFO_MASK, writeI64 } from '../wal/layout';
+import { RMGR_INFO_MASK } from '../wal/layout';
 import type { WalRecord } from '../wal/record';
 import type { Change } from './change';
 import { DeltaKind, readEntry } from './delta';
@@ -16,7 +16,8 @@ export function commitTsChanges(record: WalRecord, changes: Change[]): void {
 }
 
 export interface CommitTimestamp {
-  readonly timestampUs: number;
+  /** The 64 bits of it, whether signed or not. */
+  readonly timestampUs: bigint;
   readonly originId: number;
 }
 
@@ -24,7 +25,7 @@ export function timestampChanges(xids: Iterable<number>, { timestampUs, originId
   return [...groupByPage('commit-ts', xids)].map(([page, entries]) => {
     const delta = new Uint8Array(ENTRIES_AT + entries.length * 2);
     delta[0] = DeltaKind.COMMIT_TS;
-    writeI64(delta, 1, timestampUs);
+    new DataView(delta.buffer).setBigUint64(1, BigInt.asUintN(64, timestampUs), true);
     writeU16(delta, 9, originId);
     entries.forEach((entry, i) => writeU16(delta, ENTRIES_AT + i * 2, entry));
     return { kind: 'page-delta', page: { kind: 'slru', slru: 'commit-ts', page }, willInit: false, delta };

@@ -8,6 +8,6 @@ const SET = 0x00;
 
 export function replicationOriginChanges(record: WalRecord, changes: Change[]): void {
   const reader = new MainDataReader(record);
-  const remoteLsn = (record.info & RMGR_INFO_MASK) === SET ? reader.lsn() : null;
+  const remoteLsn = (record.info & RMGR_INFO_MASK) === SET ? reader.u64() : null;
   changes.push({ kind: 'replication-origin', originId: reader.u16(), remoteLsn });
 }

@@ -3,7 +3,6 @@ import { MainDataReader } from '../wal/main-data';
 import type { RelationId, WalRecord } from '../wal/record';
 import { versionOf } from '../versions';
 import { maxAlign } from '../page/little-endian';
-import type { Lsn } from '@neon/kernel';
 
 /** xl_info under `TRANSACTION_OPERATION_MASK`. */
 export const TransactionOperation = {
@@ -36,9 +35,10 @@ const POSTGRES_EPOCH_US = 946_684_800_000_000;
 const NO_XIDS = new Uint32Array(0);
 const NO_RELATIONS: readonly RelationId[] = [];
 
+/** What whoever replicates says of a transaction's origin: any LSN, and any time, infinity too. */
 export interface TransactionOrigin {
-  readonly remoteLsn: Lsn;
-  readonly timestampUs: number;
+  readonly remoteLsn: bigint;
+  readonly timestampUs: bigint;
 }
 
 /** The ids under which a transaction wrote. */
@@ -75,14 +75,14 @@ export function parseTransactionEnd(record: WalRecord): TransactionEnd {
   const prepared = (has & Has.TWO_PHASE) !== 0;
   const xid = prepared ? reader.u32() : record.xid;
   if (prepared && has & Has.GID) reader.skipText();
-  const origin = has & Has.ORIGIN ? { remoteLsn: reader.lsn(), timestampUs: reader.i64() } : null;
+  const origin = has & Has.ORIGIN ? { remoteLsn: reader.u64(), timestampUs: reader.u64() } : null;
   return { xid, subxids, timestampUs, droppedRelations, prepared, origin };
 }
 
 export interface PreparedTransaction {
   readonly xid: number;
   readonly subxids: Uint32Array;
-  readonly originLsn: Lsn;
+  readonly originLsn: bigint;
   /** The body of its file in pg_twophase, without the checksum. */
   readonly state: Uint8Array;
 }
@@ -99,7 +99,7 @@ export function parsePrepare(record: WalRecord): PreparedTransaction {
   reader.skip(gidLengthAt - 32);
   const gidLength = reader.u16();
   reader.skip(originAt - gidLengthAt - 2);
-  const originLsn = reader.lsn();
+  const originLsn = reader.u64();
   reader.skip(size - originAt - 8 + maxAlign(gidLength));
   return { xid, subxids: reader.u32s(subxidCount), originLsn, state };
 }

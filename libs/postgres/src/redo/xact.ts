@@ -48,7 +48,7 @@ function commitChanges(record: WalRecord, changes: Change[], settings: ChangeSet
   endChanges(record, changes, { end, status: XidStatus.COMMITTED });
   if (end.xid === 0) return;
   if (settings.trackCommitTimestamp) {
-    const timestampUs = end.origin?.timestampUs ?? end.timestampUs;
+    const timestampUs = end.origin?.timestampUs ?? BigInt(end.timestampUs);
     changes.push(...timestampChanges([end.xid, ...end.subxids], { timestampUs, originId: record.originId }));
   }
   changes.push({ kind: 'commit', xid: end.xid, timestampUs: unixUs(end.timestampUs) });

@@ -40,6 +40,11 @@ export class MainDataReader {
     return readI64(this.bytes, this.take(8));
   }
 
+  /** A value that is not ours and may be anything, such as an LSN of another cluster. */
+  u64(): bigint {
+    return BigInt(this.u32()) | (BigInt(this.u32()) << 32n);
+  }
+
   /** @throws WalError beyond 2^53, where no LSN we know can be. */
   lsn(): Lsn {
     const value = readU64(this.bytes, this.take(8));
