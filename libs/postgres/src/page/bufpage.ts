@@ -148,7 +148,8 @@ export function repairFragmentation(page: Uint8Array, truncates = true): void {
     lastUsed = index + 1;
     if (!itemHasStorage(pointer)) continue;
     const offset = itemOffset(pointer);
-    if (offset < upper || offset >= special) throw new Corrupt(`corrupted line pointer: ${offset}`);
+    if (offset < upper || offset + maxAlign(itemLength(pointer)) > special)
+      throw new Corrupt(`corrupted line pointer: ${offset}`);
     if (offset >= previous) sorted = false;
     else previous = offset;
     kept[count++] = index;

@@ -158,6 +158,20 @@ const CASES: readonly Case[] = [
     { rmid: Rmgr.HEAP2, info: 0x50, main: bytesOf(shorts(0, 1, 2)), blocks: [block(0, { data: new Uint8Array(5) })] },
     heapPage(),
   ],
+  [
+    'a pruned page with a tuple that ends behind it',
+    {
+      rmid: Rmgr.HEAP2,
+      info: 0x10,
+      main: bytesOf(0, 0x84),
+      blocks: [block(0, { data: shorts(1, 2) })],
+    },
+    pageOf((page) => {
+      page.set(heapPage());
+      addItemInPlace(page, pieceOf(new Uint8Array(40)), 2);
+      withPointer(page, 8160, 160);
+    }),
+  ],
   // Btree posting lists
   [
     'a posting list whose tuple ends behind the page',
