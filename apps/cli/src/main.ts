@@ -16,6 +16,7 @@ import { verifyHistory } from './verify/history/verify-history';
 import { verifyObjectStore } from './verify/object-store';
 import { verifyPages } from './verify/pages';
 import { type VerifyRedoCommand, verifyRedoCommand } from './verify/redo';
+import { verifyWal } from './verify/wal';
 import { randomInt } from 'node:crypto';
 
 const port = (text: string): number => {
@@ -115,6 +116,10 @@ proof('redo', 'page images that stock Postgres logs for checking equal what our 
 proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
   .option('--minutes <count>', 'go on for so long', Number)
   .action((options: ProofOptions & { minutes?: number }) => verifyConsensus(options));
+proof('wal', 'whatever the bytes of WAL, records and pages: decoding and redo end, in a result or a typed error')
+  .option('--minutes <count>', 'go on for so long', Number)
+  .option('--collect', 'instead, make the seeds anew from what the packaged servers write', false)
+  .action((options: ProofOptions & { minutes?: number; collect: boolean }) => verifyWal(options));
 proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)').action(
   (options: ProofOptions) => verifyPages(options),
 );

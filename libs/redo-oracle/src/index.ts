@@ -13,3 +13,7 @@ export {
   type WorkloadServer,
   type WorkloadSize,
 } from './workload/run-workload';
+export { collectSeeds } from './fuzz/collect-seeds';
+export { readSeeds } from './fuzz/corpus';
+export { runFuzz, type FuzzFailure, type FuzzResult } from './fuzz/fuzz';
+export { encodeInputs } from './fuzz/input';

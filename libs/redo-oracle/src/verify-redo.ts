@@ -10,11 +10,12 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { Refusal } from '@neon/kernel';
-import { ControlFile, type ImageCodecs, type PostgresMajor } from '@neon/postgres';
+import { ControlFile, type ImageCodecs, type PostgresMajor, type WalRecord } from '@neon/postgres';
 import type { Distribution } from '@neon/postgres-server';
 import { compareFinalState } from './final-state';
 import { loadBase } from './load-base';
 import { OracleCluster } from './oracle-cluster';
+import type { PageStore } from './page-store';
 import { Replay } from './replay';
 import { Findings, type RedoReport } from './report';
 import { hintBits } from './scenario/hint-bits';
@@ -23,7 +24,7 @@ import { recovery } from './scenario/recovery';
 import type { Scenario } from './scenario/scenario';
 import { scripts } from './scenario/scripts';
 import { wraparound } from './scenario/wraparound';
-import { readWal } from './wal-files';
+import { readWal, type WalRange } from './wal-files';
 import type { WorkloadSize } from './workload/run-workload';
 
 export interface VerifyRedoOptions {
@@ -33,10 +34,19 @@ export interface VerifyRedoOptions {
   readonly seed: number;
   /** Run after the ones that are always run. */
   readonly furtherScenarios?: readonly Scenario[];
+  /** Shown everything that is replayed. */
+  readonly observer?: ReplayObserver;
   /** Told what happens, line by line. */
   readonly report: (line: string) => void;
   /** A directory for clusters, each of which is removed before the next begins; the caller removes the rest. */
   readonly workDir: string;
+}
+
+export interface ReplayObserver {
+  /** A record, and the pages it is about to be applied to. */
+  record(record: WalRecord, store: PageStore): void;
+  /** A cluster, all of whose WAL was replayed. */
+  cluster(dataDir: string, range: WalRange): void;
 }
 
 const QUICK: WorkloadSize = { clients: 3, transactionsPerClient: 120 };
@@ -59,7 +69,7 @@ export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport
       const context = { major, seed, size: quick ? QUICK : FULL, report: (line: string) => report(`  ${line}`) };
       await scenario.run(cluster, context);
       report('  replay');
-      replayAll(cluster, findings);
+      replayAll(cluster, findings, options.observer);
     } finally {
       await cluster.stop('immediate');
       rmSync(scenarioDir, { recursive: true, force: true });
@@ -74,7 +84,7 @@ function majorOf({ major, version }: Distribution): PostgresMajor {
 }
 
 /** Replays what the server logged after `baseDir` was copied, and compares. */
-function replayAll({ baseDir, dataDir }: OracleCluster, findings: Findings): void {
+function replayAll({ baseDir, dataDir }: OracleCluster, findings: Findings, observer?: ReplayObserver): void {
   const before = readControlFile(baseDir);
   const after = readControlFile(dataDir);
   const store = loadBase(baseDir, before.major, CODECS);
@@ -91,7 +101,11 @@ function replayAll({ baseDir, dataDir }: OracleCluster, findings: Findings): voi
     segmentSize: before.segmentSize,
     major: before.major,
   };
-  for (const record of readWal(dataDir, range)) replay.step(record);
+  for (const record of readWal(dataDir, range)) {
+    observer?.record(record, store);
+    replay.step(record);
+  }
+  observer?.cluster(dataDir, range);
   findings.replayMs += Number(process.hrtime.bigint() - start) / 1e6;
   findings.walSizeBytes += after.checkpointLsn - before.checkpointLsn;
   compareFinalState({ dataDir, store, findings, loggedDatabases: replay.loggedDatabases });

@@ -13,10 +13,18 @@ export interface WalRange {
   readonly major: PostgresMajor;
 }
 
+/** Bytes of a data directory's WAL from `lsn` on, up to the end of the segment. */
+export function readWalBytes(dataDir: string, { lsn, segmentSize }: { lsn: Lsn; segmentSize: number }, size: number) {
+  const walDir = join(dataDir, 'pg_wal');
+  const file = readFileSync(join(walDir, newestOf(segmentNames(walDir), { lsn, segmentSize })));
+  const offset = WalSegment.offset({ lsn, segmentSize });
+  return new Uint8Array(file.subarray(offset, offset + size));
+}
+
 export function* readWal(dataDir: string, { startLsn, lastLsn, segmentSize, major }: WalRange): Generator<WalRecord> {
   const decoder = new WalDecoder({ major, startLsn, segmentSize });
   const walDir = join(dataDir, 'pg_wal');
-  const names = readdirSync(walDir).filter((name) => /^[0-9A-F]{24}$/.test(name));
+  const names = segmentNames(walDir);
   let at = startLsn;
   for (;;) {
     const segment = new Uint8Array(readFileSync(join(walDir, newestOf(names, { lsn: at, segmentSize }))));
@@ -28,6 +36,8 @@ export function* readWal(dataDir: string, { startLsn, lastLsn, segmentSize, majo
     at = Lsn.advance(WalSegment.startLsn({ lsn: at, segmentSize }), segmentSize);
   }
 }
+
+const segmentNames = (walDir: string): string[] => readdirSync(walDir).filter((name) => /^[0-9A-F]{24}$/.test(name));
 
 const TIMELINE_DIGITS = 8;
 

@@ -17,13 +17,16 @@ import {
 import { openHome, reachable } from '../home';
 import { CommandFailure, say } from '../progress';
 
-export interface VerifyRedoCommand {
-  readonly quick: boolean;
-  readonly seed: number;
+export interface DistributionChoice {
   /** One major; all of them unless given. */
   readonly version?: number;
   /** A build of Postgres to use instead of the packaged ones. */
   readonly distribution?: string;
+}
+
+export interface VerifyRedoCommand extends DistributionChoice {
+  readonly quick: boolean;
+  readonly seed: number;
   /** A directory with source trees of Postgres, whose tests are run too. */
   readonly sources?: string;
 }
@@ -54,7 +57,7 @@ export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<voi
 }
 
 /** @throws CommandFailure when there is no such Postgres */
-function distributionsOf({ version, distribution }: VerifyRedoCommand): Distribution[] {
+export function distributionsOf({ version, distribution }: DistributionChoice): Distribution[] {
   const home = openHome();
   const found = findDistributions(distribution === undefined ? packagedPostgres(home.checkout) : [distribution]);
   const chosen = found.filter(({ major }) => version === undefined || major === version);
