@@ -106,6 +106,8 @@ export class OracleCluster {
 
   async connect(database = 'postgres'): Promise<Client> {
     const client = new Client({ host: '127.0.0.1', port: this.port, user: BOOTSTRAP_SUPERUSER, database });
+    // A connection that the server ends fails the query under way, and the next one; that is told then.
+    client.on('error', () => undefined);
     await client.connect();
     return client;
   }

@@ -40,6 +40,8 @@ export interface VerifyRedoOptions {
   readonly report: (line: string) => void;
   /** A directory for clusters, each of which is removed before the next begins; the caller removes the rest. */
   readonly workDir: string;
+  /** Ends the run: it throws, with its server stopped and its cluster removed. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ReplayObserver {
@@ -57,7 +59,7 @@ const SCENARIOS: readonly Scenario[] = [recovery, minimal, wraparound, hintBits,
 const CODECS: ImageCodecs = { zstd: (compressed) => new Uint8Array(zstdDecompressSync(compressed)) };
 
 export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport> {
-  const { distribution, quick, seed, report, workDir, furtherScenarios = [] } = options;
+  const { distribution, quick, seed, report, workDir, furtherScenarios = [], signal } = options;
   const major = majorOf(distribution);
   const findings = new Findings();
   const scenarioDir = join(workDir, String(major));
@@ -65,12 +67,16 @@ export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport
     report(`Postgres ${distribution.version}: ${scenario.name}`);
     findings.scenario = scenario.name;
     const cluster = await OracleCluster.create(distribution, scenarioDir);
+    const interrupt = (): void => void cluster.stop('immediate');
+    signal?.addEventListener('abort', interrupt, { once: true });
     try {
       const context = { major, seed, size: quick ? QUICK : FULL, report: (line: string) => report(`  ${line}`) };
       await scenario.run(cluster, context);
+      signal?.throwIfAborted();
       report('  replay');
       replayAll(cluster, findings, options.observer);
     } finally {
+      signal?.removeEventListener('abort', interrupt);
       await cluster.stop('immediate');
       rmSync(scenarioDir, { recursive: true, force: true });
     }

@@ -36,6 +36,9 @@ export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<voi
   const workDir = mkdtempSync(join(tmpdir(), 'neon-verify-redo-'));
   if (user !== null) chownSync(workDir, user.uid, user.gid);
   const reports: RedoReport[] = [];
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort(new CommandFailure('interrupted'));
+  process.once('SIGINT', interrupt);
   try {
     for (const distribution of distributionsOf(command)) {
       const { quick, seed, sources } = command;
@@ -44,13 +47,18 @@ export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<voi
         quick,
         seed,
         workDir,
+        signal: interruption.signal,
         furtherScenarios: sources === undefined ? [] : suitesFor(sources, distribution.major),
         report: (line) => say(`  ${line}`),
       });
       say(formatReport(report));
       reports.push(report);
     }
+  } catch (error) {
+    interruption.signal.throwIfAborted();
+    throw error;
   } finally {
+    process.off('SIGINT', interrupt);
     rmSync(workDir, { recursive: true, force: true });
   }
   conclude(reports, command.seed);
