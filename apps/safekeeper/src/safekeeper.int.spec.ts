@@ -4,8 +4,14 @@ import { type Socket, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DEFAULT_TIMING, type ProposerConfig } from '@neon/consensus';
-import { Lsn, SafekeeperId, SystemId, TenantId, TimelineId } from '@neon/kernel';
+import {
+  DEFAULT_TIMING,
+  FRAME_SIZE_MAX,
+  Membership,
+  type ProposerConfig,
+  decodeAcceptorMessage,
+} from '@neon/consensus';
+import { FrameDecoder, Lsn, SafekeeperId, SystemId, TenantId, TimelineId } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import {
   SafekeeperStatus,
@@ -146,7 +152,7 @@ describe('three safekeepers', () => {
       walSegmentSize: SEGMENT_SIZE,
       ...change,
     };
-    const config = { identity, membershipGeneration: 1, safekeepers: IDS, token, timing: DEFAULT_TIMING };
+    const config = { identity, membership: Membership.founding(1), safekeepers: IDS, token, timing: DEFAULT_TIMING };
     return new ProposerClient(config, ports, async ({ startLsn, endLsn, donor, term }) => {
       const reader = await open(donor, timelineId, { term });
       await reader.start(startLsn);
@@ -343,6 +349,9 @@ describe('three safekeepers', () => {
     await stop(id);
     await start(id);
     expect((await put(id, timelineId)).status).toBe(410);
+    const proposer = await propose(timelineId);
+    await proposer.until(() => proposer.refusals.includes('TimelineDeleted'));
+    proposer.close();
   });
 
   test('a second process over the same data directory ends, and nothing that the first acknowledges is lost', async () => {
@@ -422,6 +431,18 @@ describe('three safekeepers', () => {
     expect((await put(id, timelineId)).status).toBe(200);
     const intruder = open(id, timelineId, { token: 'wrong' });
     await expect(intruder).rejects.toThrow('token refused');
+  });
+
+  test('a proposer of another protocol version is told so', async () => {
+    const { proposerPort } = running.get(IDS[0]!)!;
+    const socket = connect({ host: '127.0.0.1', port: proposerPort });
+    const answer: Buffer[] = [];
+    socket.on('data', (chunk) => answer.push(chunk));
+    // Tag 1, generation 1, version 1, and whatever that version has there.
+    await ended(socket, Buffer.from([0, 0, 0, 10, 1, 0, 0, 0, 1, 0, 1, 7, 7, 7]));
+    const [frame] = new FrameDecoder(FRAME_SIZE_MAX).push(Buffer.concat(answer));
+    const refusal = { kind: 'sessionRefused', code: 'VersionUnsupported', reason: 'protocol version 1, here 2' };
+    expect(frame === undefined ? undefined : decodeAcceptorMessage(frame)).toEqual(refusal);
   });
 
   /** Writes, and waits until the server has closed. */

@@ -1,5 +1,6 @@
 /** The acceptor's state, what goes in, and what comes out. The rules are in `acceptor.ts`. */
 import type { Lsn, SafekeeperId, Term } from '@neon/kernel';
+import type { Member, Membership } from './membership';
 import type { AcceptorMessage, ProposerMessage, RefusalCode, TimelineIdentity } from './message';
 import { TermHistory } from './term-history';
 
@@ -7,7 +8,7 @@ import { TermHistory } from './term-history';
 export interface DurableAcceptorState {
   readonly safekeeperId: SafekeeperId;
   readonly identity: TimelineIdentity;
-  readonly membershipGeneration: number;
+  readonly membership: Membership;
   readonly term: Term;
   readonly termHistory: TermHistory;
   /** At most the acceptor's `commitLsn`: it is saved now and then, and bounds the scan of the WAL after a restart. */
@@ -16,6 +17,8 @@ export interface DurableAcceptorState {
 }
 
 export interface AcceptorState extends DurableAcceptorState {
+  /** Of the disk it is on: which member this is. */
+  readonly incarnation: string;
   /** The commit LSN in the control file. */
   readonly savedCommitLsn: Lsn;
   /** The largest commit LSN heard from the leader of this term; it may lie beyond the end of this log. */
@@ -35,6 +38,17 @@ export interface AcceptorState extends DurableAcceptorState {
 /** A connection of one proposer; the shell numbers them and never uses a number twice. */
 export type SessionId = number;
 
+/** A question of whoever drives a change of membership; the shell numbers them and never uses a number twice. */
+export type RequestId = number;
+
+/** What an acceptor holds, durably: what a change of membership is decided by. */
+export interface AcceptorPosition {
+  readonly membership: Membership;
+  readonly term: Term;
+  readonly lastLogTerm: Term;
+  readonly flushLsn: Lsn;
+}
+
 export type AcceptorInput =
   | { readonly kind: 'received'; readonly session: SessionId; readonly message: ProposerMessage }
   | { readonly kind: 'disconnected'; readonly session: SessionId }
@@ -49,6 +63,13 @@ export type AcceptorInput =
     }
   /** Somebody who asked a quorum found that it holds the log of `term` up to `endLsn`, all of it accepted in that term. */
   | { readonly kind: 'chosen'; readonly term: Term; readonly endLsn: Lsn }
+  /** Take on a membership, and in it a term of `minTerm` at least; the answer says what holds afterwards. */
+  | {
+      readonly kind: 'configure';
+      readonly request: RequestId;
+      readonly membership: Membership;
+      readonly minTerm: Term;
+    }
   /** Now and then, and before a shutdown: save what may lag in the control file. */
   | { readonly kind: 'save' };
 
@@ -63,6 +84,7 @@ export type AcceptorEffect =
   /** Replace the control file. `wait` false: in the background, for values that may lag. */
   | { readonly kind: 'persist'; readonly state: DurableAcceptorState; readonly wait: boolean }
   | { readonly kind: 'send'; readonly session: SessionId; readonly message: AcceptorMessage }
+  | { readonly kind: 'answer'; readonly request: RequestId; readonly position: AcceptorPosition }
   /** Tell the proposer why, and close the connection. */
   | { readonly kind: 'refuse'; readonly session: SessionId; readonly code: RefusalCode; readonly reason: string };
 
@@ -76,22 +98,41 @@ export const AcceptorState = {
   create: (options: {
     readonly safekeeperId: SafekeeperId;
     readonly identity: TimelineIdentity;
-    readonly membershipGeneration: number;
+    readonly membership: Membership;
     readonly startLsn: Lsn;
     readonly term: Term;
   }): DurableAcceptorState => ({
     safekeeperId: options.safekeeperId,
     identity: options.identity,
-    membershipGeneration: options.membershipGeneration,
+    membership: options.membership,
     term: options.term,
     termHistory: TermHistory.start(options.startLsn),
     commitLsn: options.startLsn,
     truncateLsn: options.startLsn,
   }),
 
+  /**
+   * A new member's beginning: what a donor holds, under the new member's name. The shell copies the donor's log up to
+   * `flushLsn` and makes it durable first; the donor must be of the same term before and after the copy. Safe for one
+   * that has never voted here, and for no other.
+   */
+  seed: (
+    donor: DurableAcceptorState,
+    options: { readonly safekeeperId: SafekeeperId; readonly membership: Membership; readonly flushLsn: Lsn },
+  ): DurableAcceptorState => ({
+    ...donor,
+    safekeeperId: options.safekeeperId,
+    membership: options.membership,
+    termHistory: TermHistory.upTo(donor.termHistory, options.flushLsn),
+  }),
+
   /** After a restart: the control file, and the end of the last whole record that is durable in the log. */
-  recover: (durable: DurableAcceptorState, flushLsn: Lsn): AcceptorState => ({
+  recover: (
+    durable: DurableAcceptorState,
+    { flushLsn, incarnation }: { readonly flushLsn: Lsn; readonly incarnation: string },
+  ): AcceptorState => ({
     ...durable,
+    incarnation,
     savedCommitLsn: durable.commitLsn,
     heardCommitLsn: durable.commitLsn,
     writeLsn: flushLsn,
@@ -105,7 +146,7 @@ export const AcceptorState = {
   durable: (state: AcceptorState): DurableAcceptorState => ({
     safekeeperId: state.safekeeperId,
     identity: state.identity,
-    membershipGeneration: state.membershipGeneration,
+    membership: state.membership,
     term: state.term,
     termHistory: state.termHistory,
     commitLsn: state.commitLsn,
@@ -116,4 +157,13 @@ export const AcceptorState = {
 
   /** The term of the last record in the log. */
   lastLogTerm: (state: AcceptorState): Term => TermHistory.termAt(state.termHistory, state.flushLsn),
+
+  member: ({ safekeeperId, incarnation }: AcceptorState): Member => ({ safekeeperId, incarnation }),
+
+  position: (state: AcceptorState): AcceptorPosition => ({
+    membership: state.membership,
+    term: state.term,
+    lastLogTerm: AcceptorState.lastLogTerm(state),
+    flushLsn: state.flushLsn,
+  }),
 };

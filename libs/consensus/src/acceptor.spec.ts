@@ -1,7 +1,8 @@
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { Acceptor } from './acceptor';
 import { type AcceptorEffect, type AcceptorInput, AcceptorState } from './acceptor-state';
-import { PROTOCOL_VERSION, type ProposerMessage } from './message';
+import { Membership } from './membership';
+import type { ProposerMessage } from './message';
 import { TermHistory } from './term-history';
 
 const IDENTITY = {
@@ -12,6 +13,7 @@ const IDENTITY = {
   walSegmentSize: 1000,
 };
 const membershipGeneration = 3;
+const INCARNATION = 'first life';
 const LEADER = 1;
 
 const history = (...entries: readonly (readonly [term: number, startLsn: number])[]) =>
@@ -22,12 +24,12 @@ function acceptor(change: Partial<AcceptorState> & { end?: number } = {}): Accep
   const created = AcceptorState.create({
     safekeeperId: SafekeeperId.of(1),
     identity: IDENTITY,
-    membershipGeneration,
+    membership: Membership.founding(membershipGeneration),
     startLsn: Lsn.of(100),
     term: Term.ZERO,
   });
   const { end = 100, ...rest } = change;
-  return { ...AcceptorState.recover(created, Lsn.of(end)), ...rest };
+  return { ...AcceptorState.recover(created, { flushLsn: Lsn.of(end), incarnation: INCARNATION }), ...rest };
 }
 
 const LED = acceptor({ end: 200, term: Term.of(5), termHistory: history([0, 100], [5, 100]), leader: LEADER });
@@ -82,11 +84,32 @@ const flushed = (state: AcceptorState, endLsn: number, recordEndLsn = endLsn): A
 const greeting = (change = {}) =>
   received({
     kind: 'greetingRequest',
-    membershipGeneration,
-    protocolVersion: PROTOCOL_VERSION,
+    membership: Membership.founding(membershipGeneration),
     identity: { ...IDENTITY, ...change },
     token: '',
   });
+
+const ME = { safekeeperId: SafekeeperId.of(1), incarnation: INCARNATION };
+const OTHER = { safekeeperId: SafekeeperId.of(2), incarnation: 'of another safekeeper' };
+const WITH_ME = Membership.joint(Membership.settled(membershipGeneration, [OTHER]), [ME]);
+const greetingOf = (membership: Membership, session = LEADER) =>
+  received({ kind: 'greetingRequest', membership, identity: IDENTITY, token: '' }, session);
+const configure = (membership: Membership, minTerm: number): AcceptorInput => ({
+  kind: 'configure',
+  request: 77,
+  membership,
+  minTerm: Term.of(minTerm),
+});
+const VOTE_9 = { kind: 'voteRequest', membershipGeneration, term: Term.of(9) } as const;
+const APPEND_5 = {
+  kind: 'appendRequest',
+  membershipGeneration,
+  term: Term.of(5),
+  startLsn: Lsn.of(200),
+  commitLsn: Lsn.ZERO,
+  truncateLsn: Lsn.ZERO,
+  bytes: new Uint8Array(10),
+} as const;
 
 const TERM_6_ALONE = { kind: 'appendResponse', term: 6, flushLsn: 0, durableLsn: 0, commitLsn: 0 };
 
@@ -201,10 +224,89 @@ describe('an acceptor', () => {
   });
 
   test('does not listen to another membership generation (A7)', () => {
+    expect(run(LED, received({ ...VOTE_9, membershipGeneration: 2 })).effects).toMatchObject([
+      { kind: 'refuse', code: 'MembershipMismatch' },
+    ]);
     const message = { kind: 'voteRequest', membershipGeneration: 4, term: Term.of(9) } as const;
     const { effects, state } = run(LED, received(message));
     expect(effects).toMatchObject([{ kind: 'refuse', code: 'MembershipMismatch' }]);
     expect(state).toEqual(LED);
+  });
+
+  test('takes on a higher membership from a greeting, durably before it answers, and ends the session of its leader (A9)', () => {
+    const { kinds, state, effects } = run(LED, greetingOf(WITH_ME, 2));
+    expect(kinds).toEqual(['persist', 'refuse', 'send']);
+    expect(effects[1]).toMatchObject({ session: LEADER, code: 'MembershipMismatch' });
+    expect(effects[2]).toMatchObject({ session: 2, message: { membership: WITH_ME, incarnation: INCARNATION } });
+    expect([state.membership, state.leader]).toEqual([WITH_ME, undefined]);
+    expect(run(state, append(5, 200, { size: 10 })).effects).toMatchObject([{ code: 'MembershipMismatch' }]);
+    expect(run(state, received({ ...VOTE_9, membershipGeneration: 4 })).kinds).toEqual(['persist', 'send']);
+  });
+
+  test('answers a greeting of a lower membership with its own, and keeps it (A9)', () => {
+    const { state } = run(LED, greetingOf(WITH_ME));
+    const lower = run(state, greetingOf(Membership.settled(3, [ME, OTHER])), greetingOf(Membership.founding(1)));
+    expect(lower.state).toEqual(state);
+    expect(lower.effects).toMatchObject([{ message: { membership: WITH_ME } }, { message: { membership: WITH_ME } }]);
+  });
+
+  test('learns from the first list of its own generation who the founding members are', () => {
+    const listed = Membership.settled(membershipGeneration, [ME, OTHER]);
+    expect(run(LED, greetingOf(listed)).state.membership).toEqual(listed);
+  });
+
+  test('refuses a higher generation without a list (A9)', () => {
+    const { state, effects } = run(LED, greetingOf(Membership.founding(9)));
+    expect([state, effects]).toMatchObject([LED, [{ kind: 'refuse', code: 'MembershipMismatch' }]]);
+  });
+
+  test('of another disk than the one that is meant is greeted, and neither votes nor takes WAL (A7)', () => {
+    const { state, effects } = run(LED, greetingOf(Membership.settled(4, [{ ...ME, incarnation: 'a life before' }])));
+    expect(effects.at(-1)).toMatchObject({ kind: 'send', message: { kind: 'greetingResponse' } });
+    const asked = { ...VOTE_9, membershipGeneration: 4 } as const;
+    expect(run(state, received(asked)).effects).toMatchObject([{ kind: 'refuse', code: 'MembershipMismatch' }]);
+    expect(
+      run(
+        state,
+        received({ ...asked, kind: 'electedRequest', startLsn: Lsn.of(100), termHistory: history([0, 100], [9, 100]) }),
+      ).kinds,
+    ).toEqual(['refuse']);
+    expect(run(state, received({ ...APPEND_5, membershipGeneration: 4 })).kinds).toEqual(['refuse']);
+  });
+
+  test('is configured with a membership and a term, and answers what it then holds durably (A2, A9)', () => {
+    const written200 = run(LED, append(5, 200, { size: 50 }), written(250, 240)).state;
+    const { kinds, effects, state } = run(written200, configure(WITH_ME, 8));
+    expect(kinds).toEqual(['flush', 'persist', 'refuse', 'answer']);
+    const position = { membership: WITH_ME, term: 8, lastLogTerm: 5, flushLsn: 240 };
+    expect(effects.at(-1)).toEqual({ kind: 'answer', request: 77, position });
+    expect(run(state, configure(WITH_ME, 8)).kinds).toEqual(['answer']);
+  });
+
+  test('raises its term only in the generation that is meant, and tells its leader (A8, A9)', () => {
+    const { state } = run(LED, configure(WITH_ME, 0));
+    expect(run(state, configure(Membership.settled(3, [ME]), 9)).state).toEqual(state);
+    const led = { ...state, leader: LEADER };
+    expect(run(led, configure(WITH_ME, 9)).effects).toMatchObject([
+      { kind: 'persist', state: { term: 9 } },
+      { kind: 'send', session: LEADER, message: { term: 9, flushLsn: 0 } },
+      { kind: 'answer', position: { term: 9 } },
+    ]);
+  });
+
+  test('begins with what a donor holds, under its own name, and has voted for nothing of its own', () => {
+    const donor = { ...LED, term: Term.of(7), termHistory: history([0, 100], [5, 100], [7, 300]) };
+    const durable = AcceptorState.seed(AcceptorState.durable(donor), {
+      safekeeperId: SafekeeperId.of(2),
+      membership: WITH_ME,
+      flushLsn: Lsn.of(200),
+    });
+    expect(durable).toMatchObject({
+      safekeeperId: 2,
+      term: 7,
+      membership: WITH_ME,
+      termHistory: history([0, 100], [5, 100]),
+    });
   });
 
   test('takes what was chosen for committed, as far as it has it, and only of the term its log is of', () => {

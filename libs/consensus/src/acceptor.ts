@@ -7,13 +7,16 @@
  *   A4  The log is never cut below `commitLsn`.                                                                     (I5)
  *   A5  The log is cut before the leader's history is adopted: no byte is ever attributed to a term it was not written in.
  *   A6  Bytes are appended exactly at the end of the log, from a leader whose history was adopted in this term.     (I7)
- *   A7  A message of another membership generation changes nothing.                                                 (I9)
+ *   A7  A message of another membership generation changes nothing but, by a greeting of a higher one, the membership;
+ *       one that is not a member neither votes nor takes WAL.                                                       (I9)
  *   A8  Once a term is voted for, no append of an earlier term is acknowledged: its leader is told the term instead, (I10)
  *       and no position: what this log holds is not confirmed in the later term before its leader has announced itself.
+ *   A9  The membership generation never falls, and is durable before anyone is told of it or served in it. With it every
+ *       session of an earlier one ends, so that nothing is confirmed in a generation in which it was not asked.
  *
  * The shell performs effects in order; a crash may fall between any two. `step` never throws on what a peer sends.
  */
-import { Lsn, assert, unreachable } from '@neon/kernel';
+import { Lsn, type Term, assert, unreachable } from '@neon/kernel';
 import {
   AcceptorState,
   type AcceptorEffect,
@@ -21,16 +24,16 @@ import {
   type AcceptorStep,
   type SessionId,
 } from './acceptor-state';
-import {
-  type AppendRequest,
-  type AppendResponse,
-  type ElectedRequest,
-  type GreetingRequest,
-  type ProposerMessage,
-  type RefusalCode,
-  type TimelineIdentity,
-  type VoteRequest,
-  PROTOCOL_VERSION,
+import { Membership } from './membership';
+import type {
+  AppendRequest,
+  AppendResponse,
+  ElectedRequest,
+  GreetingRequest,
+  ProposerMessage,
+  RefusalCode,
+  TimelineIdentity,
+  VoteRequest,
 } from './message';
 import { TermHistory } from './term-history';
 
@@ -48,6 +51,8 @@ export const Acceptor = {
         return onFlushed(state, input);
       case 'chosen':
         return onChosen(state, input);
+      case 'configure':
+        return onConfigure(state, input);
       case 'save':
         return state.commitLsn > state.savedCommitLsn ? saveCommit(state) : still(state);
       default:
@@ -59,13 +64,12 @@ export const Acceptor = {
 const still = (state: AcceptorState): AcceptorStep => ({ state, effects: [] });
 
 function receive(state: AcceptorState, session: SessionId, message: ProposerMessage): AcceptorStep {
-  if (message.membershipGeneration !== state.membershipGeneration)
-    return refuse(state, session, 'MembershipMismatch', {
-      reason: `generation ${message.membershipGeneration}, here ${state.membershipGeneration}`,
-    });
+  if (message.kind === 'greetingRequest') return onGreeting(state, session, message);
+  const { generation } = state.membership;
+  if (message.membershipGeneration !== generation) return mismatch(state, session, message.membershipGeneration);
+  if (!Membership.includes(state.membership, AcceptorState.member(state)))
+    return refuse(state, session, 'MembershipMismatch', { reason: `not a member in generation ${generation}` });
   switch (message.kind) {
-    case 'greetingRequest':
-      return onGreeting(state, session, message);
     case 'voteRequest':
       return onVote(state, session, message);
     case 'electedRequest':
@@ -77,16 +81,60 @@ function receive(state: AcceptorState, session: SessionId, message: ProposerMess
   }
 }
 
+/** One of a lower generation is answered too: it learns the membership from the answer. */
 function onGreeting(state: AcceptorState, session: SessionId, message: GreetingRequest): AcceptorStep {
-  if (message.protocolVersion !== PROTOCOL_VERSION)
-    return refuse(state, session, 'VersionUnsupported', {
-      reason: `protocol version ${message.protocolVersion}, here ${PROTOCOL_VERSION}`,
-    });
   const difference = identityDifference(message.identity, state.identity);
   if (difference !== undefined) return refuse(state, session, 'IdentityMismatch', { reason: difference });
-  const { membershipGeneration, safekeeperId, term } = state;
-  return reply(state, session, { kind: 'greetingResponse', membershipGeneration, safekeeperId, term });
+  const adopted = adopt(state, { membership: message.membership, minTerm: state.term });
+  const { membership, safekeeperId, incarnation, term } = adopted.state;
+  // What is no list cannot be adopted, and nothing else is above this generation now.
+  if (message.membership.generation > membership.generation)
+    return mismatch(state, session, message.membership.generation);
+  const greeting = reply(adopted.state, session, {
+    kind: 'greetingResponse',
+    membership,
+    safekeeperId,
+    incarnation,
+    term,
+  });
+  return { state: greeting.state, effects: [...adopted.effects, ...greeting.effects] };
 }
+
+/** A9. Everything written becomes durable first, so that the position in the answer is (A2). */
+function onConfigure(state: AcceptorState, input: AcceptorInput & { kind: 'configure' }): AcceptorStep {
+  const flushed = allFlushed(state);
+  const adopted = adopt(flushed.state, input);
+  const answer: AcceptorEffect = {
+    kind: 'answer',
+    request: input.request,
+    position: AcceptorState.position(adopted.state),
+  };
+  return { state: adopted.state, effects: [...flushed.effects, ...adopted.effects, answer] };
+}
+
+/** A9. A term is raised only in the generation that was meant. */
+function adopt(
+  state: AcceptorState,
+  wanted: { readonly membership: Membership; readonly minTerm: Term },
+): AcceptorStep {
+  const isSuperseded = Membership.supersedes(wanted.membership, state.membership);
+  const membership = isSuperseded ? wanted.membership : state.membership;
+  const isMeant = membership.generation === wanted.membership.generation;
+  const term = isMeant && wanted.minTerm > state.term ? wanted.minTerm : state.term;
+  if (!isSuperseded && term === state.term) return still(state);
+  const next: AcceptorState = { ...state, membership, term, leader: undefined };
+  const { leader: session } = state;
+  const told =
+    session === undefined ? [] : isSuperseded ? ended(next, session, state.membership) : deposed(next, session);
+  return { state: saved(next), effects: [persist(next), ...told] };
+}
+
+/** The leader need not send another append to learn of it. */
+const ended = (next: AcceptorState, session: SessionId, former: Membership): readonly AcceptorEffect[] =>
+  mismatch(next, session, former.generation).effects;
+const deposed = (next: AcceptorState, session: SessionId): readonly AcceptorEffect[] => [
+  { kind: 'send', session, message: termAlone(next) },
+];
 
 function identityDifference(theirs: TimelineIdentity, ours: TimelineIdentity): string | undefined {
   const fields = ['tenantId', 'timelineId', 'pgMajor', 'systemId', 'walSegmentSize'] as const;
@@ -106,7 +154,7 @@ function onVote(state: AcceptorState, session: SessionId, message: VoteRequest):
     session,
     message: {
       kind: 'voteResponse',
-      membershipGeneration: next.membershipGeneration,
+      membershipGeneration: next.membership.generation,
       term: next.term,
       granted,
       flushLsn: next.flushLsn,
@@ -114,9 +162,7 @@ function onVote(state: AcceptorState, session: SessionId, message: VoteRequest):
       termHistory: TermHistory.upTo(next.termHistory, next.flushLsn),
     },
   });
-  // A8: the leader of the earlier term need not send another append to learn that it is deposed.
-  if (granted && state.leader !== undefined && state.leader !== session)
-    effects.push({ kind: 'send', session: state.leader, message: termAlone(next) });
+  if (granted && state.leader !== undefined && state.leader !== session) effects.push(...deposed(next, state.leader));
   return { state: granted ? saved(next) : next, effects };
 }
 
@@ -231,7 +277,7 @@ const persist = (state: AcceptorState): AcceptorEffect => ({
 
 const progress = (state: AcceptorState): AppendResponse => ({
   kind: 'appendResponse',
-  membershipGeneration: state.membershipGeneration,
+  membershipGeneration: state.membership.generation,
   term: state.term,
   flushLsn: state.flushLsn,
   durableLsn: state.durableLsn,
@@ -241,7 +287,7 @@ const progress = (state: AcceptorState): AppendResponse => ({
 /** A8: the one who asked in an earlier term may lead the later one by now, and would take a position for confirmed. */
 const termAlone = (state: AcceptorState): AppendResponse => ({
   kind: 'appendResponse',
-  membershipGeneration: state.membershipGeneration,
+  membershipGeneration: state.membership.generation,
   term: state.term,
   flushLsn: Lsn.ZERO,
   durableLsn: Lsn.ZERO,
@@ -253,6 +299,11 @@ const reply = (
   session: SessionId,
   message: (AcceptorEffect & { kind: 'send' })['message'],
 ): AcceptorStep => ({ state, effects: [{ kind: 'send', session, message }] });
+
+const mismatch = (state: AcceptorState, session: SessionId, generation: number): AcceptorStep =>
+  refuse(state, session, 'MembershipMismatch', {
+    reason: `generation ${generation}, here ${state.membership.generation}`,
+  });
 
 const refuse = (
   state: AcceptorState,

@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { ByteReadError, FrameDecoder, Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import {
   FRAME_SIZE_MAX,
+  VersionUnsupported,
   decodeAcceptorMessage,
   decodeProposerMessage,
   encodeAcceptorMessage,
   encodeProposerMessage,
 } from './codec';
+import { MEMBERS_MAX, Membership } from './membership';
 import { APPEND_SIZE_MAX, type AcceptorMessage, type ProposerMessage, REFUSAL_CODES } from './message';
 import { TermHistory } from './term-history';
 
@@ -25,10 +27,23 @@ const termHistory = fc.array(fc.tuple(fc.nat(1000), fc.nat(1e12)), { maxLength: 
   ),
 );
 
+const safekeeperId = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map(SafekeeperId.of);
+const members = fc.uniqueArray(fc.record({ safekeeperId, incarnation: fc.string() }), {
+  minLength: 1,
+  maxLength: MEMBERS_MAX,
+  selector: (member) => member.safekeeperId,
+});
+const membership: fc.Arbitrary<Membership> = fc.oneof(
+  generation.map(Membership.founding),
+  fc.tuple(generation, members).map(([number, list]) => Membership.settled(number, list)),
+  fc
+    .tuple(fc.nat(0xffff_fffe), members, members)
+    .map(([number, list, newMembers]) => Membership.joint(Membership.settled(number, list), newMembers)),
+);
+
 const greetingRequest = {
   kind: fc.constant('greetingRequest' as const),
-  membershipGeneration: generation,
-  protocolVersion: fc.nat(0xffff),
+  membership,
   identity: fc.record({
     tenantId: id.map(TenantId.fromBytes),
     timelineId: id.map(TimelineId.fromBytes),
@@ -63,8 +78,9 @@ const proposerMessage: fc.Arbitrary<ProposerMessage> = fc.oneof(
 const acceptorMessage: fc.Arbitrary<AcceptorMessage> = fc.oneof(
   fc.record({
     kind: fc.constant('greetingResponse' as const),
-    membershipGeneration: generation,
-    safekeeperId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map(SafekeeperId.of),
+    membership,
+    safekeeperId,
+    incarnation: fc.string(),
     term,
   }),
   fc.record({
@@ -131,6 +147,34 @@ describe('consensus messages', () => {
         );
       }),
     );
+  });
+
+  test('a greeting of another version is refused as such, whatever follows its version (C3)', () => {
+    const payload = Uint8Array.of(0, 0, 0, 1, 0, 1, 99);
+    expect(() => decodeProposerMessage({ tag: 1, payload })).toThrow(new VersionUnsupported(1));
+    expect(() => decodeProposerMessage({ tag: 1, payload: payload.subarray(0, 5) })).not.toThrow(VersionUnsupported);
+  });
+
+  test('a membership of too many, of none, or of an unknown kind is refused (C2)', () => {
+    const { tag, payload } = frameOf(
+      encodeAcceptorMessage({
+        kind: 'greetingResponse',
+        membership: Membership.settled(1, [{ safekeeperId: SafekeeperId.of(1), incarnation: '' }]),
+        safekeeperId: SafekeeperId.of(1),
+        incarnation: '',
+        term: Term.ZERO,
+      }),
+    );
+    const kindOffset = payload.length - (1 + 1 + 8 + 4);
+    for (const [offset, value] of [
+      [kindOffset, 3],
+      [kindOffset + 1, 0],
+      [kindOffset + 1, MEMBERS_MAX + 1],
+    ] as const) {
+      const changed = payload.slice();
+      changed[offset] = value;
+      expect(() => decodeAcceptorMessage({ tag, payload: changed })).toThrow(ByteReadError);
+    }
   });
 
   test('a history of more entries than the message has room for is refused before it is read (C2)', () => {

@@ -3,6 +3,8 @@
  *
  *   C1  `decode(encode(m))` equals `m`.
  *   C2  Any other payload throws `ByteReadError`: lengths, counts and ranges are checked before they are used.
+ *   C3  A greeting of another protocol version throws `VersionUnsupported`, however the rest of it is laid out: the version
+ *       has the same place in all of them.
  *
  * Tables of the fields: `docs/protocols/safekeeper.md`.
  */
@@ -26,10 +28,19 @@ import {
   type AppendRequest,
   type AppendResponse,
   type ProposerMessage,
+  PROTOCOL_VERSION,
   REFUSAL_CODES,
   type TimelineIdentity,
 } from './message';
+import { readMembershipBody, writeMembershipBody } from './membership-codec';
 import { TermHistory } from './term-history';
+
+/** C3. Its peer is told so, and by what it can read: a refusal is the same in all versions. */
+export class VersionUnsupported extends ByteReadError {
+  constructor(readonly version: number) {
+    super(`protocol version ${version}, here ${PROTOCOL_VERSION}`);
+  }
+}
 
 /**
  * An election carries the whole term history, 16 bytes for each term that wrote WAL: room for a million of them, which is
@@ -51,11 +62,12 @@ const TAG = {
 export function encodeProposerMessage(message: ProposerMessage): Uint8Array {
   if (message.kind === 'appendRequest') return encodeAppendRequest(message);
   const writer = new ByteWriter();
-  writer.u32(message.membershipGeneration);
+  writer.u32(message.kind === 'greetingRequest' ? message.membership.generation : message.membershipGeneration);
   switch (message.kind) {
     case 'greetingRequest':
-      writer.u16(message.protocolVersion);
+      writer.u16(PROTOCOL_VERSION);
       writeIdentity(writer, message.identity).text(message.token);
+      writeMembershipBody(writer, message.membership);
       if (message.traceparent !== undefined) writer.text(message.traceparent);
       break;
     case 'voteRequest':
@@ -106,10 +118,11 @@ export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
     writer.u8(REFUSAL_CODES.indexOf(message.code)).text(message.reason);
     return encodeFrame(TAG.sessionRefused, writer.finish());
   }
-  writer.u32(message.membershipGeneration);
+  writer.u32(message.kind === 'greetingResponse' ? message.membership.generation : message.membershipGeneration);
   switch (message.kind) {
     case 'greetingResponse':
-      writer.u64(message.safekeeperId).u64(message.term);
+      writer.u64(message.safekeeperId).text(message.incarnation).u64(message.term);
+      writeMembershipBody(writer, message.membership);
       break;
     case 'voteResponse':
       writer
@@ -125,7 +138,7 @@ export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
   return encodeFrame(TAG[message.kind], writer.finish());
 }
 
-/** @throws ByteReadError on anything that is not a proposer's message. */
+/** @throws VersionUnsupported, ByteReadError on anything that is not a proposer's message. */
 export function decodeProposerMessage(frame: Frame): ProposerMessage {
   const reader = new ByteReader(frame.payload);
   const message = checked(() => readProposerMessage(frame.tag, reader));
@@ -145,12 +158,12 @@ function readProposerMessage(tag: number, reader: ByteReader): ProposerMessage {
   const membershipGeneration = reader.u32();
   switch (tag) {
     case TAG.greetingRequest:
+      requireVersion(reader.u16());
       return {
         kind: 'greetingRequest',
-        membershipGeneration,
-        protocolVersion: reader.u16(),
         identity: readIdentity(reader),
         token: reader.text(),
+        membership: readMembershipBody(reader, membershipGeneration),
         ...(reader.remaining === 0 ? {} : { traceparent: reader.text() }),
       };
     case TAG.voteRequest:
@@ -189,9 +202,10 @@ function readAcceptorMessage(tag: number, reader: ByteReader): AcceptorMessage {
     case TAG.greetingResponse:
       return {
         kind: 'greetingResponse',
-        membershipGeneration,
         safekeeperId: SafekeeperId.of(reader.safeU64()),
+        incarnation: reader.text(),
         term: readTerm(reader),
+        membership: readMembershipBody(reader, membershipGeneration),
       };
     case TAG.voteResponse:
       return {
@@ -225,6 +239,10 @@ function checked<T>(read: () => T): T {
     if (error instanceof RangeError || error instanceof SyntaxError) throw new ByteReadError(error.message);
     throw error;
   }
+}
+
+function requireVersion(version: number): void {
+  if (version !== PROTOCOL_VERSION) throw new VersionUnsupported(version);
 }
 
 const readTerm = (reader: ByteReader): Term => Term.of(reader.safeU64());

@@ -1,8 +1,20 @@
 /** The proposer until it leads: collect terms, campaign, win. Promises are numbered in `proposer.ts`. */
 import { Lsn, type SafekeeperId, Term } from '@neon/kernel';
-import { PROTOCOL_VERSION, type GreetingResponse, type VoteResponse } from './message';
-import { quorumSize } from './quorum';
-import type { Peer, ProposerEffect, ProposerInput, ProposerState, ProposerStep } from './proposer-state';
+import type { Membership } from './membership';
+import type { GreetingResponse, VoteResponse } from './message';
+import {
+  type Peer,
+  type ProposerEffect,
+  type ProposerInput,
+  type ProposerState,
+  type ProposerStep,
+  type Voter,
+  isVoter,
+  isVotingPeer,
+  peerOf,
+  voterSets,
+} from './proposer-state';
+import { isQuorum } from './quorum';
 import { announce } from './stream';
 import { type LogPosition, TermHistory } from './term-history';
 import { WalWindow } from './wal-window';
@@ -20,8 +32,7 @@ export function greet(state: ProposerState, connected: ProposerInput & { kind: '
         safekeeper,
         message: {
           kind: 'greetingRequest',
-          protocolVersion: PROTOCOL_VERSION,
-          membershipGeneration: config.membershipGeneration,
+          membership: state.membership,
           identity: config.identity,
           token: config.token,
           ...(traceparent === undefined ? {} : { traceparent }),
@@ -34,22 +45,41 @@ export function greet(state: ProposerState, connected: ProposerInput & { kind: '
 export function onGreeting(state: ProposerState, safekeeper: SafekeeperId, message: GreetingResponse): ProposerStep {
   if (message.safekeeperId !== safekeeper)
     return disconnect(state, safekeeper, `it is safekeeper ${message.safekeeperId}, not ${safekeeper}`);
-  const next = withPeer({ ...state, heardTerm: Term.of(Math.max(state.heardTerm, message.term)) }, safekeeper, {
+  const { incarnation, term } = message;
+  if (!isVoter(state, safekeeper, incarnation))
+    return { state: withPeer(state, safekeeper, { kind: 'stranger' }), effects: [] };
+  const next = withPeer({ ...state, heardTerm: Term.of(Math.max(state.heardTerm, term)) }, safekeeper, {
     kind: 'greeted',
-    term: message.term,
+    incarnation,
+    term,
     heardTick: state.tick,
   });
   if (next.phase.kind === 'collecting') return considerCampaign(next);
-  return askVote(next, safekeeper);
+  return askVote(next, safekeeper, incarnation);
+}
+
+/** P9. Answers to what was asked in the former membership would count for nothing, so its sessions end. */
+export function switchMembership(state: ProposerState, membership: Membership, teller: SafekeeperId): ProposerStep {
+  const effects: ProposerEffect[] = [{ kind: 'membershipChanged', membership }];
+  const peers = new Map(state.peers);
+  for (const [safekeeper, peer] of state.peers) {
+    if (safekeeper === teller || peer.kind === 'disconnected') continue;
+    peers.set(safekeeper, { kind: 'disconnected' });
+    effects.push({ kind: 'disconnect', safekeeper, reason: `membership generation is ${membership.generation} now` });
+  }
+  const phase =
+    state.phase.kind === 'leading' ? state.phase : ({ kind: 'collecting', campaignTick: undefined } as const);
+  return { state: { ...state, membership, voterSets: voterSets(state.config, membership), peers, phase }, effects };
 }
 
 /** P1. A campaign begins when everyone has greeted, or when a quorum has and the stragglers had their time. */
 export function considerCampaign(state: ProposerState): ProposerStep {
   if (state.phase.kind !== 'collecting') return { state, effects: [] };
-  const count = [...state.peers.values()].filter((peer) => peer.kind === 'greeted').length;
-  if (count < quorumSize(state.config)) return { state, effects: [] };
+  const hasGreeted = (voter: Voter): boolean => peerOf(state, voter)?.kind === 'greeted';
+  if (!isQuorum(state.voterSets, hasGreeted)) return { state, effects: [] };
   const campaignTick = state.phase.campaignTick ?? state.tick + state.config.timing.greetingGrace;
-  if (count === state.config.safekeepers.length || state.tick >= campaignTick) return campaign(state, { random: 0 });
+  const isComplete = state.voterSets.every((set) => set.every(hasGreeted));
+  if (isComplete || state.tick >= campaignTick) return campaign(state, { random: 0 });
   return { state: { ...state, phase: { kind: 'collecting', campaignTick } }, effects: [] };
 }
 
@@ -60,18 +90,18 @@ export function campaign(state: ProposerState, chance: { readonly random: number
   let next: ProposerState = { ...state, term, heardTerm: term, phase: { kind: 'campaigning', deadlineTick } };
   const effects: ProposerEffect[] = [];
   for (const [safekeeper, peer] of state.peers) {
-    if (peer.kind === 'disconnected' || peer.kind === 'greeting') continue;
-    const asked = askVote(next, safekeeper);
+    if (!isVotingPeer(peer)) continue;
+    const asked = askVote(next, safekeeper, peer.incarnation);
     next = asked.state;
     effects.push(...asked.effects);
   }
   return { state: next, effects };
 }
 
-function askVote(state: ProposerState, safekeeper: SafekeeperId): ProposerStep {
-  const { membershipGeneration } = state.config;
+function askVote(state: ProposerState, safekeeper: SafekeeperId, incarnation: string): ProposerStep {
+  const { generation: membershipGeneration } = state.membership;
   return {
-    state: withPeer(state, safekeeper, { kind: 'voting', heardTick: state.tick }),
+    state: withPeer(state, safekeeper, { kind: 'voting', incarnation, heardTick: state.tick }),
     effects: [{ kind: 'send', safekeeper, message: { kind: 'voteRequest', membershipGeneration, term: state.term } }],
   };
 }
@@ -79,18 +109,25 @@ function askVote(state: ProposerState, safekeeper: SafekeeperId): ProposerStep {
 /** An answer in a campaign. One for an earlier campaign of this proposer proves nothing and is passed over. */
 export function onVoteInCampaign(state: ProposerState, safekeeper: SafekeeperId, message: VoteResponse): ProposerStep {
   const heardTerm = Term.of(Math.max(state.heardTerm, message.term));
-  if (message.term < state.term) return { state: { ...state, heardTerm }, effects: [] };
+  const peer = state.peers.get(safekeeper);
+  if (message.term < state.term || peer === undefined || !isVotingPeer(peer))
+    return { state: { ...state, heardTerm }, effects: [] };
   const granted = message.granted && message.term === state.term;
   const position: LogPosition = { termHistory: message.termHistory, flushLsn: message.flushLsn };
   const next = withPeer(
     { ...state, heardTerm, truncateLsn: Lsn.max(state.truncateLsn, message.truncateLsn) },
     safekeeper,
-    { kind: 'voted', granted, position, heardTick: state.tick },
+    { kind: 'voted', incarnation: peer.incarnation, granted, position, heardTick: state.tick },
   );
-  const grants = [...next.peers].flatMap(([id, peer]) =>
-    peer.kind === 'voted' && peer.granted ? [[id, peer] as const] : [],
+  const hasGranted = (voter: Voter): boolean => {
+    const voted = peerOf(next, voter);
+    return voted?.kind === 'voted' && voted.granted;
+  };
+  if (!isQuorum(next.voterSets, hasGranted)) return { state: next, effects: [] };
+  const grants = [...next.peers].flatMap(([id, voted]) =>
+    voted.kind === 'voted' && voted.granted ? [[id, voted] as const] : [],
   );
-  return grants.length >= quorumSize(next.config) ? win(next, grants) : { state: next, effects: [] };
+  return win(next, grants);
 }
 
 /** P2, P3: the most advanced log among the voters is this leader's log up to its own start. */

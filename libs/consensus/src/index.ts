@@ -1,17 +1,31 @@
 export { TermHistory, type TermSwitch, type LogPosition } from './term-history';
 export * from './message';
+export {
+  MEMBERS_MAX,
+  Member,
+  Membership,
+  type JointMembership,
+  type ListedMembership,
+  type SettledMembership,
+} from './membership';
+export { readMembership, writeMembership } from './membership-codec';
+export { MembershipChange, type ChangeEffect, type ChangeInput, type ChangeStep } from './membership-change';
+export { admit, type Admission, type AdmissionRequest, type Presence } from './admission';
 export { Acceptor } from './acceptor';
 export {
   AcceptorState,
   type AcceptorEffect,
   type AcceptorInput,
+  type AcceptorPosition,
   type AcceptorStep,
   type DurableAcceptorState,
+  type RequestId,
   type SessionId,
 } from './acceptor-state';
 export { Proposer } from './proposer';
 export {
   DEFAULT_TIMING,
+  type Peer,
   type ProposerConfig,
   type ProposerEffect,
   type ProposerInput,
@@ -21,6 +35,7 @@ export {
 } from './proposer-state';
 export {
   FRAME_SIZE_MAX,
+  VersionUnsupported,
   encodeAcceptorMessage,
   encodeProposerMessage,
   decodeAcceptorMessage,

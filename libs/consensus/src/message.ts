@@ -2,11 +2,13 @@
  * What proposer and acceptor say to each other. Bytes: `codec.ts`; order and meaning: `docs/protocols/safekeeper.md`.
  *
  * Every message carries the membership generation it was written under; an acceptor of another generation refuses it (I9).
+ * Greetings carry the membership itself, both ways: the lower one is given up for the higher.
  */
 import type { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import type { Membership } from './membership';
 import type { TermHistory } from './term-history';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** 16 WAL pages of Postgres: large enough to amortise a message, small enough that a commit never queues long behind one. */
 export const APPEND_SIZE_MAX = 128 * 1024;
@@ -22,8 +24,7 @@ export interface TimelineIdentity {
 
 export interface GreetingRequest {
   readonly kind: 'greetingRequest';
-  readonly protocolVersion: number;
-  readonly membershipGeneration: number;
+  readonly membership: Membership;
   readonly identity: TimelineIdentity;
   /** A service token with scope `timeline`; checked by the shell before the acceptor sees the message. */
   readonly token: string;
@@ -60,8 +61,11 @@ export interface AppendRequest {
 
 export interface GreetingResponse {
   readonly kind: 'greetingResponse';
-  readonly membershipGeneration: number;
+  /** The acceptor's; at least that of the greeting. */
+  readonly membership: Membership;
   readonly safekeeperId: SafekeeperId;
+  /** Of its disk: which member it is. */
+  readonly incarnation: string;
   readonly term: Term;
 }
 
@@ -107,11 +111,13 @@ export const REFUSAL_CODES = [
   'BelowCommit',
   'StorageUnavailable',
   'MalformedMessage',
+  'TimelineDeleted',
 ] as const;
 
 /**
  * A proposer acts differently on some: `LogGap`, `CommonPointMismatch`, `NotElected` and `StorageUnavailable` pass by
- * connecting again; the others need a person or the control plane.
+ * connecting again, and so does `MembershipMismatch`, since the greetings that follow tell the membership. `TimelineDeleted`
+ * is for ever. The others need a person or the control plane.
  */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 

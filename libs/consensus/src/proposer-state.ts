@@ -1,12 +1,15 @@
 /** The proposer's state, what goes in, and what comes out. The rules are in `proposer.ts`. */
 import { Lsn, Term, type SafekeeperId } from '@neon/kernel';
+import { type Member, Membership } from './membership';
 import type { AcceptorMessage, ProposerMessage, RefusalCode, TimelineIdentity } from './message';
 import type { LogPosition, TermHistory } from './term-history';
 import type { WalWindow } from './wal-window';
 
 export interface ProposerConfig {
   readonly identity: TimelineIdentity;
-  readonly membershipGeneration: number;
+  /** As far as it is known at the start; safekeepers that know better tell when they are greeted (P9). */
+  readonly membership: Membership;
+  /** The members of a founding membership, which lists none. */
   readonly safekeepers: readonly SafekeeperId[];
   /** A service token with scope `timeline`. */
   readonly token: string;
@@ -30,13 +33,24 @@ export const DEFAULT_TIMING: ProposerTiming = { greetingGrace: 2, campaign: 25, 
 export type Peer =
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'greeting'; readonly heardTick: number }
-  | { readonly kind: 'greeted'; readonly term: Term; readonly heardTick: number }
-  | { readonly kind: 'voting'; readonly heardTick: number }
-  | { readonly kind: 'voted'; readonly granted: boolean; readonly position: LogPosition; readonly heardTick: number }
+  /** Greeted, and of no set of this membership: it is neither asked nor counted. */
+  | { readonly kind: 'stranger' }
+  | VotingPeer;
+
+/** A member, greeted in this membership's generation. */
+export type VotingPeer =
+  | (Greeted & { readonly kind: 'greeted'; readonly term: Term })
+  | (Greeted & { readonly kind: 'voting' })
+  | (Greeted & { readonly kind: 'voted'; readonly granted: boolean; readonly position: LogPosition })
   | StreamingPeer;
 
+interface Greeted {
+  readonly incarnation: string;
+  readonly heardTick: number;
+}
+
 /** It was sent this leader's history; from then on it only follows. */
-export interface StreamingPeer {
+export interface StreamingPeer extends Greeted {
   readonly kind: 'streaming';
   /** The next byte to send. */
   readonly nextLsn: Lsn;
@@ -45,8 +59,10 @@ export interface StreamingPeer {
   readonly durableLsn: Lsn;
   readonly sentCommitLsn: Lsn;
   readonly sentTick: number;
-  readonly heardTick: number;
 }
+
+/** A member as it is counted; of a founding membership the incarnations are not known. */
+export type Voter = Pick<Member, 'safekeeperId'> & { readonly incarnation: string | undefined };
 
 export type Phase =
   /** Waiting for a quorum of greetings, then for the stragglers' grace. */
@@ -68,6 +84,10 @@ export type Fetch =
 
 export interface ProposerState {
   readonly config: ProposerConfig;
+  /** The highest that this proposer knows. */
+  readonly membership: Membership;
+  /** Its sets, of each of which a quorum must agree. */
+  readonly voterSets: readonly (readonly Voter[])[];
   readonly phase: Phase;
   readonly term: Term;
   /** The highest term heard of; the next campaign goes above it. */
@@ -115,6 +135,8 @@ export type ProposerEffect =
    * recovery is over, and that LSN is where the compute's WAL begins.
    */
   | { readonly kind: 'committed'; readonly lsn: Lsn }
+  /** The membership is another one: the shell needs the addresses of its members. All but one must be connected anew. */
+  | { readonly kind: 'membershipChanged'; readonly membership: Membership }
   /** Another proposer leads. Nothing more may be acknowledged, and no further input has an effect. */
   | { readonly kind: 'deposed'; readonly term: Term }
   /**
@@ -133,3 +155,25 @@ export interface ProposerStep {
   readonly state: ProposerState;
   readonly effects: readonly ProposerEffect[];
 }
+
+export const voterSets = (config: ProposerConfig, membership: Membership): readonly (readonly Voter[])[] =>
+  membership.kind === 'founding'
+    ? [config.safekeepers.map((safekeeperId) => ({ safekeeperId, incarnation: undefined }))]
+    : Membership.sets(membership);
+
+/** Whether the disk that answered as `safekeeperId` is the one that is meant. */
+export const isVoter = (state: ProposerState, safekeeperId: SafekeeperId, incarnation: string): boolean =>
+  state.voterSets.some((set) => set.some((voter) => isSame(voter, safekeeperId, incarnation)));
+
+const isSame = (voter: Voter, safekeeperId: SafekeeperId, incarnation: string): boolean =>
+  voter.safekeeperId === safekeeperId && (voter.incarnation === undefined || voter.incarnation === incarnation);
+
+/** What answers for a member, once it was greeted in this generation (P9). */
+export function peerOf(state: ProposerState, voter: Voter): VotingPeer | undefined {
+  const peer = state.peers.get(voter.safekeeperId);
+  if (peer === undefined || !isVotingPeer(peer)) return undefined;
+  return isSame(voter, voter.safekeeperId, peer.incarnation) ? peer : undefined;
+}
+
+export const isVotingPeer = (peer: Peer): peer is VotingPeer =>
+  peer.kind !== 'disconnected' && peer.kind !== 'greeting' && peer.kind !== 'stranger';

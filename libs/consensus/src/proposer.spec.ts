@@ -1,4 +1,5 @@
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Membership } from './membership';
 import { APPEND_SIZE_MAX, type AcceptorMessage, type AppendRequest } from './message';
 import { Proposer } from './proposer';
 import { DEFAULT_TIMING, type ProposerEffect, type ProposerInput, type ProposerState } from './proposer-state';
@@ -18,7 +19,7 @@ const CREATED = Proposer.create({
     systemId: SystemId.parse('1'),
     walSegmentSize: 16 << 20,
   },
-  membershipGeneration,
+  membership: Membership.founding(membershipGeneration),
   safekeepers: IDS,
   token: 'token',
   timing: DEFAULT_TIMING,
@@ -34,8 +35,15 @@ const from = (safekeeper: SafekeeperId, message: AcceptorMessage): ProposerInput
   safekeeper,
   message,
 });
-const greeting = (id: SafekeeperId, term = 4) =>
-  from(id, { kind: 'greetingResponse', membershipGeneration, safekeeperId: id, term: Term.of(term) });
+const greetingOf = (safekeeperId: SafekeeperId) =>
+  ({
+    kind: 'greetingResponse',
+    membership: Membership.founding(membershipGeneration),
+    safekeeperId,
+    incarnation: `disk of ${safekeeperId}`,
+    term: Term.ZERO,
+  }) as const;
+const greeting = (id: SafekeeperId, term = 4) => from(id, { ...greetingOf(id), term: Term.of(term) });
 const vote = (
   id: SafekeeperId,
   { term = 5, granted = true, flushLsn = START, termHistory = history([0, 100], [4, 500]) } = {},
@@ -123,11 +131,7 @@ describe('a proposer that campaigns', () => {
   });
 
   test('disconnects a safekeeper that is another than it should be', () => {
-    const { effects } = run(
-      CREATED,
-      connected(A),
-      from(A, { kind: 'greetingResponse', membershipGeneration, safekeeperId: B, term: Term.ZERO }),
-    );
+    const { effects } = run(CREATED, connected(A), from(A, greetingOf(B)));
     expect(effects.at(-1)).toMatchObject({ kind: 'disconnect', safekeeper: A });
   });
 });
@@ -277,5 +281,97 @@ describe('a proposer that leads', () => {
   test('disconnects a safekeeper whose log is of another timeline (P4)', () => {
     const { effects } = run(GREETED, vote(A), vote(B), vote(C, { termHistory: history([0, 200]) }));
     expect(effects.at(-1)).toMatchObject({ kind: 'disconnect', safekeeper: C });
+  });
+});
+
+describe('a proposer in a changing membership', () => {
+  const D = SafekeeperId.of(4);
+  const member = (safekeeperId: SafekeeperId, incarnation = `disk of ${safekeeperId}`) => ({
+    safekeeperId,
+    incarnation,
+  });
+  const SETTLED = Membership.settled(
+    membershipGeneration,
+    IDS.map((id) => member(id)),
+  );
+  /** C is dead; D takes its place. */
+  const JOINT = Membership.joint(SETTLED, [member(A), member(B), member(D)]);
+  const told = (id: SafekeeperId, membership: Membership, { term = 5, incarnation = `disk of ${id}` } = {}) =>
+    from(id, { ...greetingOf(id), membership, incarnation, term: Term.of(term) });
+  const inGeneration = (generation: number, input: ProposerInput): ProposerInput =>
+    input.kind === 'received' && input.message.kind !== 'sessionRefused' && input.message.kind !== 'greetingResponse'
+      ? { ...input, message: { ...input.message, membershipGeneration: generation } }
+      : input;
+  const JOINT_VOTE = (id: SafekeeperId, term = 6) => inGeneration(2, vote(id, { term }));
+  /** Greeted one after the other: what the first one tells ends the sessions that began before. */
+  const greetedIn = (membership: Membership, ...ids: readonly SafekeeperId[]) =>
+    run(CREATED, ...ids.flatMap((id) => [connected(id), told(id, membership)]), tick, tick, tick);
+  const JOINT_GREETED = greetedIn(JOINT, A, B, D);
+
+  test('takes on the membership that a greeting tells, ends all other sessions, and says so (P9)', () => {
+    const { state, effects } = run(RECOVERED, { kind: 'disconnected', safekeeper: A }, connected(A), told(A, JOINT));
+    expect(kinds(effects)).toEqual(['send', 'membershipChanged', 'disconnect', 'disconnect', 'send']);
+    expect(sent(effects, A).at(-1)).toMatchObject({ kind: 'voteRequest', membershipGeneration: 2, term: 5 });
+    expect([state.membership, state.phase.kind, state.commitLsn]).toEqual([JOINT, 'leading', START]);
+  });
+
+  test('begins its campaign again in a membership that it learns of (P9)', () => {
+    const { state, effects } = run(
+      GREETED,
+      vote(A),
+      { kind: 'disconnected', safekeeper: B },
+      connected(B),
+      told(B, JOINT),
+    );
+    expect(state.phase).toEqual({ kind: 'collecting', campaignTick: undefined });
+    expect(kinds(effects)).not.toContain('elected');
+    expect(state.peers.get(A)).toEqual({ kind: 'disconnected' });
+  });
+
+  test('greets with what it has learned', () => {
+    expect(sent(run(JOINT_GREETED.state, connected(C)).effects, C)).toMatchObject([{ membership: JOINT }]);
+  });
+
+  test('campaigns above the terms of a quorum of each set, and no sooner (P1, P9)', () => {
+    expect(sent(greetedIn(JOINT, A, B).effects, A).at(-1)).toMatchObject({ kind: 'voteRequest' });
+    const strangers = Membership.joint(SETTLED, [member(D), member(SafekeeperId.of(5)), member(SafekeeperId.of(6))]);
+    expect(sent(greetedIn(strangers, A, B).effects, A).map(({ kind }) => kind)).toEqual(['greetingRequest']);
+  });
+
+  test('is elected by a quorum of each set (P2, P9)', () => {
+    const asked = greetedIn(Membership.joint(SETTLED, [member(D)]), A, B, D);
+    const old = run(asked.state, ...[A, B].map((id) => JOINT_VOTE(id)));
+    expect(kinds(old.effects)).not.toContain('elected');
+    expect(run(old.state, JOINT_VOTE(D)).effects[0]).toMatchObject({ kind: 'elected', term: 6 });
+  });
+
+  test('commits what a quorum of each set has flushed (P5, P9)', () => {
+    const asked = greetedIn(Membership.joint(SETTLED, [member(D)]), A, B, D).state;
+    const elected = run(asked, ...[A, B, D].map((id) => JOINT_VOTE(id))).state;
+    const confirmed = (id: SafekeeperId) => inGeneration(2, progress(id, START, { term: 6 }));
+    expect(run(elected, confirmed(A), confirmed(B)).effects).toEqual([]);
+    expect(run(elected, confirmed(A), confirmed(D)).effects).toEqual([]);
+    expect(run(elected, confirmed(A), confirmed(B), confirmed(D)).effects).toEqual([{ kind: 'committed', lsn: START }]);
+  });
+
+  test('neither asks nor counts a stranger, or a disk that is not the one that is meant (P9)', () => {
+    const { state, effects } = run(JOINT_GREETED.state, connected(C), told(C, JOINT, { incarnation: 'another disk' }));
+    expect(state.peers.get(C)).toEqual({ kind: 'stranger' });
+    expect(sent(effects, C).map(({ kind }) => kind)).toEqual(['greetingRequest']);
+    const voted = run(state, JOINT_VOTE(A), JOINT_VOTE(C), JOINT_VOTE(D));
+    expect(kinds(voted.effects)).not.toContain('elected');
+    expect(kinds(run(voted.state, JOINT_VOTE(B)).effects)).toContain('elected');
+  });
+
+  test('counts a disk that replaces another in its own set alone (P9)', () => {
+    const replaced = Membership.joint(SETTLED, [member(A), member(B), member(C, 'its second disk')]);
+    const second = told(C, replaced, { incarnation: 'its second disk' });
+    const asked = run(CREATED, ...[A, C].map(connected), told(A, replaced), connected(C), second, tick, tick, tick);
+    expect(sent(asked.effects, A).map(({ kind }) => kind)).toEqual(['greetingRequest']);
+  });
+
+  test('ends a session in another generation (P9)', () => {
+    expect(kinds(run(RECOVERED, inGeneration(2, progress(A, START))).effects)).toEqual(['disconnect']);
+    expect(kinds(run(JOINT_GREETED.state, vote(A, { term: 6 })).effects)).toEqual(['disconnect']);
   });
 });

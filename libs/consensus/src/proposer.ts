@@ -13,6 +13,9 @@
  *   P7  WAL that is not in memory is asked for by `fetchWal`, one read at a time.
  *   P8  A higher term deposes a leader for good. Before it has committed anything it campaigns again instead: until then
  *       nobody relies on where its term starts.                                                                 (I10)
+ *   P9  It goes by one membership at a time, the highest it was told of. A quorum is one of each of its sets, of members
+ *       that were greeted in its generation, each as the disk that is meant; nobody else votes or counts. A leader goes on
+ *       when the membership changes, a candidate begins again.                                                   (I9)
  *
  * Inputs and effects: `proposer-state.ts`. A recovery is a run without live WAL: the first `committed` ends it, and
  * streaming goes on in the same term from there.
@@ -22,15 +25,26 @@
  *   ({ state, effects } = Proposer.step(state, { kind: 'connected', safekeeper }));
  */
 import { Lsn, type SafekeeperId, Term, unreachable } from '@neon/kernel';
-import { campaign, considerCampaign, disconnect, greet, onGreeting, onVoteInCampaign, withPeer } from './election';
+import {
+  campaign,
+  considerCampaign,
+  disconnect,
+  greet,
+  onGreeting,
+  onVoteInCampaign,
+  switchMembership,
+  withPeer,
+} from './election';
+import { Membership } from './membership';
 import type { AcceptorMessage, VoteResponse } from './message';
-import type {
-  Peer,
-  ProposerConfig,
-  ProposerEffect,
-  ProposerInput,
-  ProposerState,
-  ProposerStep,
+import {
+  type Peer,
+  type ProposerConfig,
+  type ProposerEffect,
+  type ProposerInput,
+  type ProposerState,
+  type ProposerStep,
+  voterSets,
 } from './proposer-state';
 import { announce, considerFetch, heartbeat, onAppendResponse, onFetched, onWal, wantsWal } from './stream';
 import { WalWindow } from './wal-window';
@@ -38,11 +52,13 @@ import { WalWindow } from './wal-window';
 export const Proposer = {
   create: (config: ProposerConfig): ProposerState => ({
     config,
+    membership: config.membership,
+    voterSets: voterSets(config, config.membership),
     phase: { kind: 'collecting', campaignTick: undefined },
     term: Term.ZERO,
     heardTerm: Term.ZERO,
     tick: 0,
-    peers: new Map(config.safekeepers.map((id): [typeof id, Peer] => [id, { kind: 'disconnected' }])),
+    peers: new Map<SafekeeperId, Peer>(),
     commitLsn: Lsn.ZERO,
     truncateLsn: Lsn.ZERO,
     window: WalWindow.empty(Lsn.ZERO),
@@ -81,16 +97,30 @@ const still = (state: ProposerState): ProposerStep => ({ state, effects: [] });
 
 function receive(state: ProposerState, input: ProposerInput & { kind: 'received' }): ProposerStep {
   const { safekeeper, message } = input;
-  if (state.peers.get(safekeeper)?.kind === 'disconnected') return still(state);
+  if ((state.peers.get(safekeeper)?.kind ?? 'disconnected') === 'disconnected') return still(state);
   if (message.kind === 'sessionRefused')
     return {
       state: withPeer(state, safekeeper, { kind: 'disconnected' }),
       effects: [{ kind: 'refused', safekeeper, code: message.code, reason: message.reason }],
     };
-  if (message.membershipGeneration !== state.config.membershipGeneration)
-    return disconnect(state, safekeeper, `membership generation ${message.membershipGeneration}`);
+  if (message.kind === 'greetingResponse' && Membership.supersedes(message.membership, state.membership))
+    return onHigherMembership(state, input, message.membership);
+  const generation = message.kind === 'greetingResponse' ? message.membership.generation : message.membershipGeneration;
+  if (generation !== state.membership.generation)
+    return disconnect(state, safekeeper, `membership generation ${generation}, here ${state.membership.generation}`);
   if (state.phase.kind === 'leading' && message.term > state.term) return overtaken(state, message.term);
   return dispatch(state, input, message);
+}
+
+/** P9. The one who told was greeted in it already. */
+function onHigherMembership(
+  state: ProposerState,
+  input: ProposerInput & { kind: 'received' },
+  membership: Membership,
+): ProposerStep {
+  const switched = switchMembership(state, membership, input.safekeeper);
+  const answered = receive(switched.state, input);
+  return { state: answered.state, effects: [...switched.effects, ...answered.effects] };
 }
 
 function dispatch(
@@ -152,7 +182,7 @@ function dropSilent(state: ProposerState): ProposerStep {
   const effects: ProposerEffect[] = [];
   for (const [safekeeper, peer] of state.peers) {
     // A safekeeper that has greeted waits for this proposer, not the other way round.
-    if (peer.kind === 'disconnected' || peer.kind === 'greeted' || peer.kind === 'voted') continue;
+    if (peer.kind !== 'greeting' && peer.kind !== 'voting' && peer.kind !== 'streaming') continue;
     if (state.tick - peer.heardTick < state.config.timing.silence) continue;
     const dropped = disconnect(next, safekeeper, `silent for ${state.config.timing.silence} ticks`);
     next = dropped.state;

@@ -1,15 +1,23 @@
 /**
  * Majorities of a timeline's safekeepers.
  *
- *   Q1  Any two quorums share a safekeeper.
+ *   Q1  Any two quorums of one set share a member.
+ *   Q2  With two sets, what counts is what a quorum of each has.
  */
 import { Lsn } from '@neon/kernel';
 
-export const quorumSize = (config: { readonly safekeepers: readonly unknown[] }): number =>
-  Math.floor(config.safekeepers.length / 2) + 1;
+export const quorumSize = (set: readonly unknown[]): number => Math.floor(set.length / 2) + 1;
 
-/** The largest LSN that a quorum has reached, given one LSN for each safekeeper. */
-export function quorumLsn(reached: readonly Lsn[]): Lsn {
-  const descending = [...reached].sort((a, b) => b - a);
-  return descending[quorumSize({ safekeepers: reached }) - 1] ?? Lsn.ZERO;
+/** Q2. Nothing is a quorum of no set. */
+export const isQuorum = <T>(sets: readonly (readonly T[])[], has: (member: T) => boolean): boolean =>
+  sets.length > 0 && sets.every((set) => set.filter(has).length >= quorumSize(set));
+
+/** Q2. The largest LSN that a quorum of every set has reached. */
+export function quorumLsn<T>(sets: readonly (readonly T[])[], lsnOf: (member: T) => Lsn): Lsn {
+  const reached = sets.map((set) => {
+    const descending = set.map(lsnOf).sort((a, b) => b - a);
+    return descending[quorumSize(set) - 1] ?? Lsn.ZERO;
+  });
+  const [first, ...others] = reached;
+  return first === undefined ? Lsn.ZERO : Lsn.min(first, ...others);
 }

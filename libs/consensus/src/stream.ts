@@ -2,14 +2,17 @@
 import { Lsn, type SafekeeperId, assert } from '@neon/kernel';
 import { APPEND_SIZE_MAX, type AppendRequest, type AppendResponse } from './message';
 import { quorumLsn } from './quorum';
-import type {
-  Peer,
-  Phase,
-  ProposerEffect,
-  ProposerInput,
-  ProposerState,
-  ProposerStep,
-  StreamingPeer,
+import {
+  type Peer,
+  type Phase,
+  type ProposerEffect,
+  type ProposerInput,
+  type ProposerState,
+  type ProposerStep,
+  type StreamingPeer,
+  type Voter,
+  isVotingPeer,
+  peerOf,
 } from './proposer-state';
 import { type LogPosition, TermHistory } from './term-history';
 import { WalWindow } from './wal-window';
@@ -36,6 +39,8 @@ export function leading(state: ProposerState): Leading {
 /** P4: tells a safekeeper this leader's history, and where its own log stops agreeing with it. */
 export function announce(state: ProposerState, safekeeper: SafekeeperId, position: LogPosition): ProposerStep {
   const { termHistory } = leading(state);
+  const voter = state.peers.get(safekeeper);
+  assert(voter !== undefined && isVotingPeer(voter), 'P9: only a member is sent WAL');
   const startLsn = TermHistory.commonPoint(termHistory, position);
   if (startLsn === undefined)
     return {
@@ -44,6 +49,7 @@ export function announce(state: ProposerState, safekeeper: SafekeeperId, positio
     };
   const peer: StreamingPeer = {
     kind: 'streaming',
+    incarnation: voter.incarnation,
     nextLsn: startLsn,
     flushLsn: undefined,
     durableLsn: startLsn,
@@ -52,7 +58,7 @@ export function announce(state: ProposerState, safekeeper: SafekeeperId, positio
     heardTick: state.tick,
   };
   const announced = { ...state, peers: new Map(state.peers).set(safekeeper, peer) };
-  const { membershipGeneration } = state.config;
+  const { generation: membershipGeneration } = state.membership;
   const message = { kind: 'electedRequest', membershipGeneration, term: state.term, startLsn, termHistory } as const;
   return after([{ kind: 'send', safekeeper, message }], pump(announced));
 }
@@ -84,35 +90,40 @@ export function onAppendResponse(
 /** P5: what a quorum has made durable in this term is committed, once it includes the start of the term. */
 function commit(state: ProposerState): ProposerStep {
   const { termStartLsn } = leading(state);
-  const flushed = confirmed(state, (peer) => peer.flushLsn ?? Lsn.ZERO);
-  const truncateLsn = Lsn.max(state.truncateLsn, Lsn.min(Lsn.of(Number.MAX_SAFE_INTEGER), ...flushed));
-  const commitLsn = quorumLsn(flushed);
+  const truncateLsn = Lsn.max(state.truncateLsn, everywhere(state));
+  const commitLsn = quorumLsn(state.voterSets, (voter) => confirmed(state, voter)?.flushLsn ?? Lsn.ZERO);
   if (commitLsn < termStartLsn || commitLsn <= state.commitLsn)
     return { state: { ...state, truncateLsn }, effects: [] };
   return { state: { ...state, truncateLsn, commitLsn }, effects: [{ kind: 'committed', lsn: commitLsn }] };
 }
 
-/** One LSN for each safekeeper of the timeline: 0 for those that have not confirmed this leader's history. */
-function confirmed(state: ProposerState, lsnOf: (peer: StreamingPeer) => Lsn): Lsn[] {
-  return state.config.safekeepers.map((safekeeper) => {
-    const peer = state.peers.get(safekeeper);
-    return peer?.kind === 'streaming' && peer.flushLsn !== undefined ? lsnOf(peer) : Lsn.ZERO;
-  });
+/** What a member has confirmed in this term and generation (P9); undefined until it has confirmed this leader's history. */
+function confirmed(state: ProposerState, voter: Voter): StreamingPeer | undefined {
+  const peer = peerOf(state, voter);
+  return peer?.kind === 'streaming' && peer.flushLsn !== undefined ? peer : undefined;
+}
+
+/** What every member has: of an old set too, whose members may come back, for as long as it counts. */
+function everywhere(state: ProposerState): Lsn {
+  const flushed = state.voterSets.map((set) =>
+    Lsn.min(Lsn.of(Number.MAX_SAFE_INTEGER), ...set.map((voter) => confirmed(state, voter)?.flushLsn ?? Lsn.ZERO)),
+  );
+  return Lsn.min(Lsn.of(Number.MAX_SAFE_INTEGER), ...flushed);
 }
 
 /** P6. */
 export function wantsWal(state: ProposerState): boolean {
   if (state.phase.kind !== 'leading' || state.commitLsn < state.phase.termStartLsn) return false;
   if (state.window.endLsn - state.commitLsn < UNCOMMITTED_MAX) return true;
-  const quorumDurableLsn = quorumLsn(confirmed(state, (peer) => peer.durableLsn));
+  const quorumDurableLsn = quorumLsn(state.voterSets, (voter) => confirmed(state, voter)?.durableLsn ?? Lsn.ZERO);
   return state.window.endLsn - Lsn.max(state.commitLsn, quorumDurableLsn) < UNCOMMITTED_MAX;
 }
 
 /** Drops what every safekeeper has, and of the committed rest what exceeds its limit. */
 function trim(state: ProposerState): ProposerState {
   const excess = Lsn.of(Math.max(0, state.window.endLsn - RETAINED_MAX));
-  const everywhere = Lsn.min(state.window.endLsn, ...confirmed(state, (peer) => peer.flushLsn ?? Lsn.ZERO));
-  const window = WalWindow.dropBelow(state.window, Lsn.max(everywhere, Lsn.min(excess, state.commitLsn)));
+  const held = Lsn.min(state.window.endLsn, everywhere(state));
+  const window = WalWindow.dropBelow(state.window, Lsn.max(held, Lsn.min(excess, state.commitLsn)));
   return window === state.window ? state : { ...state, window };
 }
 
@@ -194,7 +205,7 @@ export function heartbeat(state: ProposerState): ProposerStep {
 
 const appendRequest = (state: ProposerState, startLsn: Lsn, bytes: Uint8Array): AppendRequest => ({
   kind: 'appendRequest',
-  membershipGeneration: state.config.membershipGeneration,
+  membershipGeneration: state.membership.generation,
   term: state.term,
   startLsn,
   commitLsn: state.commitLsn,

@@ -2,7 +2,7 @@
 import { runConsensusSimulation } from '@neon/simulation';
 import { CommandFailure, say } from '../progress';
 
-const SEEDS = { quick: 200, full: 3_000 };
+const SEEDS = { quick: 200, full: 10_000 };
 
 export async function verifyConsensus({
   quick,
@@ -13,12 +13,11 @@ export async function verifyConsensus({
   seed: number;
   minutes?: number;
 }): Promise<void> {
-  const options = { seeds: quick ? SEEDS.quick : SEEDS.full, seed, report: (line: string) => say(`  ${line}`) };
-  const result = runConsensusSimulation(
-    minutes === undefined ? options : { ...options, minutes, now: () => Date.now() },
-  );
+  const extent = minutes === undefined ? { seeds: quick ? SEEDS.quick : SEEDS.full } : { minutes };
+  const result = runConsensusSimulation({ extent, seed, report: (line) => say(`  ${line}`) });
+  const { runs, events, elections, generations, acknowledgedBytes } = result;
   say(
-    `${result.runs} runs, ${result.events} events, ${result.elections} elections, ${result.acknowledgedBytes} bytes acknowledged, first seed ${seed}`,
+    `${runs} runs, ${events} events, ${elections} elections, ${generations} memberships, ${acknowledgedBytes} bytes acknowledged, first seed ${seed}`,
   );
   for (const { name, caughtBy } of result.planted)
     say(`  planted bug "${name}": ${caughtBy === undefined ? 'NOT CAUGHT' : `caught by seed ${caughtBy}`}`);

@@ -114,6 +114,8 @@ export class ProposerClient {
       case 'disconnect':
         this.sockets.get(effect.safekeeper)?.destroy();
         return;
+      case 'membershipChanged':
+        return;
       case 'refused':
         this.refusals.push(effect.code);
         return;

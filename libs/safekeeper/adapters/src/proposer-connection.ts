@@ -13,6 +13,7 @@ import {
   type ProposerMessage,
   type RefusalCode,
   type SessionId,
+  VersionUnsupported,
   decodeProposerMessage,
   encodeAcceptorMessage,
 } from '@neon/consensus';
@@ -68,7 +69,8 @@ class ProposerConnection {
     try {
       for (const frame of this.decoder.push(chunk)) this.received.push(decodeProposerMessage(frame));
     } catch (error) {
-      return this.refuse('MalformedMessage', error instanceof Error ? error.message : String(error));
+      const code = error instanceof VersionUnsupported ? 'VersionUnsupported' : 'MalformedMessage';
+      return this.refuse(code, error instanceof Error ? error.message : String(error));
     }
     if (!this.isBusy) void this.work();
   }
@@ -114,7 +116,9 @@ class ProposerConnection {
     const { tenantId, timelineId } = message.identity;
     try {
       await this.authorize(message);
+      const presence = await this.context.safekeeper.presence({ tenantId, timelineId });
       if (this.isOver) return;
+      if (presence === 'deleted') throw new Refusal('TimelineDeleted', 'the timeline was deleted');
       const timeline = this.context.safekeeper.get({ tenantId, timelineId });
       this.logger = this.logger.child({ tenantId, timelineId });
       this.timeline = timeline;
@@ -165,6 +169,7 @@ class ProposerConnection {
 function refusalOf(error: unknown): [RefusalCode, string] {
   if (error instanceof Refusal && error.code === 'Unauthorized') return ['Unauthorized', error.message];
   if (error instanceof Refusal && error.code === 'TimelineUnknown') return ['TimelineUnknown', error.message];
+  if (error instanceof Refusal && error.code === 'TimelineDeleted') return ['TimelineDeleted', error.message];
   const reason = error instanceof Unavailable ? error.message : 'internal error';
   return ['StorageUnavailable', reason];
 }

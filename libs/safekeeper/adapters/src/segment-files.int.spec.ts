@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AcceptorState } from '@neon/consensus';
+import { AcceptorState, Membership } from '@neon/consensus';
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { FileTimelineStore } from './file-timeline-store';
 import { writeAll } from './durable-file';
@@ -17,7 +17,7 @@ const CONTROL = AcceptorState.create({
     systemId: SystemId.parse('7000000000000000001'),
     walSegmentSize: SEGMENT_SIZE,
   },
-  membershipGeneration: 1,
+  membership: Membership.founding(1),
   startLsn: Lsn.of(SEGMENT_SIZE),
   term: Term.ZERO,
 });

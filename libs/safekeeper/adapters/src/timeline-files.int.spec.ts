@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AcceptorState, type AcceptorMessage, type ProposerMessage, TermHistory } from '@neon/consensus';
+import { AcceptorState, type AcceptorMessage, Membership, type ProposerMessage, TermHistory } from '@neon/consensus';
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { WalEncoder } from '@neon/postgres';
 import { Safekeeper, type Timeline } from '@neon/safekeeper-core';
@@ -358,12 +358,27 @@ describe('a timeline in files', () => {
     await expect(create(await start())).rejects.toMatchObject({ code: 'TimelineDeleted' });
   });
 
+  test('a membership that was taken on is kept, answered with the position, and outlives a restart (A9)', async () => {
+    const timeline = await create(await start());
+    const leader = await lead(timeline, 3);
+    const self = { safekeeperId: SAFEKEEPER, incarnation: INCARNATION };
+    const membership = Membership.settled(GENERATION + 1, [self]);
+    const position = { membership, term: 4, lastLogTerm: 3, flushLsn: START_LSN };
+    expect(await timeline.configure(membership, Term.of(4))).toEqual(position);
+    await leader.until((answer) => answer.kind === 'sessionRefused' && answer.code === 'MembershipMismatch');
+    await opened.pop()?.close();
+    const again = (await start()).get(KEY);
+    expect(again.state).toMatchObject({ membership, term: 4 });
+    await again.close();
+    await expect(again.configure(membership, Term.ZERO)).rejects.toThrow('closed');
+  });
+
   test('a control file of another safekeeper is refused', async () => {
     const { store } = await new FileTimelineDirectory(root, SafekeeperId.of(8)).create(
       AcceptorState.create({
         safekeeperId: SafekeeperId.of(8),
         identity: IDENTITY,
-        membershipGeneration: GENERATION,
+        membership: Membership.founding(GENERATION),
         startLsn: START_LSN,
         term: Term.ZERO,
       }),

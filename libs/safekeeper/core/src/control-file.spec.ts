@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { TermHistory } from '@neon/consensus';
-import { Corrupt, Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Membership, TermHistory } from '@neon/consensus';
+import { ByteWriter, Corrupt, Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId, crc32c } from '@neon/kernel';
 import { decodeControlFile, encodeControlFile } from './control-file';
 
 const STATE = {
@@ -12,7 +12,13 @@ const STATE = {
     systemId: SystemId.parse('18446744073709551615'),
     walSegmentSize: 16 << 20,
   },
-  membershipGeneration: 9,
+  membership: Membership.joint(
+    Membership.settled(9, [
+      { safekeeperId: SafekeeperId.of(2), incarnation: 'two' },
+      { safekeeperId: SafekeeperId.of(3), incarnation: 'three' },
+    ]),
+    [{ safekeeperId: SafekeeperId.of(3), incarnation: 'three, on another disk' }],
+  ),
   term: Term.of(12),
   termHistory: TermHistory.append(TermHistory.start(Lsn.of(100)), Term.of(12), Lsn.of(5000)),
   commitLsn: Lsn.of(6000),
@@ -22,6 +28,18 @@ const STATE = {
 describe('a control file', () => {
   test('decodes to what was encoded (CF1)', () => {
     expect(decodeControlFile(encodeControlFile(STATE))).toEqual(STATE);
+  });
+
+  test('of version 1 is of a founding membership (CF3)', () => {
+    const { identity, term, termHistory, commitLsn, truncateLsn } = STATE;
+    const writer = new ByteWriter(256).u32(0x4e534b43).u16(1).u64(STATE.safekeeperId);
+    writer.bytes(TenantId.toBytes(identity.tenantId)).bytes(TimelineId.toBytes(identity.timelineId));
+    writer.u16(identity.pgMajor).u64(SystemId.toBigInt(identity.systemId)).u32(identity.walSegmentSize);
+    writer.u32(9).u64(term).u64(commitLsn).u64(truncateLsn).u32(termHistory.length);
+    for (const entry of termHistory) writer.u64(entry.term).u64(entry.startLsn);
+    const content = writer.finish();
+    const file = new ByteWriter(512).bytes(content).u32(crc32c(content)).finish();
+    expect(decodeControlFile(file)).toEqual({ ...STATE, membership: Membership.founding(9) });
   });
 
   test('with any byte changed, or cut, or longer, is corrupt (CF2)', () => {

@@ -7,8 +7,25 @@
  *   SK4  A timeline is created only in the incarnation that is meant: one that lost its disk would vote with an empty log
  *        for a leader that lacks what it had confirmed. It stays out.
  */
-import { AcceptorState, type DurableAcceptorState, type TimelineIdentity } from '@neon/consensus';
-import { type Lsn, Refusal, type SafekeeperId, type TenantId, Term, type TimelineId, Unavailable } from '@neon/kernel';
+import {
+  AcceptorState,
+  type DurableAcceptorState,
+  type Member,
+  Membership,
+  type Presence,
+  type TimelineIdentity,
+  admit,
+} from '@neon/consensus';
+import {
+  type Lsn,
+  Refusal,
+  type SafekeeperId,
+  type TenantId,
+  Term,
+  type TimelineId,
+  Unavailable,
+  unreachable,
+} from '@neon/kernel';
 import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
 import { sameCreation } from './control-file';
 import type { SafekeeperIdentity } from './safekeeper-identity';
@@ -97,33 +114,47 @@ export class Safekeeper {
   }
 
   /** SK1, SK4. @throws Refusal `TimelineExists`, `TimelineDeleted`, `WrongIncarnation`; RangeError when no record can end at `startLsn` */
-  async create({ incarnation, ...creation }: TimelineCreation): Promise<Timeline> {
-    const { tenantId, timelineId, pgMajor, walSegmentSize } = creation.identity;
+  async create({ incarnation, identity, membershipGeneration, startLsn }: TimelineCreation): Promise<Timeline> {
+    const { tenantId, timelineId, pgMajor, walSegmentSize } = identity;
     const major = pgMajor as PostgresMajor;
-    new WalBoundaryTracker({ major, startLsn: creation.startLsn, segmentSize: walSegmentSize });
+    new WalBoundaryTracker({ major, startLsn, segmentSize: walSegmentSize });
     const key = { tenantId, timelineId };
-    this.requireIncarnation(key, incarnation);
-    const control = AcceptorState.create({ safekeeperId: this.id, term: Term.ZERO, ...creation });
+    const membership = Membership.founding(membershipGeneration);
+    const control = AcceptorState.create({ safekeeperId: this.id, identity, membership, startLsn, term: Term.ZERO });
     return this.inTurn(key, async () => {
-      if (this.entries.has(nameOf(key))) {
-        const timeline = this.get(key);
-        if (sameCreation(control, timeline.state)) return timeline;
-        throw new Refusal('TimelineExists', `timeline ${nameOf(key)} exists with other parameters`);
+      const presence = await this.presence(key);
+      const admission = admit(presence, { incarnation, membership }, this.member);
+      switch (admission) {
+        case 'make':
+          return this.adopt(key, await this.directory.create(control));
+        case 'keep':
+          return this.same(key, control);
+        case 'WrongIncarnation':
+          this.events.incarnationRefused(key, incarnation);
+          throw new Refusal(admission, `safekeeper ${this.id} has nothing of what its life ${incarnation} confirmed`);
+        case 'TimelineDeleted':
+          throw new Refusal(admission, `timeline ${nameOf(key)} was deleted`);
+        case 'NotAMember':
+          throw new Refusal(admission, `safekeeper ${this.id} is not a member in that membership`);
+        default:
+          return unreachable(admission);
       }
-      if (await this.directory.isDeleted(key))
-        throw new Refusal('TimelineDeleted', `timeline ${nameOf(key)} was deleted`);
-      return this.adopt(key, await this.directory.create(control));
     });
   }
 
-  /** SK4. */
-  private requireIncarnation(key: TimelineKey, incarnation: string): void {
-    if (incarnation === this.identity.incarnation) return;
-    this.events.incarnationRefused(key, incarnation);
-    throw new Refusal(
-      'WrongIncarnation',
-      `safekeeper ${this.id} is now ${this.identity.incarnation}, and has nothing of what ${incarnation} confirmed`,
-    );
+  private get member(): Member {
+    return { safekeeperId: this.id, incarnation: this.identity.incarnation };
+  }
+
+  async presence(key: TimelineKey): Promise<Presence> {
+    if (this.entries.has(nameOf(key))) return 'present';
+    return (await this.directory.isDeleted(key)) ? 'deleted' : 'absent';
+  }
+
+  private same(key: TimelineKey, control: DurableAcceptorState): Timeline {
+    const timeline = this.get(key);
+    if (sameCreation(control, timeline.state)) return timeline;
+    throw new Refusal('TimelineExists', `timeline ${nameOf(key)} exists with other parameters`);
   }
 
   delete(key: TimelineKey): Promise<void> {
@@ -143,7 +174,8 @@ export class Safekeeper {
   }
 
   private adopt(key: TimelineKey, opened: OpenedTimeline): Timeline {
-    const timeline = new Timeline(opened, (error) => this.onFailed(key, timeline, error));
+    const { incarnation } = this.identity;
+    const timeline = new Timeline({ ...opened, incarnation }, (error) => this.onFailed(key, timeline, error));
     this.entries.set(nameOf(key), { kind: 'open', timeline });
     this.events.timelineOpened(key, timeline);
     return timeline;

@@ -15,7 +15,7 @@ export function timelineDetail(timeline: Timeline, readers: readonly ReaderProgr
   const { state } = timeline;
   return {
     ...state.identity,
-    membershipGeneration: state.membershipGeneration,
+    membershipGeneration: state.membership.generation,
     term: state.term,
     termHistory: state.termHistory.map(({ term, startLsn }) => ({ term, startLsn: Lsn.format(startLsn) })),
     startLsn: Lsn.format(TermHistory.startLsn(state.termHistory)),

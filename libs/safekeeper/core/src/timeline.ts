@@ -13,9 +13,12 @@ import {
   type AcceptorEffect,
   type AcceptorInput,
   type AcceptorMessage,
+  type AcceptorPosition,
   AcceptorState,
+  type Membership,
   type ProposerMessage,
   type RefusalCode,
+  type RequestId,
   type SessionId,
 } from '@neon/consensus';
 import { Corrupt, Lsn, type Term, Unavailable, assert, unreachable } from '@neon/kernel';
@@ -44,6 +47,8 @@ export class Timeline {
   private readonly cache = new TailCache();
   private readonly sessions = new Map<SessionId, ProposerSession>();
   private nextSession: SessionId = 1;
+  private readonly configuring = new Map<RequestId, (position: AcceptorPosition | undefined) => void>();
+  private nextRequest: RequestId = 1;
   private readonly inputs: AcceptorInput[] = [];
   private effects: readonly AcceptorEffect[] = [];
   private nextEffect = 0;
@@ -54,14 +59,14 @@ export class Timeline {
   private failure: Error | undefined;
 
   constructor(
-    opened: OpenedTimeline,
+    opened: OpenedTimeline & { readonly incarnation: string },
     private readonly onFailed: (error: Error) => void,
   ) {
     if (opened.flushLsn < opened.control.commitLsn)
       throw new Corrupt(
         `WAL ends at ${Lsn.format(opened.flushLsn)}, before the committed ${Lsn.format(opened.control.commitLsn)}`,
       );
-    this.acceptor = AcceptorState.recover(opened.control, opened.flushLsn);
+    this.acceptor = AcceptorState.recover(opened.control, opened);
     this.recoveredRecordLsn = opened.lastRecordLsn;
     this.store = opened.store;
     this.store.listen({
@@ -101,6 +106,26 @@ export class Timeline {
   /** A quorum holds the log of `term` up to `endLsn`: it is committed, though its leader may not have lived to say so. */
   chosen(term: Term, endLsn: Lsn): void {
     this.input({ kind: 'chosen', term, endLsn });
+  }
+
+  /**
+   * Takes on a membership, and in it a term of `minTerm` at least; resolves with what then holds, durably. The one who
+   * drives a change of membership looks at the generation in the answer.
+   *
+   * @throws Unavailable when the timeline fails meanwhile
+   */
+  configure(membership: Membership, minTerm: Term): Promise<AcceptorPosition> {
+    const request = this.nextRequest++;
+    return new Promise((resolve, reject) => {
+      const settle = (position: AcceptorPosition | undefined): void => {
+        this.configuring.delete(request);
+        if (position === undefined) reject(new Unavailable(this.failure?.message ?? 'the timeline failed'));
+        else resolve(position);
+      };
+      this.configuring.set(request, settle);
+      if (this.failure !== undefined) settle(undefined);
+      else this.input({ kind: 'configure', request, membership, minTerm });
+    });
   }
 
   /** Saves in the control file what may lag there. */
@@ -223,6 +248,9 @@ export class Timeline {
         return undefined;
       case 'refuse':
         return this.refuse(effect.session, effect.code, effect.reason);
+      case 'answer':
+        this.configuring.get(effect.request)?.(effect.position);
+        return undefined;
       default:
         return unreachable(effect);
     }
@@ -290,6 +318,7 @@ export class Timeline {
     this.failure = error instanceof Error ? error : new Error(String(error));
     for (const session of this.sessions.values()) session.refuse('StorageUnavailable', this.failure.message);
     this.sessions.clear();
+    for (const settle of [...this.configuring.values()]) settle(undefined);
     this.inputs.length = 0;
     this.cache.clear();
     this.progress();

@@ -1,22 +1,22 @@
-/** A safekeeper in the simulated world: performs the acceptor's effects one by one, and may crash before each of them. */
+/** One timeline on one simulated disk: performs the acceptor's effects one by one, and may crash before each of them. */
 import {
   Acceptor,
   type AcceptorEffect,
   type AcceptorInput,
+  type AcceptorMessage,
+  type AcceptorPosition,
   AcceptorState,
   type DurableAcceptorState,
-  FRAME_SIZE_MAX,
+  type Member,
+  type RequestId,
   type SessionId,
-  decodeProposerMessage,
-  encodeAcceptorMessage,
 } from '@neon/consensus';
-import { FrameDecoder, Lsn, type SafekeeperId, unreachable } from '@neon/kernel';
+import { Lsn, unreachable } from '@neon/kernel';
 import { ForgetfulFile } from '../disk';
-import type { Connection } from '../network';
 import type { Scheduler } from '../scheduler';
 import type { SeededRandom } from '../seeded-random';
-import { Checker, type DiskState } from './checker';
-import type { AcceptorStepFunction } from './mutant';
+import type { Checker, DiskState } from './checker';
+import type { Mutant } from './mutant';
 import { scanRecords } from './record';
 
 type Work =
@@ -31,14 +31,22 @@ export interface AcceptorWorld {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly checker: Checker;
-  readonly step: AcceptorStepFunction;
-  /** Whether one that lost its disk is made again, empty: only a planted bug does that. */
-  readonly isMadeAgain: boolean;
+  readonly mutant: Mutant;
+  /** How often a process dies before an effect that others wait for. */
+  readonly crashRate: () => number;
+}
+
+/** What the safekeeper does with what an acceptor says. */
+export interface AcceptorListener {
+  send(session: SessionId, message: AcceptorMessage): void;
+  close(session: SessionId): void;
+  answer(request: RequestId, position: AcceptorPosition): void;
+  /** The whole process ends here, for a while. */
+  die(): void;
 }
 
 export class AcceptorNode {
-  readonly name: string;
-  private log = new ForgetfulFile(LOG_SIZE);
+  private readonly log = new ForgetfulFile(LOG_SIZE);
   /** Control files on their way to the disk, the durable one first. */
   private control: [DurableAcceptorState, ...DurableAcceptorState[]];
   private current: AcceptorState;
@@ -46,35 +54,28 @@ export class AcceptorNode {
   private recordEndLsn: Lsn;
   private work: Work[] = [];
   private isWorking = false;
-  private isUpNow = true;
+  private isUp = true;
   private life = 0;
   private syncNumber = 0;
   /** What the sync in the background will have made durable; undefined when none runs. */
   private syncing: number | undefined;
   /** After the last step of this life. */
   private seen: AcceptorState | undefined;
-  /** What was on the disk that was lost. */
-  private lost: DiskState | undefined;
-  private sessions = new Map<SessionId, Connection>();
-  private nextSession: SessionId = 1;
 
+  /** @param log what it begins with, durably, when it was seeded */
   constructor(
     private readonly world: AcceptorWorld,
-    readonly id: SafekeeperId,
-    private readonly created: DurableAcceptorState,
+    private readonly listener: AcceptorListener,
+    readonly self: Member,
+    private readonly created: { readonly control: DurableAcceptorState; readonly log: Uint8Array },
   ) {
-    this.name = `sk${id}`;
-    this.control = [created];
-    this.current = AcceptorState.recover(created, created.commitLsn);
-    this.recordEndLsn = this.current.flushLsn;
-  }
-
-  get isUp(): boolean {
-    return this.isUpNow;
-  }
-
-  get isLost(): boolean {
-    return this.lost !== undefined;
+    const { control, log } = created;
+    this.control = [control];
+    this.log.write(0, log);
+    this.log.sync();
+    const flushLsn = Lsn.max(control.commitLsn, Lsn.of(log.length));
+    this.current = AcceptorState.recover(control, { flushLsn, incarnation: self.incarnation });
+    this.recordEndLsn = flushLsn;
   }
 
   get state(): AcceptorState {
@@ -86,73 +87,47 @@ export class AcceptorNode {
   }
 
   get disk(): DiskState {
-    return this.lost ?? { control: this.control[0], certainLog: this.log.certain, log: this.log.content };
-  }
-
-  accept(connection: Connection): void {
-    const session = this.nextSession++;
-    const decoder = new FrameDecoder(FRAME_SIZE_MAX);
-    const { life } = this;
-    this.sessions.set(session, connection);
-    connection.attach(1, {
-      onMessage: (bytes) => {
-        if (life !== this.life) return;
-        for (const frame of decoder.push(bytes))
-          this.enqueue({ kind: 'received', session, message: decodeProposerMessage(frame) });
-      },
-      onClosed: () => {
-        if (life === this.life && this.sessions.delete(session)) this.enqueue({ kind: 'disconnected', session });
-      },
-    });
+    return { control: this.control[0], certainLog: this.log.certain, log: this.log.content };
   }
 
   crash(): void {
-    if (!this.isUpNow) return;
-    this.isUpNow = false;
+    if (!this.isUp) return;
+    this.isUp = false;
     this.life++;
     this.work = [];
     this.isWorking = false;
     this.syncing = undefined;
     this.syncNumber++;
     this.seen = undefined;
-    for (const connection of this.sessions.values()) connection.close();
-    this.sessions = new Map();
     this.log.crash(this.world.random);
     const survivor = this.world.random.between(0, this.control.length);
     this.control = [this.control[survivor] ?? this.control[0]];
   }
 
-  /** With its disk go its votes and its WAL: it may not take part again. */
-  loseDisk(): void {
-    this.crash();
-    if (this.world.isMadeAgain) {
-      this.log = new ForgetfulFile(LOG_SIZE);
-      this.control = [this.created];
-    } else this.lost ??= this.disk;
-  }
-
   /** As the real shell does: the end of the log is found by scanning, and what follows it is wiped. */
   restart(): void {
-    if (this.isUpNow || this.lost !== undefined) return;
-    this.isUpNow = true;
-    const [control] = this.control;
+    if (this.isUp) return;
+    this.isUp = true;
+    const { mutant, checker } = this.world;
+    const control = mutant.recovered?.(this.control[0], this.created.control) ?? this.control[0];
     const flushLsn = scanRecords(this.log.content, control.commitLsn);
     this.log.zeroFrom(flushLsn);
     this.log.sync();
     this.recordEndLsn = flushLsn;
-    this.current = AcceptorState.recover(control, flushLsn);
+    this.current = AcceptorState.recover(control, { flushLsn, incarnation: this.self.incarnation });
+    checker.onRecovered(this.self, this.current);
     this.check();
+  }
+
+  input(input: AcceptorInput): void {
+    if (!this.isUp) return;
+    this.work.push({ kind: 'input', input });
+    if (!this.isWorking) this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
   private check(): void {
     this.world.checker.onAcceptor(this.seen, this.current, this.log.content, this.recordEndLsn);
     this.seen = this.current;
-  }
-
-  private enqueue(input: AcceptorInput): void {
-    if (!this.isUpNow) return;
-    this.work.push({ kind: 'input', input });
-    if (!this.isWorking) this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
   private workSoon(delayMaxMs: number): void {
@@ -171,18 +146,24 @@ export class AcceptorNode {
     }
     if (next.kind === 'effect') return this.perform(next.effect);
     const before = this.current;
-    const { state, effects } = this.world.step(before, next.input, Acceptor.step);
+    const { checker, mutant } = this.world;
+    const { state, effects } =
+      mutant.acceptor?.(before, next.input, Acceptor.step) ?? Acceptor.step(before, next.input);
     this.current = state;
     this.work.unshift(...effects.map((effect): Work => ({ kind: 'effect', effect })));
     for (const effect of effects)
-      if (effect.kind === 'truncate') this.world.checker.onAcceptorEffect(before, effect, this.disk);
+      if (effect.kind === 'truncate')
+        checker.onAcceptorEffect({ self: this.self, state: before, disk: this.disk }, effect);
     if (effects.length === 0) return this.settle();
     this.workSoon(EFFECT_DELAY_MAX_MS);
   }
 
   private perform(effect: AcceptorEffect): void {
-    const { checker } = this.world;
-    if (effect.kind === 'send') checker.onAcceptorEffect(this.current, effect, this.disk);
+    const { checker, random, crashRate } = this.world;
+    const isDecisive = effect.kind === 'truncate' || (effect.kind === 'persist' && effect.wait);
+    if (isDecisive && random.chance(crashRate())) return this.listener.die();
+    if (effect.kind === 'send' || effect.kind === 'answer')
+      checker.onAcceptorEffect({ self: this.self, state: this.current, disk: this.disk }, effect);
     switch (effect.kind) {
       case 'write':
         return this.write(effect);
@@ -195,14 +176,17 @@ export class AcceptorNode {
       case 'persist':
         return this.persist(effect);
       case 'send':
-        this.sessions.get(effect.session)?.send(1, encodeAcceptorMessage(effect.message));
+        this.listener.send(effect.session, effect.message);
         break;
       case 'refuse': {
         const { session, code, reason } = effect;
-        this.sessions.get(session)?.send(1, encodeAcceptorMessage({ kind: 'sessionRefused', code, reason }));
-        this.sessions.get(session)?.close();
+        this.listener.send(session, { kind: 'sessionRefused', code, reason });
+        this.listener.close(session);
         break;
       }
+      case 'answer':
+        this.listener.answer(effect.request, effect.position);
+        break;
       default:
         return unreachable(effect);
     }
@@ -242,7 +226,7 @@ export class AcceptorNode {
       if (isCurrent) this.log.sync(mark);
       if (isCurrent) this.syncing = undefined;
       // It may be told long after the log was cut.
-      this.enqueue({ kind: 'flushed', endLsn, recordEndLsn, truncationCount });
+      this.input({ kind: 'flushed', endLsn, recordEndLsn, truncationCount });
       if (isCurrent && this.log.mark() > 0) this.syncInBackground();
     });
   }

@@ -1,20 +1,24 @@
 /**
  * Many seeds, and proof that the checkers can see: `./neon verify consensus`.
  *
- * @example runConsensusSimulation({ seeds: 500, seed: 1, report: console.log }) // { ok: true, … }
+ * @example runConsensusSimulation({ extent: { seeds: 500 }, seed: 1, report: console.log }) // { ok: true, … }
  */
-import { MUTANTS, type Mutant } from './mutant';
+import { OUTCOMES } from './checker';
+import { MEMBERSHIP_MUTANTS } from './membership-mutants';
+import { LOG_MUTANTS, type Mutant } from './mutant';
 import { type RunReport, runConsensusSeed } from './run';
 
+/** Planted bugs: each of them must be caught. */
+export const MUTANTS: readonly Mutant[] = [...LOG_MUTANTS, ...MEMBERSHIP_MUTANTS];
+
 export interface ConsensusSimulationOptions {
-  /** How many seeds to run, unless `minutes` ends it earlier. */
-  readonly seeds: number;
+  /** How many seeds to run, or for how long. */
+  readonly extent: { readonly seeds: number } | { readonly minutes: number };
   /** The first seed; the others follow it. */
   readonly seed: number;
-  readonly minutes?: number;
   /** Called with a line of text now and then. */
   readonly report: (line: string) => void;
-  /** Milliseconds, for `minutes`; the wall clock by default. */
+  /** Milliseconds, for minutes; the wall clock by default. */
   readonly now?: () => number;
 }
 
@@ -23,6 +27,7 @@ export interface ConsensusSimulationResult {
   readonly runs: number;
   readonly events: number;
   readonly elections: number;
+  readonly generations: number;
   readonly acknowledgedBytes: number;
   /** Seeds of runs in which a promise was broken. */
   readonly failed: readonly { readonly seed: number; readonly violation: string }[];
@@ -35,9 +40,11 @@ const MUTANT_SEEDS_MAX = 300;
 
 export function runConsensusSimulation(options: ConsensusSimulationOptions): ConsensusSimulationResult {
   const now = options.now ?? Date.now;
-  const endMs = options.minutes === undefined ? Infinity : now() + options.minutes * 60_000;
+  const { extent } = options;
+  const endMs = 'minutes' in extent ? now() + extent.minutes * 60_000 : Infinity;
+  const seedCount = 'seeds' in extent ? extent.seeds : Infinity;
   const planted = MUTANTS.map((mutant) => {
-    const caught = catchMutant(mutant, options.seed);
+    const caught = catchMutant(mutant);
     options.report(
       caught === undefined
         ? `planted bug NOT caught: ${mutant.name}`
@@ -45,13 +52,14 @@ export function runConsensusSimulation(options: ConsensusSimulationOptions): Con
     );
     return { name: mutant.name, caughtBy: caught?.seed };
   });
-  const totals = { runs: 0, events: 0, elections: 0, acknowledgedBytes: 0 };
+  const totals = { runs: 0, events: 0, elections: 0, generations: 0, acknowledgedBytes: 0 };
   const failed: { seed: number; violation: string }[] = [];
-  for (let i = 0; i < options.seeds && now() < endMs; i++) {
+  for (let i = 0; i < seedCount && now() < endMs; i++) {
     const run = runConsensusSeed(options.seed + i);
     totals.runs++;
     totals.events += run.events;
     totals.elections += run.elections;
+    totals.generations += run.generations;
     totals.acknowledgedBytes += run.acknowledgedBytes;
     if (run.violation !== undefined) {
       failed.push({ seed: run.seed, violation: run.violation.message });
@@ -59,7 +67,7 @@ export function runConsensusSimulation(options: ConsensusSimulationOptions): Con
     }
     if (totals.runs % REPORT_EVERY === 0)
       options.report(
-        `${totals.runs} runs, ${totals.events} events, ${totals.elections} elections, ${failed.length} failed`,
+        `${totals.runs} runs, ${totals.events} events, ${totals.elections} elections, ${totals.generations} memberships, ${failed.length} failed`,
       );
   }
   const ok = failed.length === 0 && planted.every(({ caughtBy }) => caughtBy !== undefined);
@@ -67,9 +75,11 @@ export function runConsensusSimulation(options: ConsensusSimulationOptions): Con
 }
 
 /** The first run in which the planted bug breaks one of the watched promises; all are watched by default. */
-export function catchMutant(mutant: Mutant, seed: number, watched?: readonly string[]): RunReport | undefined {
+export function catchMutant(mutant: Mutant, options: { readonly outcomesAlone?: boolean } = {}): RunReport | undefined {
+  const first = (options.outcomesAlone === true ? mutant.outcomeSeed : mutant.seed) ?? 1;
+  const watched = options.outcomesAlone === true ? OUTCOMES : undefined;
   for (let i = 0; i < MUTANT_SEEDS_MAX; i++) {
-    const run = runConsensusSeed(seed + i, { mutant, watched });
+    const run = runConsensusSeed(first + i, { mutant, watched });
     if (run.violation !== undefined) return run;
   }
   return undefined;

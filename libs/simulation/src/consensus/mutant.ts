@@ -6,6 +6,10 @@ import {
   type AcceptorInput,
   type AcceptorState,
   type AcceptorStep,
+  type ChangeInput,
+  type ChangeStep,
+  type DurableAcceptorState,
+  type MembershipChange,
   type ProposerInput,
   type ProposerState,
   type ProposerStep,
@@ -19,14 +23,24 @@ type ProposerStepOf = (state: ProposerState, input: ProposerInput) => ProposerSt
 export type AcceptorStepFunction = (state: AcceptorState, input: AcceptorInput, step: AcceptorStepOf) => AcceptorStep;
 export type ProposerStepFunction = (state: ProposerState, input: ProposerInput, step: ProposerStepOf) => ProposerStep;
 
+type DriverStepOf = (state: MembershipChange, input: ChangeInput) => ChangeStep;
+export type DriverStepFunction = (state: MembershipChange, input: ChangeInput, step: DriverStepOf) => ChangeStep;
+
 export interface Mutant {
   readonly name: string;
   readonly acceptor?: AcceptorStepFunction;
   readonly proposer?: ProposerStepFunction;
+  readonly driver?: DriverStepFunction;
+  /** What is left of a control file after a crash. */
+  readonly recovered?: (durable: DurableAcceptorState, created: DurableAcceptorState) => DurableAcceptorState;
+  /** A timeline that was deleted may be made again. */
+  readonly isTombstoneForgotten?: boolean;
   /** An acceptor that lost its disk is made again, empty. */
   readonly isMadeAgain?: boolean;
   /** What Postgres is told when its WAL stream was opened again. */
   readonly told?: (state: ProposerState) => Lsn;
+  /** A little after this seed it is found; given for those that are rare. */
+  readonly seed?: number;
   /** A little after this seed it is found by its consequences alone; for those whose damage is not too rare. */
   readonly outcomeSeed?: number;
 }
@@ -43,7 +57,8 @@ const isVote = (input: AcceptorInput): boolean => input.kind === 'received' && i
 /** More than an unfinished record can hold. */
 const LONGEST_RECORD = 256;
 
-export const MUTANTS: readonly Mutant[] = [
+/** Of the rules about logs and terms, whoever the members are. */
+export const LOG_MUTANTS: readonly Mutant[] = [
   {
     name: 'an acceptor forgets its commit LSN at each election',
     acceptor: (state, input, step) => {
@@ -66,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
       });
     },
   },
-  { name: 'an acceptor that lost its disk is made again', isMadeAgain: true },
+  { name: 'an acceptor that lost its disk is made again', isMadeAgain: true, outcomeSeed: 239 },
   { name: 'Postgres is told what was received', told: ({ window }) => window.endLsn },
   { name: 'an acceptor answers before it persists', acceptor: reordered((effect) => (effect.kind === 'send' ? 0 : 1)) },
   {
@@ -78,13 +93,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an acceptor reports what is written as durable',
-    outcomeSeed: 405,
+    outcomeSeed: 364,
     acceptor: (state, input, step) => {
       const result = step(state, input);
       const { leader, writeLsn, writeRecordLsn } = result.state;
       if (input.kind !== 'written' || leader === undefined) return result;
       const lying: AcceptorState = { ...result.state, durableLsn: writeLsn, flushLsn: writeRecordLsn };
-      const { membershipGeneration, term, commitLsn } = lying;
+      const { term, commitLsn } = lying;
+      const membershipGeneration = lying.membership.generation;
       const message = {
         kind: 'appendResponse',
         membershipGeneration,
@@ -98,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an acceptor adopts a history before it cuts its log',
-    outcomeSeed: 205,
+    outcomeSeed: 282,
     acceptor: reordered((effect) => (effect.kind === 'persist' ? 0 : 1)),
   },
   {

@@ -14,12 +14,14 @@ import { FrameDecoder, Lsn, type SafekeeperId, type Term, unreachable } from '@n
 import type { Connection } from '../network';
 import type { Scheduler } from '../scheduler';
 import type { SeededRandom } from '../seeded-random';
-import type { AcceptorNode } from './acceptor-node';
 import type { Checker } from './checker';
-import type { ProposerStepFunction } from './mutant';
+import type { Mutant } from './mutant';
 import { makeRecord } from './record';
+import type { SafekeeperNode } from './safekeeper-node';
 
-export const TICK_MS = 10;
+const TICK_MS = 10;
+/** Clocks of computes run at other speeds. */
+const TICK_SKEW = 2;
 const RECONNECT_MAX_MS = 40;
 const FETCH_DELAY_MAX_MS = 10;
 const WRITE_PAUSE_MAX_MS = 12;
@@ -31,11 +33,10 @@ export interface ProposerWorld {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly checker: Checker;
-  readonly step: ProposerStepFunction;
-  /** What Postgres is told of its WAL when its stream was opened again. */
-  readonly told: (state: ProposerState) => Lsn;
-  readonly acceptors: readonly AcceptorNode[];
-  connect(from: string, acceptor: AcceptorNode): Connection | undefined;
+  readonly mutant: Mutant;
+  /** Addresses: every safekeeper there is. */
+  readonly node: (id: SafekeeperId) => SafekeeperNode | undefined;
+  connect(from: string, node: SafekeeperNode): Connection | undefined;
   isCut(a: string, b: string): boolean;
 }
 
@@ -43,6 +44,8 @@ export class ProposerNode {
   private state: ProposerState;
   private isAlive = true;
   private readonly connections = new Map<SafekeeperId, Connection>();
+  private readonly known = new Set<SafekeeperId>();
+  private readonly tickMs: number;
   /** This leader's whole log, by LSN; its end, and how much of it was given to the proposer. */
   private log = new Uint8Array(0);
   private logEndLsn = Lsn.ZERO;
@@ -58,7 +61,9 @@ export class ProposerNode {
     private readonly crashRate: number,
   ) {
     this.state = Proposer.create(config);
-    for (const acceptor of world.acceptors) this.connectSoon(acceptor);
+    this.tickMs = TICK_MS * TICK_SKEW ** (2 * world.random.unit() - 1);
+    this.meet(config.safekeepers);
+    this.meetMembers();
     this.tickSoon();
   }
 
@@ -83,31 +88,44 @@ export class ProposerNode {
   }
 
   private tickSoon(): void {
-    this.later(TICK_MS, () => {
+    this.later(this.tickMs, () => {
       this.feed({ kind: 'tick', random: this.world.random.unit() });
       this.tickSoon();
     });
   }
 
-  private connectSoon(acceptor: AcceptorNode): void {
+  private meetMembers(): void {
+    for (const set of this.state.voterSets) this.meet(set.map(({ safekeeperId }) => safekeeperId));
+  }
+
+  private meet(ids: readonly SafekeeperId[]): void {
+    for (const id of ids) {
+      const node = this.world.node(id);
+      if (node === undefined || this.known.has(id)) continue;
+      this.known.add(id);
+      this.connectSoon(node);
+    }
+  }
+
+  private connectSoon(node: SafekeeperNode): void {
     this.later(this.world.random.unit() * RECONNECT_MAX_MS, () => {
-      const connection = this.world.connect(this.name, acceptor);
-      if (connection === undefined) return this.connectSoon(acceptor);
-      this.connections.set(acceptor.id, connection);
+      const connection = this.world.connect(this.name, node);
+      if (connection === undefined) return this.connectSoon(node);
+      this.connections.set(node.id, connection);
       const decoder = new FrameDecoder(FRAME_SIZE_MAX);
       connection.attach(0, {
         onMessage: (bytes) => {
-          if (this.connections.get(acceptor.id) !== connection) return;
-          for (const frame of decoder.push(bytes)) this.onMessage(acceptor.id, decodeAcceptorMessage(frame));
+          if (this.connections.get(node.id) !== connection) return;
+          for (const frame of decoder.push(bytes)) this.onMessage(node.id, decodeAcceptorMessage(frame));
         },
         onClosed: () => {
-          if (!this.isAlive || this.connections.get(acceptor.id) !== connection) return;
-          this.connections.delete(acceptor.id);
-          this.feed({ kind: 'disconnected', safekeeper: acceptor.id });
-          this.connectSoon(acceptor);
+          if (!this.isAlive || this.connections.get(node.id) !== connection) return;
+          this.connections.delete(node.id);
+          this.feed({ kind: 'disconnected', safekeeper: node.id });
+          this.connectSoon(node);
         },
       });
-      this.feed({ kind: 'connected', safekeeper: acceptor.id });
+      this.feed({ kind: 'connected', safekeeper: node.id });
     });
   }
 
@@ -117,8 +135,10 @@ export class ProposerNode {
 
   private feed(input: ProposerInput): void {
     if (!this.isAlive) return;
-    const { state, effects } = this.world.step(this.state, input, Proposer.step);
+    const { mutant, checker } = this.world;
+    const { state, effects } = mutant.proposer?.(this.state, input, Proposer.step) ?? Proposer.step(this.state, input);
     this.state = state;
+    if (input.kind === 'received') checker.onMembership(this.name, state.membership);
     for (const effect of effects) {
       if (this.world.random.chance(this.crashRate)) return this.crash();
       this.perform(effect);
@@ -142,26 +162,31 @@ export class ProposerNode {
         return this.crash();
       case 'fetchWal':
         return this.fetch(effect);
+      case 'membershipChanged':
+        return this.meetMembers();
       default:
         return unreachable(effect);
     }
   }
 
   private onElected(term: Term, startLsn: Lsn): void {
-    const { phase } = this.state;
-    const donor = this.world.acceptors.find(({ id }) => phase.kind === 'leading' && id === phase.donor);
+    const { phase, peers, membership } = this.state;
+    const donor = phase.kind === 'leading' ? phase.donor : undefined;
+    const peer = donor === undefined ? undefined : peers.get(donor);
+    const incarnation = peer !== undefined && 'incarnation' in peer ? peer.incarnation : undefined;
+    const disk = donor === undefined ? undefined : this.world.node(donor)?.diskOf(incarnation);
     this.log = new Uint8Array(LOG_SIZE_MAX + 4096);
-    if (donor !== undefined) this.log.set(donor.content.subarray(0, startLsn));
+    if (disk !== undefined) this.log.set(disk.log.subarray(0, startLsn));
     this.logEndLsn = startLsn;
     this.givenLsn = startLsn;
-    this.world.checker.onElected(this.name, term, startLsn, this.log);
+    this.world.checker.onElected({ name: this.name, term, termStartLsn: startLsn, membership, log: this.log });
   }
 
   private onCommitted(lsn: Lsn): void {
     const { phase } = this.state;
     if (phase.kind !== 'leading') return;
-    const disks = this.world.acceptors.map((acceptor) => acceptor.disk);
-    this.world.checker.onCommitted(this.state.term, lsn, this.log, disks);
+    const { term, membership } = this.state;
+    this.world.checker.onCommitted({ term, membership, lsn, log: this.log });
     if (this.committedLsn === Lsn.ZERO) {
       this.writeSoon();
       this.reopenSoon();
@@ -174,7 +199,8 @@ export class ProposerNode {
   /** Postgres' WAL stream breaks and is opened again: it is told at once how far its WAL is safe. */
   private reopenSoon(): void {
     this.later(this.world.random.unit() * REOPEN_PAUSE_MAX_MS, () => {
-      this.world.checker.onTold(this.state.term, this.world.told(this.state));
+      const told = this.world.mutant.told?.(this.state) ?? this.state.commitLsn;
+      this.world.checker.onTold(this.state.term, told);
       this.reopenSoon();
     });
   }
@@ -204,12 +230,13 @@ export class ProposerNode {
   private fetch(effect: ProposerEffect & { kind: 'fetchWal' }): void {
     const { startLsn, endLsn, donor, term } = effect;
     this.later(this.world.random.unit() * FETCH_DELAY_MAX_MS, () => {
-      const acceptor = this.world.acceptors.find(({ id }) => id === donor);
-      const isReachable = acceptor?.isUp === true && !this.world.isCut(this.name, acceptor.name);
-      const availableLsn = acceptor?.state.flushLsn ?? Lsn.ZERO;
-      if (acceptor === undefined || !isReachable || acceptor.state.term !== term || availableLsn <= startLsn)
+      const node = this.world.node(donor);
+      const isReachable = node?.isUp === true && !this.world.isCut(this.name, node.name);
+      const state = isReachable ? node.state : undefined;
+      const log = isReachable ? node.diskOf(node.self.incarnation)?.log : undefined;
+      if (state === undefined || log === undefined || state.term !== term || state.flushLsn <= startLsn)
         return this.feed({ kind: 'fetchFailed', term });
-      const bytes = acceptor.content.slice(startLsn, Math.min(endLsn, availableLsn));
+      const bytes = log.slice(startLsn, Math.min(endLsn, state.flushLsn));
       this.feed({ kind: 'walFetched', term, startLsn, bytes });
     });
   }

@@ -5,6 +5,7 @@ import {
   type AcceptorInput,
   AcceptorState,
   FRAME_SIZE_MAX,
+  Membership,
   type SessionId,
   type TimelineIdentity,
   decodeProposerMessage,
@@ -38,11 +39,11 @@ export class TestSafekeeper {
       AcceptorState.create({
         safekeeperId: SafekeeperId.of(id),
         identity,
-        membershipGeneration: 1,
+        membership: Membership.founding(1),
         startLsn,
         term: Term.ZERO,
       }),
-      startLsn,
+      { flushLsn: startLsn, incarnation: `disk of ${id}` },
     );
   }
 
@@ -115,6 +116,7 @@ export class TestSafekeeper {
       }
       case 'flush':
       case 'persist':
+      case 'answer':
         break;
       default:
         unreachable(effect);

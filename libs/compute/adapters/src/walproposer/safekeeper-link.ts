@@ -4,7 +4,7 @@
  *   K1  `onMessage` sees the messages of one connection in order, between its `onConnected` and its `onDisconnected`.
  *   K2  What is sent in one turn of the event loop leaves in one write, at its end; nothing waits for more.
  *   K3  Bytes that are no message end the connection; so does `disconnect`. Both are followed by another attempt, after
- *       a pause that doubles from RECONNECT_MIN_MS to RECONNECT_MAX_MS while no message arrives.
+ *       a pause that doubles from RECONNECT_MIN_MS to RECONNECT_MAX_MS while no message but a refusal arrives.
  */
 import { type Socket, connect } from 'node:net';
 import { type AcceptorMessage, FRAME_SIZE_MAX, decodeAcceptorMessage } from '@neon/consensus';
@@ -58,7 +58,7 @@ export class SafekeeperLink {
         for (const frame of frames.push(chunk)) {
           if (this.socket !== socket) return;
           const message = decodeAcceptorMessage(frame);
-          this.pauseMs = RECONNECT_MIN_MS;
+          if (message.kind !== 'sessionRefused') this.pauseMs = RECONNECT_MIN_MS;
           this.options.onMessage(message);
         }
       } catch (error) {

@@ -14,6 +14,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   DEFAULT_TIMING,
+  Membership,
   Proposer,
   type ProposerEffect,
   type ProposerInput,
@@ -105,7 +106,7 @@ export class Walproposer {
         systemId: SystemId.parse(spec.systemId),
         walSegmentSize: spec.walSegmentSize,
       },
-      membershipGeneration: spec.membershipGeneration,
+      membership: Membership.founding(spec.membershipGeneration),
       safekeepers: spec.safekeepers.map(({ id }) => SafekeeperId.of(id)),
       token: spec.token,
       timing: DEFAULT_TIMING,
@@ -289,6 +290,9 @@ export class Walproposer {
         this.isDeposed = true;
         this.stream?.close();
         this.options.onDeposed(effect.term);
+        break;
+      case 'membershipChanged':
+        this.options.log.info({ generation: effect.membership.generation }, 'membership changed');
         break;
       case 'fetchWal':
         void this.fetch(effect);
