@@ -11,7 +11,7 @@ import { build } from './build';
 import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
-import { verifyConsensus } from './verify/consensus';
+import { verifyConsensus, verifyConsensusModel } from './verify/consensus';
 import { verifyHistory } from './verify/history/verify-history';
 import { verifyObjectStore } from './verify/object-store';
 import { verifyPages } from './verify/pages';
@@ -96,6 +96,11 @@ interface ProofOptions {
   readonly quick: boolean;
   readonly seed: number;
 }
+interface ConsensusProofOptions extends ProofOptions {
+  readonly minutes?: number;
+  readonly model: boolean;
+  readonly size: 'small' | 'full';
+}
 const verify = program
   .command('verify')
   .description('run the proofs that come with the product; each prints what it checked and its seed');
@@ -115,7 +120,11 @@ proof('redo', 'page images that stock Postgres logs for checking equal what our 
   .action((options: VerifyRedoCommand) => verifyRedoCommand(options));
 proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
   .option('--minutes <count>', 'go on for so long', Number)
-  .action((options: ProofOptions & { minutes?: number }) => verifyConsensus(options));
+  .option('--model', 'search every reachable state of a small system instead', false)
+  .addOption(new Option('--size <size>', 'of the model: seconds or hours').choices(['small', 'full']).default('small'))
+  .action(({ model, size, ...options }: ConsensusProofOptions) =>
+    model ? verifyConsensusModel(size) : verifyConsensus(options),
+  );
 proof('wal', 'whatever the bytes of WAL, records and pages: decoding and redo end, in a result or a typed error')
   .option('--minutes <count>', 'go on for so long', Number)
   .option('--collect', 'instead, make the seeds anew from what the packaged servers write', false)

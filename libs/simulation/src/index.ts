@@ -12,3 +12,6 @@ export {
   type ConsensusSimulationOptions,
   type ConsensusSimulationResult,
 } from './consensus/campaign';
+export { checkModel, type ModelCheckResult } from './model/check';
+export { FULL_MODELS, SMALL_MODELS, sizeText, type NamedModel } from './model/sizes';
+export { type ModelSize } from './model/world';

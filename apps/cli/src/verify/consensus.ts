@@ -1,5 +1,5 @@
 /** `./neon verify consensus`: proposers and acceptors under simulated faults, and planted bugs that must be caught. */
-import { runConsensusSimulation } from '@neon/simulation';
+import { FULL_MODELS, SMALL_MODELS, checkModel, runConsensusSimulation, sizeText } from '@neon/simulation';
 import { CommandFailure, say } from '../progress';
 
 const SEEDS = { quick: 200, full: 10_000 };
@@ -24,4 +24,17 @@ export async function verifyConsensus({
   for (const { seed: failing, violation } of result.failed) say(`  seed ${failing}: ${violation}`);
   if (!result.ok) throw new CommandFailure('the simulation found a violation, or missed a planted bug');
   await Promise.resolve();
+}
+
+/** `./neon verify consensus --model`: the same step functions, in every world that can be reached within some bounds. */
+export function verifyConsensusModel(size: 'small' | 'full'): void {
+  for (const model of size === 'small' ? SMALL_MODELS : FULL_MODELS) {
+    say(`${model.name}: ${sizeText(model.size)}`);
+    const { states, generated, depth, broken } = checkModel({ size: model.size, report: (line) => say(`  ${line}`) });
+    if (broken === undefined) say(`  complete: ${states} states, ${generated} steps, depth ${depth}`);
+    else {
+      for (const action of broken.trace) say(`  ${action}`);
+      throw new CommandFailure(`after these steps an invariant is broken: ${broken.invariant}`);
+    }
+  }
 }
