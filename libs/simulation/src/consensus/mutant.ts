@@ -118,6 +118,16 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     acceptor: reordered((effect) => (effect.kind === 'persist' ? 0 : 1)),
   },
   {
+    name: 'an acceptor cuts its log below what is committed',
+    acceptor: (state, input, step) => {
+      const { state: next, effects } = step(state, input);
+      if (input.kind !== 'received' || input.message.kind !== 'electedRequest') return { state: next, effects };
+      const endLsn = next.termHistory[0].startLsn;
+      const cut = { writeLsn: endLsn, writeRecordLsn: endLsn, durableLsn: endLsn, flushLsn: endLsn, commitLsn: endLsn };
+      return { state: { ...next, ...cut }, effects: [{ kind: 'truncate', endLsn }, ...effects] };
+    },
+  },
+  {
     name: 'an acceptor does not cut its log',
     acceptor: (state, input, step) => {
       const result = step(state, input);
