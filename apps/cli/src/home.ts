@@ -18,11 +18,10 @@ export interface Home {
 
 const OTHERS_MAY_ENTER = 0o001;
 
-export function openHome(): Home {
+export function openHome(given = process.env['NEON_HOME']): Home {
   const checkout = resolve(__dirname, '../../..');
   const user = postgresUser();
-  const directory =
-    process.env['NEON_HOME'] ?? (user === null || isOpen(checkout) ? join(checkout, '.neon') : privateHome(checkout));
+  const directory = given ?? (user === null || isOpen(checkout) ? join(checkout, '.neon') : privateHome(checkout));
   mkdirSync(directory, { recursive: true });
   if (user !== null) chmodSync(directory, 0o711);
   return { checkout, directory: resolve(directory), user };

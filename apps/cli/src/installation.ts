@@ -7,9 +7,10 @@ import { type Home, openHome, reachable } from './home';
 import { which } from './prerequisites';
 import { CommandFailure } from './progress';
 import { type Secrets, ensureSecrets } from './secrets';
+import { type Place, THIS_MACHINE } from './stack/place';
 import { pidOf } from './stack/processes';
 import type { Service } from './stack/service';
-import { type Stack, caFile, servicesOf } from './stack/services';
+import { type Stack, apiUrl, caFile, servicesOf } from './stack/services';
 
 /** The Postgres major of new projects and of the metadata database. */
 export const DEFAULT_MAJOR = 17;
@@ -23,16 +24,25 @@ export interface Installation {
   readonly caFile: string;
 }
 
-export async function openInstallation(given?: Settings): Promise<Installation> {
-  const home = openHome();
+export interface InstallationOptions {
+  readonly home?: Home;
+  readonly settings?: Settings;
+  readonly placeOf?: (service: string) => Place;
+}
+
+export async function openInstallation({
+  home = openHome(),
+  settings = readSettings(home),
+  placeOf = () => THIS_MACHINE,
+}: InstallationOptions = {}): Promise<Installation> {
   const secrets: Secrets = await ensureSecrets(home);
   const natsServer = which('nats-server');
   if (natsServer === null) throw new CommandFailure('nats-server is not installed: run ./neon up first');
   const found = distributionOf(findDistributions(packagedPostgres(home.checkout)), DEFAULT_MAJOR);
   const distribution = { ...found, directory: reachable(home, found.directory) };
-  const stack: Stack = { home, ...(given ?? readSettings(home)), secrets, distribution, natsServer };
+  const stack: Stack = { home, ...settings, secrets, distribution, natsServer, placeOf };
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');
-  const api = new Api(`http://127.0.0.1:${stack.ports.api}/api/v2`, apiKey);
+  const api = new Api(apiUrl(stack), apiKey);
   return { home, stack, services: servicesOf(stack), api, apiKey, caFile: caFile(home) };
 }
 

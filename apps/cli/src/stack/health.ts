@@ -12,8 +12,8 @@ const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 25;
 const LOG_TAIL_LINES = 15;
 
-export async function isHealthy({ health }: Service): Promise<boolean> {
-  if ('tcpPort' in health) return accepts(health.tcpPort);
+export async function isHealthy({ health, place }: Service): Promise<boolean> {
+  if ('tcpPort' in health) return accepts(place.host, health.tcpPort);
   try {
     return (await fetch(health.url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).ok;
   } catch {
@@ -21,9 +21,9 @@ export async function isHealthy({ health }: Service): Promise<boolean> {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: PROBE_TIMEOUT_MS });
+    const socket = connect({ host, port, timeout: PROBE_TIMEOUT_MS });
     const settle = (accepted: boolean): void => {
       socket.destroy();
       resolve(accepted);

@@ -13,8 +13,14 @@ const READY_TIMEOUT_MS = 30_000;
 
 export const metadataDir = (home: Home): string => join(folder(home, 'data'), 'metadata', 'pgdata');
 
-export const metadataUrl = (port: number, password: string): string =>
-  `postgresql://${BOOTSTRAP_SUPERUSER}:${password}@127.0.0.1:${port}/${DATABASE}`;
+export interface MetadataAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly password: string;
+}
+
+export const metadataUrl = ({ host, port, password }: MetadataAddress): string =>
+  `postgresql://${BOOTSTRAP_SUPERUSER}:${password}@${host}:${port}/${DATABASE}`;
 
 export async function ensureMetadataCluster(home: Home, distribution: Distribution, password: string): Promise<void> {
   const directory = metadataDir(home);
@@ -26,10 +32,10 @@ export async function ensureMetadataCluster(home: Home, distribution: Distributi
 }
 
 /** Waits for the server, then makes the database when it is not there. */
-export async function ensureMetadataDatabase(port: number, password: string): Promise<void> {
+export async function ensureMetadataDatabase(address: MetadataAddress): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const client = new Client({ host: '127.0.0.1', port, user: BOOTSTRAP_SUPERUSER, password, database: 'postgres' });
+    const client = new Client({ ...address, user: BOOTSTRAP_SUPERUSER, database: 'postgres' });
     try {
       await client.connect();
       const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
@@ -37,7 +43,7 @@ export async function ensureMetadataDatabase(port: number, password: string): Pr
       return;
     } catch (error) {
       if (Date.now() > deadline)
-        throw new CommandFailure(`the metadata Postgres on port ${port} does not answer: ${String(error)}`);
+        throw new CommandFailure(`the metadata Postgres on port ${address.port} does not answer: ${String(error)}`);
       await sleep(20);
     } finally {
       await client.end().catch(() => undefined);

@@ -1,7 +1,8 @@
 /**
  * The processes of the stack: detached, one pid file and one log file each, found again by later commands.
  *
- *   P1  A pid counts only while that process runs the command it was started with: a reused pid is not ours.
+ *   P1  A pid counts only while that process runs the command it was started with, or is the launcher that is about to
+ *       become it: a reused pid is not ours.
  *   P2  `stop` asks, waits, then kills: when it returns the process is gone.
  */
 import { spawn } from 'node:child_process';
@@ -27,7 +28,8 @@ export function pidOf(home: Home, name: string): number | null {
 
 function isRunning(pid: number, command: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join('\n').trim() === command;
+    const running = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join('\n').trim();
+    return running === command || running.endsWith(`\n${command}`);
   } catch {
     return false;
   }
@@ -35,7 +37,8 @@ function isRunning(pid: number, command: string): boolean {
 
 export function start(home: Home, service: Service): number {
   const log = openSync(logFile(home, service.name), 'a', 0o600);
-  const [program, ...args] = service.command;
+  const [program, ...args] = [...service.place.launcher, ...service.command];
+  if (program === undefined) throw new Error('a service has a command');
   const child = spawn(program, args, {
     ...service.user,
     cwd: '/',

@@ -1,6 +1,9 @@
-/** One process of the stack, as a value: how to start it, how to know it is well, how to recognise it. */
+/** One process of the stack, as a value: where and how to start it, how to know it is well, how to recognise it. */
+import type { Place } from './place';
+
 export interface Service {
   readonly name: string;
+  readonly place: Place;
   /** The port a person would ask about. */
   readonly port: number;
   readonly command: readonly [string, ...string[]];

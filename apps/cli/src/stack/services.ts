@@ -5,7 +5,8 @@ import type { Distribution } from '@neon/postgres-server';
 import type { Ports } from '../config';
 import { type Home, folder, reachable } from '../home';
 import type { Secrets } from '../secrets';
-import { metadataDir, metadataUrl } from './metadata';
+import { type MetadataAddress, metadataDir, metadataUrl } from './metadata';
+import type { Place } from './place';
 import type { Service } from './service';
 
 export const SAFEKEEPERS = [1, 2, 3] as const;
@@ -23,7 +24,17 @@ export interface Stack {
   readonly secrets: Secrets;
   readonly distribution: Distribution;
   readonly natsServer: string;
+  readonly placeOf: (service: string) => Place;
 }
+
+export const metadataAddress = ({ placeOf, ports, secrets }: Stack): MetadataAddress => ({
+  host: placeOf('metadata').host,
+  port: ports.metadata,
+  password: secrets.metadataPassword,
+});
+
+export const apiUrl = ({ placeOf, ports }: Stack): string =>
+  `http://${placeOf('control-plane').host}:${ports.api}/api/v2`;
 
 const tlsDir = (home: Home): string => folder(home, 'data/proxy', 0o700);
 /** Where clients find the certificate authority: a copy, outside the folder of the private keys. */
@@ -44,32 +55,34 @@ export function servicesOf(stack: Stack): Service[] {
   ];
 }
 
-const HOST = '127.0.0.1';
-const healthUrl = (port: number): string => `http://${HOST}:${port}/healthz`;
+const healthUrl = ({ host }: Place, port: number): string => `http://${host}:${port}/healthz`;
 
-function nats({ home, ports, secrets, natsServer }: Stack): Service {
+function nats({ home, ports, secrets, natsServer, placeOf }: Stack): Service {
+  const place = placeOf('nats');
   const config = join(folder(home, 'run'), 'nats.conf');
   const settings = [
-    `listen: "${HOST}:${ports.nats}"`,
-    `http: "${HOST}:${ports['nats-http']}"`,
+    `listen: "${place.host}:${ports.nats}"`,
+    `http: "${place.host}:${ports['nats-http']}"`,
     `authorization { token: "${secrets.natsToken}" }`,
     `jetstream { store_dir: ${JSON.stringify(folder(home, 'data/nats'))}, max_file_store: 4GB }`,
   ];
   writeFileSync(config, `${settings.join('\n')}\n`, { mode: 0o600 });
   return {
     name: 'nats',
+    place,
     port: ports.nats,
     command: [natsServer, '-c', config],
     env: {},
-    health: { url: healthUrl(ports['nats-http']) },
+    health: { url: healthUrl(place, ports['nats-http']) },
     user: null,
     stopSignal: 'SIGTERM',
   };
 }
 
-function metadata({ home, ports, distribution }: Stack): Service {
+function metadata({ home, ports, distribution, placeOf }: Stack): Service {
+  const place = placeOf('metadata');
   const settings = [
-    'listen_addresses=127.0.0.1',
+    `listen_addresses=${place.host}`,
     'unix_socket_directories=',
     'shared_buffers=64MB',
     'max_connections=50',
@@ -77,6 +90,7 @@ function metadata({ home, ports, distribution }: Stack): Service {
   ];
   return {
     name: 'metadata',
+    place,
     port: ports.metadata,
     command: [
       join(distribution.directory, 'bin/postgres'),
@@ -103,8 +117,10 @@ function app(
   }: { name: string; bundle: string; port: number; httpPort: number; env: Record<string, string> },
 ): Service {
   const otlpUrl = process.env['NEON_OTLP_URL'];
+  const place = stack.placeOf(name);
   return {
     name,
+    place,
     port,
     command: [
       process.execPath,
@@ -113,15 +129,15 @@ function app(
       name,
     ],
     env: {
-      NEON_HOST: HOST,
+      NEON_HOST: place.host,
       NEON_HTTP_PORT: String(httpPort),
-      NEON_NATS_URL: `nats://${HOST}:${stack.ports.nats}`,
+      NEON_NATS_URL: `nats://${stack.placeOf('nats').host}:${stack.ports.nats}`,
       NEON_NATS_TOKEN: stack.secrets.natsToken,
       NEON_TOKEN_PUBLIC_KEY_FILE: stack.secrets.tokenPublicKeyFile,
       ...(otlpUrl === undefined ? {} : { NEON_OTLP_URL: otlpUrl }),
       ...env,
     },
-    health: { url: healthUrl(httpPort) },
+    health: { url: healthUrl(place, httpPort) },
     user: null,
     stopSignal: 'SIGTERM',
   };
@@ -187,7 +203,7 @@ function controlPlane(stack: Stack): Service {
     port: ports.api,
     httpPort: ports.api,
     env: {
-      NEON_DATABASE_URL: metadataUrl(ports.metadata, secrets.metadataPassword),
+      NEON_DATABASE_URL: metadataUrl(metadataAddress(stack)),
       NEON_TOKEN_PRIVATE_KEY_FILE: secrets.tokenPrivateKeyFile,
       NEON_SECRET_KEY_FILE: secrets.secretKeyFile,
       NEON_BOOTSTRAP_API_KEY_FILE: secrets.apiKeyFile,
