@@ -19,6 +19,7 @@ const double = defineRequest({
 
 let server: ChildProcess;
 let storeDir: string;
+let serverPort: number;
 let servers: string;
 const errors: string[] = [];
 const buses: Bus[] = [];
@@ -54,13 +55,16 @@ const until = async (condition: () => boolean) => {
   expect(condition()).toBe(true);
 };
 
+function startServer(): ChildProcess {
+  const args = ['-a', '127.0.0.1', '-p', String(serverPort), '-js', '-sd', storeDir, '--auth', 'secret'];
+  return spawn('nats-server', args, { stdio: 'ignore' });
+}
+
 beforeAll(async () => {
-  const port = await freePort();
+  serverPort = await freePort();
   storeDir = mkdtempSync(join(tmpdir(), 'neon-nats-'));
-  servers = `nats://127.0.0.1:${port}`;
-  server = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', storeDir, '--auth', 'secret'], {
-    stdio: 'ignore',
-  });
+  servers = `nats://127.0.0.1:${serverPort}`;
+  server = startServer();
 });
 
 afterAll(async () => {
@@ -85,6 +89,37 @@ describe('Bus', () => {
     expect(await client.request(double, { n: 21 }, { target: 'zero' })).toEqual({ n: 0 });
     await expect(client.request(double, { n: -1 })).rejects.toMatchObject({ code: 'Negative', details: { n: -1 } });
     await expect(client.request(double, { n: 'x' } as never)).rejects.toThrow();
+  });
+
+  it('M4: a request that the server was killed under ends with Unavailable, and can be made again', async () => {
+    const [client, service] = [await bus('client'), await bus('service')];
+    let asked = 0;
+    service.respond(
+      double,
+      ({ n }) => {
+        asked += 1;
+        return asked === 1 ? new Promise(() => undefined) : Promise.resolve({ n: 2 * n });
+      },
+      { target: 'slow' },
+    );
+    await service.flush();
+    const killed = client.request(double, { n: 1 }, { target: 'slow', timeoutMs: 60_000 });
+    const outcome = expect(killed).rejects.toThrow('connection to NATS was lost');
+    await until(() => asked === 1);
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGKILL');
+    await ended;
+    server = startServer();
+    await outcome;
+    let answer: { n: number } | undefined;
+    await until(() => {
+      client.request(double, { n: 4 }, { target: 'slow', timeoutMs: 1_000 }).then(
+        (reply) => (answer = reply),
+        () => undefined,
+      );
+      return answer !== undefined;
+    });
+    expect(answer).toEqual({ n: 8 });
   });
 
   it('M2, M3: an event is stored once an id, and comes again until its handler succeeds', async () => {

@@ -5,7 +5,8 @@
  *   M2  `publish` resolves when JetStream has stored the event; the same id within its window is stored once.
  *   M3  `consume` hands over each event at least once, in order, and acknowledges it only after the handler resolved.
  *       A handler that throws sees the event again later; an event that does not parse is logged and set aside.
- *   M4  `request` ends with the reply, with the responder's refusal, or with `Unavailable` (nobody listens, too late).
+ *   M4  `request` ends with the reply, with the responder's refusal, or with `Unavailable` (nobody listens, too late, or the
+ *       connection was lost meanwhile: a reply is not kept for who is away, so waiting on would be in vain).
  *   M5  `signal` is lossy: status that the next one replaces.
  *
  * Trace context travels in headers, so a consumer's span continues the sender's trace.
@@ -68,6 +69,8 @@ export class Bus {
   private readonly js: JetStreamClient;
   private readonly streams = new Map<string, Promise<void>>();
   private readonly running = new Set<Subscribed>();
+  /** Of each request that has no answer yet: ends it. */
+  private readonly unanswered = new Set<(error: Unavailable) => void>();
 
   private constructor(
     private readonly connection: NatsConnection,
@@ -75,6 +78,7 @@ export class Bus {
     private readonly options: BusOptions,
   ) {
     this.js = jetstream(connection);
+    void this.watchConnection();
   }
 
   /** @throws Unavailable when no server answers in time. Reconnects by itself afterwards, for ever. */
@@ -195,10 +199,12 @@ export class Bus {
     const subject = subjectOf(contract, target);
     return tracer.startActiveSpan(`request ${contract.subject}`, { kind: SpanKind.CLIENT }, async (span) => {
       try {
-        const message = await this.connection.request(subject, encode(contract, contract.request, payload), {
-          timeout: timeoutMs ?? contract.timeoutMs,
-          headers: traceHeaders(),
-        });
+        const message = await this.whileConnected(
+          this.connection.request(subject, encode(contract, contract.request, payload), {
+            timeout: timeoutMs ?? contract.timeoutMs,
+            headers: traceHeaders(),
+          }),
+        );
         const reply = Reply.parse(message.json());
         if ('error' in reply) throw decodeRemoteError(reply.error);
         return contract.reply.parse(reply.value);
@@ -212,6 +218,22 @@ export class Bus {
         span.end();
       }
     });
+  }
+
+  private whileConnected<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.unanswered.add(reject);
+      void answer.then(resolve, reject).finally(() => this.unanswered.delete(reject));
+    });
+  }
+
+  /** Ends with the connection. */
+  private async watchConnection(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type !== 'disconnect') continue;
+      for (const fail of this.unanswered)
+        fail(new Unavailable('the connection to NATS was lost before the answer came'));
+    }
   }
 
   /** Processes that respond to the same subject share its requests. */
