@@ -59,7 +59,7 @@ beforeAll(async () => {
     logLevel: 'silent',
   };
   const servers = config.nats.servers;
-  bus = await retried(() => Bus.connect({ servers, name: 'spec', onError: () => undefined }));
+  bus = await Bus.connect({ servers, name: 'spec', onError: () => undefined });
   bus.onSignal(pageserverAlive, (status) => alive.push(status));
   await bus.flush();
   running = await startPageserver(config, createLogger('pageserver', 'silent'));

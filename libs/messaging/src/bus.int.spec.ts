@@ -33,21 +33,10 @@ const freePort = () =>
   });
 
 async function bus(name: string): Promise<Bus> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const made = await Bus.connect({
-        servers,
-        token: 'secret',
-        name,
-        onError: (error, where) => errors.push(`${where}: ${String(error)}`),
-      });
-      buses.push(made);
-      return made;
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  const onError = (error: unknown, where: string) => void errors.push(`${where}: ${String(error)}`);
+  const made = await Bus.connect({ servers, token: 'secret', name, onError });
+  buses.push(made);
+  return made;
 }
 
 const until = async (condition: () => boolean) => {
@@ -120,6 +109,23 @@ describe('Bus', () => {
       return answer !== undefined;
     });
     expect(answer).toEqual({ n: 8 });
+  });
+
+  it('M6: who connects while there is no server says so once, and is connected when there is one', async () => {
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGKILL');
+    await ended;
+    const complaints = () => errors.filter((line) => line.startsWith('connect: '));
+    const before = complaints().length;
+    let isConnected = false;
+    const connecting = bus('early').then((made) => ((isConnected = true), made));
+    await until(() => complaints().length > before);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(isConnected).toBe(false);
+    expect(complaints().length).toBe(before + 1);
+    expect(complaints().at(-1)).toContain(`NATS at ${servers} does not answer`);
+    server = startServer();
+    expect((await connecting).isConnected).toBe(true);
   });
 
   it('M2, M3: an event is stored once an id, and comes again until its handler succeeds', async () => {

@@ -8,6 +8,8 @@
  *   M4  `request` ends with the reply, with the responder's refusal, or with `Unavailable` (nobody listens, too late, or the
  *       connection was lost meanwhile: a reply is not kept for who is away, so waiting on would be in vain).
  *   M5  `signal` is lossy: status that the next one replaces.
+ *   M6  `connect` waits for a server for as long as it takes, and says now and then what it waits for: a process that
+ *       starts while NATS is away is there when it is back.
  *
  * Trace context travels in headers, so a consumer's span continues the sender's trace.
  *
@@ -60,6 +62,8 @@ const REDELIVERY_MS = 1_000;
 const EVENT_AGE_MAX_NS = 7 * 24 * 3600 * 1e9;
 const EVENT_BYTES_MAX = 256 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_PAUSE_MS = 250;
+const COMPLAINT_PAUSE_MS = 10_000;
 
 const Envelope = z.object({ version: z.number().int(), payload: z.unknown() });
 const Reply = z.union([z.object({ value: z.unknown() }), z.object({ error: RemoteError })]);
@@ -81,22 +85,40 @@ export class Bus {
     void this.watchConnection();
   }
 
-  /** @throws Unavailable when no server answers in time. Reconnects by itself afterwards, for ever. */
+  /** M6. Reconnects by itself afterwards, for ever. */
   static async connect(options: BusOptions): Promise<Bus> {
+    for (let complainedMs = Number.NEGATIVE_INFINITY; ;) {
+      try {
+        return await Bus.connectNow(options);
+      } catch (cause) {
+        if (performance.now() - complainedMs >= COMPLAINT_PAUSE_MS) {
+          complainedMs = performance.now();
+          options.onError(
+            new Unavailable(`NATS at ${options.servers} does not answer: ${String(cause)}`, { cause }),
+            'connect',
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, CONNECT_PAUSE_MS));
+      }
+    }
+  }
+
+  private static async connectNow(options: BusOptions): Promise<Bus> {
+    const connection = await connect({
+      servers: options.servers,
+      name: options.name,
+      maxReconnectAttempts: -1,
+      // Another server may hold the address for a while: its refusal is no reason to give up ours.
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: 250,
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(options.token === undefined ? {} : { token: options.token }),
+    });
     try {
-      const connection = await connect({
-        servers: options.servers,
-        name: options.name,
-        maxReconnectAttempts: -1,
-        // Another server may hold the address for a while: its refusal is no reason to give up ours.
-        ignoreAuthErrorAbort: true,
-        reconnectTimeWait: 250,
-        timeout: CONNECT_TIMEOUT_MS,
-        ...(options.token === undefined ? {} : { token: options.token }),
-      });
       return new Bus(connection, await jetstreamManager(connection), options);
-    } catch (cause) {
-      throw new Unavailable(`cannot reach NATS at ${options.servers}`, { cause });
+    } catch (error) {
+      await connection.close();
+      throw error;
     }
   }
 

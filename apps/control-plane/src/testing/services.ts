@@ -7,7 +7,7 @@ import {
   type ComputeSpec,
   computeStopped,
 } from '@neon/compute-contract';
-import { Refusal, Unavailable } from '@neon/kernel';
+import { Refusal } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import { pageserverAlive } from '@neon/pageserver-contract';
 import {
@@ -338,13 +338,5 @@ export class FakeHost {
 }
 
 /** Waits for the server too. */
-export async function connectBus(url: string, name: string): Promise<Bus> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await Bus.connect({ servers: url, name, onError: () => undefined });
-    } catch (error) {
-      if (attempt === 50 || !(error instanceof Unavailable)) throw error;
-      await sleep(50);
-    }
-  }
-}
+export const connectBus = (url: string, name: string): Promise<Bus> =>
+  Bus.connect({ servers: url, name, onError: () => undefined });
