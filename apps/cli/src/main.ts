@@ -11,6 +11,7 @@ import { build } from './build';
 import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
 import { CommandFailure } from './progress';
+import { type ChaosCommand, verifyChaos } from './verify/chaos/supervisor';
 import { verifyConsensus, verifyConsensusModel } from './verify/consensus';
 import { verifyHistory } from './verify/history/verify-history';
 import { verifyObjectStore } from './verify/object-store';
@@ -129,6 +130,11 @@ proof('wal', 'whatever the bytes of WAL, records and pages: decoding and redo en
   .option('--minutes <count>', 'go on for so long', Number)
   .option('--collect', 'instead, make the seeds anew from what the packaged servers write', false)
   .action((options: ProofOptions & { minutes?: number; collect: boolean }) => verifyWal(options));
+proof('chaos', 'clients of a whole installation of its own while everything is killed, paused, cut off and filled')
+  .option('--minutes <count>', 'go on for so long (default: 5)', Number)
+  .option('--keep', 'leave data and logs of the run where they are, also when it succeeds', false)
+  .addOption(new Option('--inside <home>').hideHelp())
+  .action((options: ChaosCommand) => verifyChaos(options));
 proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)').action(
   (options: ProofOptions) => verifyPages(options),
 );

@@ -23,7 +23,9 @@ export interface LocalCompute {
 /** @throws CommandFailure when that compute does not run here */
 export async function computeOf({ home, stack }: Installation, computeId: string): Promise<LocalCompute> {
   const hosts = COMPUTE_HOSTS.slice(0, stack.computeHosts);
-  const reports = await Promise.all(hosts.map((id) => statusOf(stack.ports[`compute-${id}-http`])));
+  const reports = await Promise.all(
+    hosts.map((id) => statusOf(stack.placeOf(`compute-${id}`).host, stack.ports[`compute-${id}-http`])),
+  );
   const compute = reports.flat().find((each) => each.computeId === computeId);
   if (compute === undefined) throw new CommandFailure(`no compute of ${computeId} runs on this machine`);
   const { pid, dataDirectory } = postmasterOf(home.directory, computeId);
@@ -39,8 +41,8 @@ export async function computeOf({ home, stack }: Installation, computeId: string
   };
 }
 
-async function statusOf(httpPort: number): Promise<HostStatus['computes']> {
-  return HostStatus.parse(await (await fetch(`http://127.0.0.1:${httpPort}/v1/status`)).json()).computes;
+async function statusOf(host: string, httpPort: number): Promise<HostStatus['computes']> {
+  return HostStatus.parse(await (await fetch(`http://${host}:${httpPort}/v1/status`)).json()).computes;
 }
 
 function postmasterOf(home: string, computeId: string): { pid: number; dataDirectory: string } {

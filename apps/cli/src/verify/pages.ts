@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lsn, Refusal, TenantId, TimelineId } from '@neon/kernel';
 import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
-import { type PageKind, comparePages, pageKindOf } from '@neon/postgres';
+import { type PageKind, comparePages as comparePair, pageKindOf } from '@neon/postgres';
 import { TokenIssuer } from '@neon/service-token';
 import { Client } from 'pg';
 import { type Installation, openRunningInstallation } from '../installation';
@@ -29,7 +29,8 @@ const VISIBILITY_MAP = 2;
 const SECOND_DATABASE = 'verify_second';
 const DIFFERENCES_SHOWN = 20;
 
-interface Report {
+export interface PageReport {
+  readonly lsn: Lsn;
   relations: number;
   pages: number;
   emptierMaps: number;
@@ -43,11 +44,9 @@ export async function verifyPages({ quick, seed }: { quick: boolean; seed: numbe
   try {
     const steps = quick ? 60 : 600;
     await step(`running ${steps} steps in each of two databases`, () => runWorkload(uri, seed, steps));
-    const compute = await computeOf(installation, endpointId);
-    const lsn = await step('reading every block, then CHECKPOINT', () => settle(compute));
-    const report = await step('comparing every page', () => compareAll(installation, compute, lsn));
+    const report = await step('comparing every page', () => comparePages(installation, endpointId));
     say(
-      `${report.relations} relation forks, ${report.pages} pages compared at ${Lsn.format(lsn)}, ${report.differences.length} differences, ${report.emptierMaps} visibility-map pages with fewer bits`,
+      `${report.relations} relation forks, ${report.pages} pages compared at ${Lsn.format(report.lsn)}, ${report.differences.length} differences, ${report.emptierMaps} visibility-map pages with fewer bits`,
     );
     if (report.differences.length > 0)
       throw new CommandFailure(
@@ -56,6 +55,12 @@ export async function verifyPages({ quick, seed }: { quick: boolean; seed: numbe
   } finally {
     await installation.api.deleteProject(projectId);
   }
+}
+
+/** V1 and V2 for a compute that runs and that nobody else uses. */
+export async function comparePages(installation: Installation, endpointId: string): Promise<PageReport> {
+  const compute = await computeOf(installation, endpointId);
+  return compareAll(installation, compute, await settle(compute));
 }
 
 async function newProject({ api }: Installation): Promise<{ projectId: string; endpointId: string; uri: string }> {
@@ -129,13 +134,14 @@ async function forks(client: Client): Promise<ForkFile[]> {
   return rows;
 }
 
-async function compareAll(installation: Installation, compute: LocalCompute, lsn: Lsn): Promise<Report> {
+async function compareAll(installation: Installation, compute: LocalCompute, lsn: Lsn): Promise<PageReport> {
   const identity = { tenantId: TenantId.parse(compute.tenantId), timelineId: TimelineId.parse(compute.timelineId) };
   const issuer = await TokenIssuer.fromPem(readFileSync(installation.stack.secrets.tokenPrivateKeyFile, 'utf8'));
   const token = await issuer.issue({ scope: 'timeline', ...identity }, 3_600);
   const port = installation.stack.ports['pageserver-pages'];
-  const reader = new PageServiceClient({ address: { host: '127.0.0.1', port, ...identity, token } });
-  const report: Report = { relations: 0, pages: 0, emptierMaps: 0, differences: [] };
+  const { host } = installation.stack.placeOf('pageserver');
+  const reader = new PageServiceClient({ address: { host, port, ...identity, token } });
+  const report: PageReport = { lsn, relations: 0, pages: 0, emptierMaps: 0, differences: [] };
   try {
     await compute.withAdmin('postgres', async (admin) => {
       const seen = new Set<string>();
@@ -172,7 +178,7 @@ async function compareFork(
   compute: LocalCompute,
   file: ForkFile,
   lsn: Lsn,
-  report: Report,
+  report: PageReport,
 ): Promise<void> {
   const local = readFileSync(join(compute.dataDirectory, file.fork === 'vm' ? `${file.path}_vm` : file.path));
   const relation = relationOf(file);
@@ -216,10 +222,10 @@ interface PagePair {
   readonly remote: Uint8Array;
 }
 
-function comparePage(file: ForkFile, block: number, { local, remote }: PagePair, report: Report): void {
+function comparePage(file: ForkFile, block: number, { local, remote }: PagePair, report: PageReport): void {
   report.pages += 1;
   const kind: PageKind = file.fork === 'vm' ? 'visibility-map' : pageKindOf(local, block);
-  const mismatch = comparePages(local, remote, { kind, block, fromFile: true });
+  const mismatch = comparePair(local, remote, { kind, block, fromFile: true });
   if (mismatch === null) return;
   const { expected, actual, offset, byteCount } = mismatch;
   if (

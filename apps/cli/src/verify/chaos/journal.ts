@@ -1,0 +1,61 @@
+/** What happened when, in a file beside the data, and what a person sees of it. */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Figures } from './figures';
+import type { Injector } from './injector';
+import { type Fault, describe } from './schedule';
+
+const ERRORS_SHOWN = 12;
+
+export class Journal {
+  private readonly startedMs = performance.now();
+  private readonly file: string;
+  private readonly counts = new Map<string, number>();
+  private shown = { ms: performance.now(), acknowledged: 0 };
+
+  constructor(home: string) {
+    this.file = join(home, 'chaos.journal');
+  }
+
+  private get seconds(): number {
+    return (performance.now() - this.startedMs) / 1_000;
+  }
+
+  note(line: string): void {
+    appendFileSync(this.file, `${new Date().toISOString()} ${this.seconds.toFixed(3)} ${line}\n`);
+  }
+
+  count({ name }: Fault): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+  }
+
+  progress({ figures, injector }: { figures: Figures; injector: Injector }): string {
+    const now = performance.now();
+    const rate = ((figures.acknowledged - this.shown.acknowledged) * 1_000) / (now - this.shown.ms);
+    this.shown = { ms: now, acknowledged: figures.acknowledged };
+    const faults = injector.active.map(describe).join('; ');
+    const line = `  ${this.seconds.toFixed(0).padStart(5)} s  ${rate.toFixed(0).padStart(4)} acknowledged/s  ${figures.inDoubt} in doubt  ${faults}`;
+    this.note(line.trim());
+    return line;
+  }
+
+  summary(figures: Figures): string[] {
+    const row = (name: string, value: string | number): string => `  ${name.padEnd(46)} ${value}`;
+    return [
+      'faults',
+      ...[...this.counts].sort().map(([name, count]) => row(name, count)),
+      'transactions',
+      row('acknowledged', figures.acknowledged),
+      row('failed for certain', figures.failed),
+      row('in doubt', figures.inDoubt),
+      row('plain reads that were stale', figures.staleReads),
+      row('longest time without an acknowledgement', `${(figures.longestUnavailabilityMs / 1_000).toFixed(1)} s`),
+      row('latency, p50 / p99', `${figures.latencyMs(0.5).toFixed(1)} / ${figures.latencyMs(0.99).toFixed(1)} ms`),
+      'errors that clients met',
+      ...[...figures.errors]
+        .sort(([, a], [, b]) => b - a)
+        .slice(0, ERRORS_SHOWN)
+        .map(([error, count]) => `  ${String(count).padStart(6)} ${error}`),
+    ];
+  }
+}

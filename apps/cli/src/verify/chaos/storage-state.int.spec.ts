@@ -1,0 +1,71 @@
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Lsn } from '@neon/kernel';
+import { WalSegment } from '@neon/postgres';
+import { type WalHolder, compareWal, judge } from './storage-state';
+
+const SEGMENT = 1024 * 1024;
+const START = Lsn.of(SEGMENT + 4_000);
+const COMMIT = Lsn.of(3 * SEGMENT + 100);
+const RANGE = { fromLsn: Lsn.ZERO, segmentSize: SEGMENT };
+
+let root: string;
+beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'neon-storage-state-'))));
+afterEach(() => rmSync(root, { recursive: true }));
+
+const pathOf = (name: string, lsn: number): string =>
+  join(root, name, WalSegment.fileName({ lsn: Lsn.of(lsn), segmentSize: SEGMENT }));
+
+/** Its length divides no segment. */
+const PATTERN = Buffer.from(Array.from({ length: 251 }, (_, index) => index));
+
+/** Three segments of the same bytes in every holder, but for one byte. */
+function holder(name: string, { commitLsn = COMMIT, flushLsn = COMMIT, otherAt = -1 } = {}): WalHolder {
+  mkdirSync(join(root, name));
+  for (const first of [SEGMENT, 2 * SEGMENT, 3 * SEGMENT]) {
+    const bytes = Buffer.alloc(SEGMENT, PATTERN);
+    if (otherAt >= first && otherAt < first + SEGMENT) bytes[otherAt - first]! ^= 0xff;
+    writeFileSync(pathOf(name, first), bytes);
+  }
+  return { name, startLsn: START, flushLsn, commitLsn, directory: join(root, name) };
+}
+
+it('W1: a commit LSN above the flush LSN is found', () => {
+  const ahead = holder('a', { flushLsn: Lsn.of(COMMIT - 1) });
+  expect(judge([ahead, holder('b'), holder('c')])).toEqual(['a has committed 0/300064 and flushed 0/300063']);
+});
+
+it('W2: one safekeeper may lag behind what is committed, two may not', () => {
+  const behind = { commitLsn: START, flushLsn: START };
+  expect(judge([holder('a'), holder('b'), holder('c', behind)])).toEqual([]);
+  expect(judge([holder('d'), holder('e', behind), holder('f', behind)])).toEqual([
+    '1 of 3 safekeepers hold the committed 0/300064',
+  ]);
+});
+
+it('W3: equal bytes are equal, all of them', () => {
+  expect(compareWal([holder('a'), holder('b')], RANGE)).toEqual({ problems: [], comparedBytes: COMMIT - START });
+});
+
+it.each([START, Lsn.of(2 * SEGMENT), Lsn.of(COMMIT - 1)])('W3: one other byte at %d is found', (otherAt) => {
+  const { problems } = compareWal([holder('a'), holder('b'), holder('c', { otherAt })], RANGE);
+  const at = Lsn.format(otherAt);
+  expect(problems).toEqual([
+    `a and c differ at ${at}, which is committed`,
+    `b and c differ at ${at}, which is committed`,
+  ]);
+});
+
+it('W3: what is before the start or not committed on both may differ', () => {
+  for (const [index, otherAt] of [START - 1, COMMIT].entries())
+    expect(compareWal([holder(`a${index}`), holder(`b${index}`, { otherAt })], RANGE).problems).toEqual([]);
+  const behind = { commitLsn: Lsn.of(2 * SEGMENT), otherAt: 2 * SEGMENT };
+  expect(compareWal([holder('c'), holder('d', behind)], RANGE).problems).toEqual([]);
+});
+
+it('W3: a file that ends early differs where it ends', () => {
+  const [left, right] = [holder('a'), holder('b')];
+  truncateSync(pathOf('b', 2 * SEGMENT), 10);
+  expect(compareWal([left, right], RANGE).problems).toEqual(['a and b differ at 0/20000A, which is committed']);
+});

@@ -1,0 +1,91 @@
+/**
+ * What must be true of the safekeepers of one timeline when nobody writes.
+ *
+ *   W1  None has a commit LSN above its flush LSN.
+ *   W2  A quorum holds all that any of them knows to be committed.
+ *   W3  Up to the end of what two of them hold committed, their bytes are equal.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { Lsn } from '@neon/kernel';
+import { WalSegment } from '@neon/postgres';
+
+export interface WalHolder {
+  readonly name: string;
+  readonly startLsn: Lsn;
+  readonly flushLsn: Lsn;
+  readonly commitLsn: Lsn;
+  /** Of the timeline's segment files. */
+  readonly directory: string;
+}
+
+/** W1 and W2, as what is wrong. */
+export function judge(holders: readonly WalHolder[]): string[] {
+  const problems = holders
+    .filter(({ commitLsn, flushLsn }) => commitLsn > flushLsn)
+    .map((each) => `${each.name} has committed ${Lsn.format(each.commitLsn)} and flushed ${Lsn.format(each.flushLsn)}`);
+  const committed = committedLsn(holders);
+  const holding = holders.filter(({ flushLsn }) => flushLsn >= committed).length;
+  const quorum = Math.floor(holders.length / 2) + 1;
+  if (holding < quorum)
+    problems.push(`${holding} of ${holders.length} safekeepers hold the committed ${Lsn.format(committed)}`);
+  return problems;
+}
+
+export const committedLsn = (holders: readonly WalHolder[]): Lsn =>
+  Lsn.of(Math.max(0, ...holders.map(({ commitLsn }) => commitLsn)));
+
+/** W3 from `fromLsn` on. @returns what is wrong, and how many bytes were compared */
+export function compareWal(
+  holders: readonly WalHolder[],
+  { fromLsn, segmentSize }: { readonly fromLsn: Lsn; readonly segmentSize: number },
+): { problems: string[]; comparedBytes: number } {
+  const problems: string[] = [];
+  let comparedBytes = 0;
+  for (const [index, left] of holders.entries()) {
+    for (const right of holders.slice(index + 1)) {
+      const startLsn = Lsn.of(Math.max(fromLsn, left.startLsn, right.startLsn));
+      const endLsn = Lsn.of(Math.min(left.commitLsn, right.commitLsn));
+      comparedBytes += Math.max(0, endLsn - startLsn);
+      const at = firstDifference(left, right, { startLsn, endLsn, segmentSize });
+      if (at !== null) problems.push(`${left.name} and ${right.name} differ at ${Lsn.format(at)}, which is committed`);
+    }
+  }
+  return { problems, comparedBytes };
+}
+
+const CHUNK = 1024 * 1024;
+
+function firstDifference(
+  left: WalHolder,
+  right: WalHolder,
+  { startLsn, endLsn, segmentSize }: { startLsn: Lsn; endLsn: Lsn; segmentSize: number },
+): Lsn | null {
+  for (let lsn = startLsn; lsn < endLsn;) {
+    const size = Math.min(CHUNK, endLsn - lsn, segmentSize - (lsn % segmentSize));
+    const [ours, theirs] = [left, right].map((holder) => readWal(holder, { lsn, size, segmentSize }));
+    if (ours === undefined || theirs === undefined) throw new Error('two are compared');
+    if (!ours.equals(theirs)) return Lsn.advance(lsn, mismatch(ours, theirs));
+    lsn = Lsn.advance(lsn, size);
+  }
+  return null;
+}
+
+/** Shorter than asked for when the file is. */
+function readWal(
+  { directory }: WalHolder,
+  { lsn, size, segmentSize }: { lsn: Lsn; size: number; segmentSize: number },
+): Buffer {
+  const buffer = Buffer.alloc(size);
+  const file = openSync(join(directory, WalSegment.fileName({ lsn, segmentSize })), 'r');
+  try {
+    return buffer.subarray(0, readSync(file, buffer, 0, size, lsn % segmentSize));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function mismatch(left: Buffer, right: Buffer): number {
+  const at = left.findIndex((byte, index) => byte !== right[index]);
+  return at === -1 ? left.length : at;
+}
