@@ -20,7 +20,7 @@ export interface TelemetryOptions {
 }
 
 export interface Telemetry {
-  /** Sends what is buffered. */
+  /** Sends what is buffered, or drops it: never rejects, for a collector that is away must not make a good end a bad one. */
   stop(): Promise<void>;
 }
 
@@ -36,5 +36,5 @@ export function startTelemetry({ service, otlpUrl }: TelemetryOptions): Telemetr
   });
   sdk.start();
   observeProcess();
-  return { stop: () => sdk.shutdown() };
+  return { stop: () => sdk.shutdown().catch(() => undefined) };
 }
