@@ -23,7 +23,7 @@ describe('a planted bug is found, with the way there', () => {
   test.each([
     ['an acceptor votes twice in a term', sizeOf('terms'), 'term 1 is won twice'],
     ['an acceptor does not cut its log', sizeOf('terms'), 'is not what its history says'],
-    ['a proposer takes the first voter for the donor', { ...sizeOf('terms'), entries: 2 }, 'committed is 1, and now 2'],
+    ['a proposer takes the first voter for the donor', { ...sizeOf('terms'), entries: 2 }, 'is committed, and held by'],
     ['the membership generation is ignored', CHANGING, 'won twice'],
     ['a proposer counts the former set alone while two count', CHANGING, 'won twice'],
     ['a proposer counts the new set alone while two count', CHANGING, 'won twice'],
