@@ -123,6 +123,15 @@ describe('consensus messages', () => {
     );
   });
 
+  test('a position tells how full the safekeeper is, where it has to, in percent (C1, C2)', () => {
+    const position = { membershipGeneration: 1, term: Term.of(1), flushLsn: Lsn.of(8), commitLsn: Lsn.of(8) };
+    const message = { kind: 'appendResponse' as const, ...position, durableLsn: Lsn.of(9), fullness: 73 };
+    const frame = frameOf(encodeAcceptorMessage(message));
+    expect(decodeAcceptorMessage(frame)).toEqual(message);
+    frame.payload[frame.payload.length - 1] = 101;
+    expect(() => decodeAcceptorMessage(frame)).toThrow(ByteReadError);
+  });
+
   test('any other bytes are refused as such, whatever they are (C2)', () => {
     const tag = fc.constantFrom(0, 1, 2, 3, 4, 5, 0x81, 0x82, 0x83, 0x84, 0xff);
     fc.assert(

@@ -100,16 +100,19 @@ const encodeAppendRequest = (message: AppendRequest): Uint8Array =>
 
 const APPEND_RESPONSE_SIZE = FRAME_HEADER_SIZE + 4 + 4 * 8;
 
-const encodeAppendResponse = (message: AppendResponse): Uint8Array =>
-  new ByteWriter(APPEND_RESPONSE_SIZE)
-    .u32(APPEND_RESPONSE_SIZE - 4)
+function encodeAppendResponse(message: AppendResponse): Uint8Array {
+  const { fullness } = message;
+  const size = APPEND_RESPONSE_SIZE + (fullness === undefined ? 0 : 1);
+  const writer = new ByteWriter(size)
+    .u32(size - 4)
     .u8(TAG.appendResponse)
     .u32(message.membershipGeneration)
     .u64(message.term)
     .u64(message.flushLsn)
     .u64(message.durableLsn)
-    .u64(message.commitLsn)
-    .finish();
+    .u64(message.commitLsn);
+  return (fullness === undefined ? writer : writer.u8(fullness)).finish();
+}
 
 export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
   if (message.kind === 'appendResponse') return encodeAppendResponse(message);
@@ -225,6 +228,7 @@ function readAcceptorMessage(tag: number, reader: ByteReader): AcceptorMessage {
         flushLsn: reader.lsn(),
         durableLsn: reader.lsn(),
         commitLsn: reader.lsn(),
+        ...(reader.remaining === 0 ? {} : { fullness: readPercent(reader) }),
       };
     default:
       throw new ByteReadError(`unknown message tag 0x${tag.toString(16)}`);
@@ -246,6 +250,12 @@ function requireVersion(version: number): void {
 }
 
 const readTerm = (reader: ByteReader): Term => Term.of(reader.safeU64());
+
+function readPercent(reader: ByteReader): number {
+  const percent = reader.u8();
+  if (percent > 100) throw new ByteReadError(`${percent} percent`);
+  return percent;
+}
 
 function readAppendBytes(reader: ByteReader): Uint8Array {
   if (reader.remaining > APPEND_SIZE_MAX) throw new ByteReadError(`append of ${reader.remaining} bytes`);

@@ -90,6 +90,8 @@ export interface AppendResponse {
   /** Bytes below it are durable here, perhaps in the middle of a record: for flow control alone. */
   readonly durableLsn: Lsn;
   readonly commitLsn: Lsn;
+  /** How full the safekeeper is of WAL, in percent from 50 on: at 100 it takes none. Writers should slow down before. */
+  readonly fullness?: number;
 }
 
 /** The last message of a session: why the acceptor closes it. */
