@@ -12,7 +12,21 @@ const COMPLETE = {
 
 describe('the configuration', () => {
   test('is read with its defaults', () => {
-    expect(parseConfig(COMPLETE)).toMatchObject({ safekeeperId: 2, host: '127.0.0.1', proposerPort: 5454 });
+    expect(parseConfig(COMPLETE)).toMatchObject({
+      safekeeperId: 2,
+      host: '127.0.0.1',
+      proposerPort: 5454,
+      walLimits: { safekeeperBytesMax: Infinity, timelineBytesMax: Infinity },
+      unarchivedWal: 'kept',
+    });
+  });
+
+  test('limits what is kept where it says so', () => {
+    const limits = { NEON_WAL_BYTES_MAX: '1000', NEON_TIMELINE_WAL_BYTES_MAX: '10', NEON_UNARCHIVED_WAL: 'trimmed' };
+    expect(parseConfig({ ...COMPLETE, ...limits })).toMatchObject({
+      walLimits: { safekeeperBytesMax: 1000, timelineBytesMax: 10 },
+      unarchivedWal: 'trimmed',
+    });
   });
 
   test('names every problem at once', () => {

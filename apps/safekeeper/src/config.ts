@@ -1,6 +1,11 @@
 /** The environment, read once at start: every problem is reported at once, and nothing else reads it. */
+import type { UnarchivedWal, WalLimits } from '@neon/safekeeper-core';
 import { z } from 'zod';
 
+/** Votes, positions and the next segments of timelines still find room, while WAL is no longer taken. */
+const DISK_FREE_BYTES_MIN = 256 * 1024 * 1024;
+
+const Bytes = z.coerce.number().int().nonnegative();
 const Port = z.coerce.number().int().min(0).max(65_535);
 
 const Environment = z.object({
@@ -15,6 +20,13 @@ const Environment = z.object({
   NEON_NATS_TOKEN: z.string().optional(),
   /** SPKI PEM of the key that service tokens are verified with. */
   NEON_TOKEN_PUBLIC_KEY_FILE: z.string().min(1),
+  /** WAL to keep: of all timelines, and of each. None by default: with nothing trimmed, a limit is the day writes stop. */
+  NEON_WAL_BYTES_MAX: Bytes.optional(),
+  NEON_TIMELINE_WAL_BYTES_MAX: Bytes.optional(),
+  /** Room on the disk below which no more WAL is taken. */
+  NEON_DISK_FREE_BYTES_MIN: Bytes.default(DISK_FREE_BYTES_MIN),
+  /** WAL that is in no archive, once the pageserver has it: without it, a pageserver that lost its disk cannot be made again. */
+  NEON_UNARCHIVED_WAL: z.enum(['kept', 'trimmed']).default('kept'),
   NEON_OTLP_URL: z.string().optional(),
   NEON_LOG_LEVEL: z.string().default('info'),
 });
@@ -28,6 +40,9 @@ export interface Config {
   readonly httpPort: number;
   readonly nats: { readonly servers: string; readonly token: string | undefined };
   readonly tokenPublicKeyFile: string;
+  readonly walLimits: WalLimits;
+  readonly diskFreeBytesMin: number;
+  readonly unarchivedWal: UnarchivedWal;
   readonly otlpUrl: string | undefined;
   readonly logLevel: string;
 }
@@ -46,6 +61,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     httpPort: data.NEON_HTTP_PORT,
     nats: { servers: data.NEON_NATS_URL, token: data.NEON_NATS_TOKEN },
     tokenPublicKeyFile: data.NEON_TOKEN_PUBLIC_KEY_FILE,
+    walLimits: {
+      safekeeperBytesMax: data.NEON_WAL_BYTES_MAX ?? Infinity,
+      timelineBytesMax: data.NEON_TIMELINE_WAL_BYTES_MAX ?? Infinity,
+    },
+    diskFreeBytesMin: data.NEON_DISK_FREE_BYTES_MIN,
+    unarchivedWal: data.NEON_UNARCHIVED_WAL,
     otlpUrl: data.NEON_OTLP_URL,
     logLevel: data.NEON_LOG_LEVEL,
   });

@@ -20,6 +20,7 @@ import {
   safekeeperAlive,
   safekeeperTimelineStatus,
 } from '@neon/safekeeper-contract';
+import { UNLIMITED } from '@neon/safekeeper-core';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 import { createLogger } from '@neon/telemetry';
 import { type RunningSafekeeper, startSafekeeper } from './start';
@@ -89,6 +90,9 @@ describe('three safekeepers', () => {
       httpPort: otherPorts.get(id)?.httpPort ?? 0,
       nats: { servers: `nats://127.0.0.1:${NATS_PORT}`, token: undefined },
       tokenPublicKeyFile: join(root, 'public.pem'),
+      walLimits: UNLIMITED,
+      diskFreeBytesMin: 0,
+      unarchivedWal: 'kept' as const,
       otlpUrl: undefined,
       logLevel: 'silent',
     };
@@ -317,6 +321,13 @@ describe('three safekeepers', () => {
     reader.report(Lsn.advance(wal.startLsn, 8));
     const told = Lsn.format(Lsn.advance(wal.startLsn, 8));
     await until(async () => (await detail(IDS[0]!, timelineId)).readers[0]?.flushLsn === told);
+    // A pageserver tells the one it reads from, which tells the others (RC6, SR2); a replica is not believed that.
+    const replicaToken = await issuer.issue({ scope: 'timeline', tenantId: TENANT, timelineId });
+    const replica = await open(IDS[1]!, timelineId, { token: replicaToken });
+    await replica.start(wal.startLsn);
+    replica.report(Lsn.advance(wal.startLsn, 16));
+    for (const id of IDS) await until(async () => (await detail(id, timelineId)).remoteConsistentLsn === told);
+    replica.close();
     expect((await detail(IDS[0]!, timelineId)).writerConnected).toBe(true);
     await until(() =>
       Promise.resolve(

@@ -233,6 +233,8 @@ export class FakeStorage {
       flushLsn: this.flushLsns.get(id) ?? this.commitLsn,
       commitLsn: this.commitLsn,
       truncateLsn: '0/0',
+      trimmedLsn: '0/1500000',
+      remoteConsistentLsn: '0/0',
     };
     return {
       status: 200,
@@ -246,6 +248,9 @@ export class FakeStorage {
         term: 1,
         termHistory: [{ term: 1, startLsn: '0/1500000' }],
         ...lsns,
+        trimHeldBy: 'setting',
+        walBytes: 0,
+        fullness: 0,
         writerConnected: false,
         readers: [],
       },

@@ -25,6 +25,6 @@ export class HealthController {
   @Get('v1/status')
   @UseGuards(ManagementGuard)
   status(): SafekeeperStatus {
-    return { ...this.node.safekeeper.identity, version: VERSION };
+    return { ...this.node.status(), version: VERSION };
   }
 }

@@ -4,18 +4,21 @@ import { SafekeeperId } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import {
   type DataDirectory,
+  DiskWatch,
   FileTimelineDirectory,
   ReaderRegistry,
   StatusReporter,
   type TcpListener,
   countRefusedIncarnation,
+  isDiskFull,
   listenTcp,
+  lookAtDisk,
   observe,
   openDataDirectory,
   serveProposer,
   serveReplication,
 } from '@neon/safekeeper-adapters';
-import type { TimelineDetail } from '@neon/safekeeper-contract';
+import type { SafekeeperStatus, TimelineDetail } from '@neon/safekeeper-contract';
 import { Safekeeper, type Timeline, timelineDetail } from '@neon/safekeeper-core';
 import { TokenVerifier } from '@neon/service-token';
 import type { Logger } from '@neon/telemetry';
@@ -39,6 +42,7 @@ export class SafekeeperNode {
     private readonly proposers: TcpListener,
     private readonly replication: TcpListener,
     private readonly directory: DataDirectory,
+    private readonly disk: DiskWatch,
   ) {
     this.saver = setInterval(() => safekeeper.timelines.forEach((timeline) => timeline.save()), SAVE_INTERVAL_MS);
   }
@@ -67,7 +71,10 @@ export class SafekeeperNode {
       directory.identity,
       new FileTimelineDirectory(config.dataDir, id),
       {
-        timelineFailed: (key, error) => logger.error({ ...key, error: error.message }, 'timeline stopped'),
+        timelineFailed: (key, error) => {
+          logger.error({ ...key, error: error.message }, 'timeline stopped');
+          if (isDiskFull(error)) void node.current?.disk.check();
+        },
         timelineOpened: (key, timeline) => {
           logger.info({ ...key, flushLsn: timeline.state.flushLsn, term: timeline.state.term }, 'timeline opened');
           node.current?.reporter?.watch(timeline);
@@ -78,7 +85,15 @@ export class SafekeeperNode {
         },
       },
       (delayMs, run) => void setTimeout(run, delayMs).unref(),
+      { limits: config.walLimits, trim: { unarchived: config.unarchivedWal, archived: () => null } },
     );
+    const disk = await DiskWatch.start({
+      space: safekeeper.space,
+      freeBytesMin: config.diskFreeBytesMin,
+      look: () => lookAtDisk(config.dataDir),
+      onFull: (room) => logger.error({ ...room }, 'disk full: no more WAL is taken'),
+      onRoom: (room) => logger.info({ ...room }, 'disk has room again: WAL is taken'),
+    });
     await safekeeper.start();
     const readers = new ReaderRegistry();
     const limits = { host: config.host, connectionCountMax: CONNECTION_COUNT_MAX };
@@ -93,8 +108,18 @@ export class SafekeeperNode {
       port: config.replicationPort,
       serve: (socket) => serveReplication(socket, context),
     });
-    observe(safekeeper, { proposers, replication });
-    node.current = new SafekeeperNode(safekeeper, tokens, config, bus, readers, proposers, replication, directory);
+    observe(safekeeper, { proposers, replication, disk });
+    node.current = new SafekeeperNode(
+      safekeeper,
+      tokens,
+      config,
+      bus,
+      readers,
+      proposers,
+      replication,
+      directory,
+      disk,
+    );
     return node.current;
   }
 
@@ -108,6 +133,12 @@ export class SafekeeperNode {
     return { proposerPort: this.proposers.port, replicationPort: this.replication.port };
   }
 
+  status(): Omit<SafekeeperStatus, 'version'> {
+    const { identity, space, failed } = this.safekeeper;
+    const { keptBytes, fullness } = space;
+    return { ...identity, walBytes: keptBytes, fullness, disk: this.disk.room, failed: [...failed] };
+  }
+
   detail(timeline: Timeline): TimelineDetail {
     return timelineDetail(timeline, this.readers.of(timeline));
   }
@@ -115,6 +146,7 @@ export class SafekeeperNode {
   /** Doors first, then the timelines, then the directory they are in, then the last word about them. */
   async close(): Promise<void> {
     clearInterval(this.saver);
+    this.disk.stop();
     await Promise.all([this.proposers.close(), this.replication.close()]);
     this.reporter?.stop();
     await this.safekeeper.close();

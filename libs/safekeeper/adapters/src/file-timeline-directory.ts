@@ -3,12 +3,13 @@
  *
  *   FD1  `open` reports as durable only what a sync has confirmed in this process: the WAL above the saved commit LSN is
  *        written once more before it counts, since the page cache may hold what the disk does not.
- *   FD2  Whatever follows the end of the WAL is wiped before anything is appended, so that a later scan never runs from
- *        fresh records into stale ones.
- *   FD3  A timeline whose committed WAL is gone stays closed; it is never taken for an empty one.
+ *   FD2  What follows the end of the WAL (a torn record, a hole, stale records) is never served, voted with or appended to.
+ *   FD3  A timeline of whose committed WAL a segment is gone that was not trimmed stays closed; it is never taken for a
+ *        shorter one, or an empty one.
  *   FD4  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone.
+ *   FD5  Opened again after a failure, its control file and the names of its files are written anew: what a failed sync has
+ *        lost, a later sync that succeeds does not bring back.
  */
-import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
 import { Corrupt, Lsn, type SafekeeperId, TenantId, TimelineId } from '@neon/kernel';
@@ -18,13 +19,18 @@ import {
   TimelineDirectory,
   type TimelineKey,
   decodeControlFile,
+  decodeTrimPoint,
   encodeControlFile,
 } from '@neon/safekeeper-core';
+import { type Disk, nodeDisk } from './disk';
 import { replaceFile, syncDirectory, writeAll } from './durable-file';
-import { CONTROL_FILE, FileTimelineStore } from './file-timeline-store';
-import { SegmentFiles, isMissing } from './segment-files';
+import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
+import { SegmentFiles } from './segment-files';
+import { SegmentMaker } from './segment-maker';
 
-const CHUNK_SIZE = 1024 * 1024;
+/** A scan most often finds nothing to read: the log ends where it was saved. So it begins small. */
+const CHUNK_SIZE_MIN = 8 * 1024;
+const CHUNK_SIZE_MAX = 1024 * 1024;
 
 /** Suffixes of what an interrupted creation or deletion leaves behind. */
 const MAKING = '.new';
@@ -32,21 +38,24 @@ const REMOVING = '.removing';
 const TOMBSTONE = '.deleted';
 
 export class FileTimelineDirectory extends TimelineDirectory {
+  private readonly maker = new SegmentMaker();
+
   constructor(
     private readonly root: string,
     private readonly safekeeperId: SafekeeperId,
+    private readonly disk: Disk = nodeDisk,
   ) {
     super();
   }
 
   override async list(): Promise<TimelineKey[]> {
-    await mkdir(this.root, { recursive: true, mode: 0o700 });
+    await this.disk.mkdir(this.root);
     const keys: TimelineKey[] = [];
-    for (const tenantId of (await readdir(this.root)).filter(TenantId.is)) {
-      for (const name of await readdir(join(this.root, tenantId))) {
+    for (const tenantId of (await this.disk.readdir(this.root)).filter(TenantId.is)) {
+      for (const name of await this.disk.readdir(join(this.root, tenantId))) {
         if (TimelineId.is(name)) keys.push({ tenantId, timelineId: name });
         else if (name.endsWith(MAKING) || name.endsWith(REMOVING))
-          await rm(join(this.root, tenantId, name), { recursive: true, force: true });
+          await this.disk.remove(join(this.root, tenantId, name));
       }
     }
     return keys;
@@ -57,80 +66,86 @@ export class FileTimelineDirectory extends TimelineDirectory {
     const directory = this.pathOf(key);
     const making = directory + MAKING;
     await this.makeTenantDirectory(key);
-    await rm(making, { recursive: true, force: true });
-    await mkdir(making, { mode: 0o700 });
-    await replaceFile(join(making, CONTROL_FILE), encodeControlFile(control));
-    await rename(making, directory);
-    await syncDirectory(join(directory, '..'));
-    const files = new SegmentFiles(directory, control);
+    await this.disk.remove(making);
+    await this.disk.mkdir(making);
+    await replaceFile(this.disk, join(making, CONTROL_FILE), encodeControlFile(control));
+    await this.disk.rename(making, directory);
+    await syncDirectory(this.disk, join(directory, '..'));
+    const files = new SegmentFiles(this.disk, directory, control);
     const flushLsn = control.commitLsn;
-    return { control, flushLsn, lastRecordLsn: undefined, store: new FileTimelineStore(files, flushLsn) };
+    return {
+      control,
+      flushLsn,
+      lastRecordLsn: undefined,
+      trimmedLsn: TermHistory.startLsn(control.termHistory),
+      store: new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean: true }),
+    };
   }
 
-  override async open(key: TimelineKey): Promise<OpenedTimeline> {
+  override async open(key: TimelineKey, { afterFailure = false } = {}): Promise<OpenedTimeline> {
     const directory = this.pathOf(key);
-    const control = decodeControlFile(await readFile(join(directory, CONTROL_FILE)));
+    const control = decodeControlFile(await this.disk.readFile(join(directory, CONTROL_FILE)));
     if (control.safekeeperId !== this.safekeeperId)
       throw new Corrupt(`control file of safekeeper ${control.safekeeperId}, this is ${this.safekeeperId}`);
     const { tenantId, timelineId } = control.identity;
     if (tenantId !== key.tenantId || timelineId !== key.timelineId)
       throw new Corrupt(`control file of timeline ${tenantId}/${timelineId}`);
-    for (const name of await readdir(directory)) if (name.endsWith(MAKING)) await rm(join(directory, name));
-    const files = new SegmentFiles(directory, control);
-    await requireCommitted(files, control);
+    const names = await this.disk.readdir(directory);
+    for (const name of names) if (name.endsWith(MAKING)) await this.disk.remove(join(directory, name));
+    const files = new SegmentFiles(this.disk, directory, control);
+    const trimmedLsn = names.includes(TRIM_FILE)
+      ? decodeTrimPoint(await this.disk.readFile(join(directory, TRIM_FILE)))
+      : TermHistory.startLsn(control.termHistory);
+    await requireCommitted(files, control, trimmedLsn);
+    await files.removeBelow(trimmedLsn);
     const { flushLsn, lastRecordLsn } = await findEnd(files, control);
     await rewrite(files, { startLsn: control.commitLsn, endLsn: flushLsn });
-    if (await holdsAnythingFrom(files, flushLsn)) await files.cut(flushLsn);
-    await syncDirectory(directory);
-    return { control, flushLsn, lastRecordLsn, store: new FileTimelineStore(files, flushLsn) };
+    if (afterFailure) await replaceFile(this.disk, join(directory, CONTROL_FILE), encodeControlFile(control));
+    else await syncDirectory(this.disk, directory);
+    const store = new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean: false });
+    return { control, flushLsn, lastRecordLsn, trimmedLsn, store };
   }
 
   override async isDeleted(key: TimelineKey): Promise<boolean> {
-    return exists(this.pathOf(key) + TOMBSTONE);
+    return this.disk.exists(this.pathOf(key) + TOMBSTONE);
   }
 
   override async delete(key: TimelineKey): Promise<void> {
     const directory = this.pathOf(key);
     await this.makeTenantDirectory(key);
-    await replaceFile(directory + TOMBSTONE, new Uint8Array(0));
-    if (!(await exists(directory))) return;
-    await rename(directory, directory + REMOVING);
-    await syncDirectory(join(directory, '..'));
-    await rm(directory + REMOVING, { recursive: true, force: true });
+    await replaceFile(this.disk, directory + TOMBSTONE, new Uint8Array(0));
+    if (!(await this.disk.exists(directory))) return;
+    await this.disk.rename(directory, directory + REMOVING);
+    await syncDirectory(this.disk, join(directory, '..'));
+    await this.disk.remove(directory + REMOVING);
   }
 
   private async makeTenantDirectory({ tenantId }: TimelineKey): Promise<void> {
-    const made = await mkdir(join(this.root, tenantId), { recursive: true, mode: 0o700 });
-    if (made !== undefined) await syncDirectory(this.root);
+    const made = await this.disk.mkdir(join(this.root, tenantId));
+    if (made !== undefined) await syncDirectory(this.disk, this.root);
   }
 
-  private pathOf = ({ tenantId, timelineId }: TimelineKey): string => join(this.root, tenantId, timelineId);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
+  private pathOf({ tenantId, timelineId }: TimelineKey): string {
+    return join(this.root, tenantId, timelineId);
   }
 }
 
 /** Chunks of WAL from `startLsn` on, to the end of the last segment file in a row. */
 async function* chunksFrom(files: SegmentFiles, startLsn: Lsn): AsyncGenerator<Uint8Array> {
   let lsn = startLsn;
+  let size = CHUNK_SIZE_MIN;
   for (let number = files.numberOf(lsn); ; number++) {
     const file = await files.openForReading(number);
     if (file === undefined) return;
     try {
       while (files.numberOf(lsn) === number) {
         const offset = lsn % files.segmentSize;
-        const buffer = Buffer.allocUnsafe(Math.min(CHUNK_SIZE, files.segmentSize - offset));
+        const buffer = Buffer.allocUnsafe(Math.min(size, files.segmentSize - offset));
         const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
         if (bytesRead === 0) return;
         yield buffer.subarray(0, bytesRead);
         lsn = Lsn.advance(lsn, bytesRead);
+        size = Math.min(2 * size, CHUNK_SIZE_MAX);
       }
     } finally {
       await file.close();
@@ -138,16 +153,19 @@ async function* chunksFrom(files: SegmentFiles, startLsn: Lsn): AsyncGenerator<U
   }
 }
 
-/** FD3. The scan begins at the commit LSN; that WAL was ever there shows in the file before it. */
-async function requireCommitted(files: SegmentFiles, control: DurableAcceptorState): Promise<void> {
+/** FD3. The scan begins at the commit LSN; that WAL was ever there before shows in the names of its files. */
+async function requireCommitted(files: SegmentFiles, control: DurableAcceptorState, trimmedLsn: Lsn): Promise<void> {
   const { commitLsn, termHistory } = control;
+  if (trimmedLsn > commitLsn)
+    throw new Corrupt(`WAL is trimmed to ${Lsn.format(trimmedLsn)}, and committed up to ${Lsn.format(commitLsn)} only`);
   if (commitLsn === TermHistory.startLsn(termHistory)) return;
-  const number = files.numberOf(Lsn.of(commitLsn - 1));
-  if (!(await exists(files.pathOf(number))))
-    throw new Corrupt(`WAL is committed up to ${Lsn.format(commitLsn)}, but ${files.pathOf(number)} is missing`);
+  const present = new Set(await files.numbers());
+  for (let number = files.numberOf(trimmedLsn); files.startOf(number) < commitLsn; number++)
+    if (!present.has(number))
+      throw new Corrupt(`WAL is committed up to ${Lsn.format(commitLsn)}, but ${files.pathOf(number)} is missing`);
 }
 
-/** The end of the last whole and sound record: a torn one, a hole, or zeros end the WAL. */
+/** The end of the last whole and sound record: a torn one, a hole, or zeros end the WAL (FD2). */
 async function findEnd(
   files: SegmentFiles,
   control: DurableAcceptorState,
@@ -169,6 +187,7 @@ async function findEnd(
 
 /** FD1. */
 async function rewrite(files: SegmentFiles, range: { readonly startLsn: Lsn; readonly endLsn: Lsn }): Promise<void> {
+  if (range.startLsn === range.endLsn) return;
   let lsn = range.startLsn;
   for await (const chunk of chunksFrom(files, range.startLsn)) {
     if (lsn >= range.endLsn) return;
@@ -182,29 +201,3 @@ async function rewrite(files: SegmentFiles, range: { readonly startLsn: Lsn; rea
     lsn = Lsn.advance(lsn, chunk.length);
   }
 }
-
-/** FD2. A segment that was only made ready is zeros, and may stay. */
-async function holdsAnythingFrom(files: SegmentFiles, lsn: Lsn): Promise<boolean> {
-  for (const number of await files.numbers()) {
-    const startLsn = Lsn.max(lsn, files.startOf(number));
-    if (files.numberOf(startLsn) !== number) continue;
-    const file = await files.openForReading(number);
-    if (file === undefined) continue;
-    try {
-      const { size } = await file.stat();
-      if (size !== files.segmentSize) return true;
-      const buffer = Buffer.alloc(CHUNK_SIZE);
-      for (let at = startLsn % files.segmentSize; at < size;) {
-        const { bytesRead } = await file.read(buffer, 0, CHUNK_SIZE, at);
-        if (bytesRead === 0 || !isZero(buffer.subarray(0, bytesRead))) return true;
-        at += bytesRead;
-      }
-    } finally {
-      await file.close();
-    }
-  }
-  return false;
-}
-
-const ZEROS = Buffer.alloc(CHUNK_SIZE);
-const isZero = (bytes: Uint8Array): boolean => ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;

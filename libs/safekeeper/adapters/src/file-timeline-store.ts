@@ -1,23 +1,50 @@
 /**
- * One timeline's WAL and control file in a directory (`TimelineStore`, promises TS1–TS5).
+ * One timeline's WAL and control file in a directory (`TimelineStore`, promises TS1–TS6).
  *
  * Writes gather in memory while a write runs; then one vectored write to a file opened with O_DSYNC takes all of them to
  * the disk: one system call that both writes and syncs, in the thread pool, so that the event loop never waits.
+ *
+ *   FS1  The first write after the timeline was opened wipes what follows the end of its WAL, so that a later scan never
+ *        runs from fresh records into stale ones. Timelines that nobody writes to do not pay for it.
+ *   FS2  A small flush writes to blocks that are allocated already, but for one in SPARSE_PAD_SIZE bytes of a segment that was
+ *        not filled ahead: a timeline's first one, and those that follow upon bulk.
+ *   FS3  A store at rest holds no file open.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DurableAcceptorState } from '@neon/consensus';
 import { Corrupt, Lsn, Unavailable, assert } from '@neon/kernel';
-import { TimelineStore, type TimelineStoreEvents, type WalWrite, encodeControlFile } from '@neon/safekeeper-core';
+import {
+  TimelineStore,
+  type TimelineStoreEvents,
+  type WalWrite,
+  encodeControlFile,
+  encodeTrimPoint,
+} from '@neon/safekeeper-core';
 import { counter, secondsHistogram } from '@neon/telemetry';
+import type { DiskFile } from './disk';
 import { replaceFile, writeAll } from './durable-file';
 import type { SegmentFiles } from './segment-files';
+import type { SegmentMaker } from './segment-maker';
 
 export const CONTROL_FILE = 'safekeeper.control';
+export const TRIM_FILE = 'safekeeper.trim';
 
 /** IOV_MAX of Linux is 1024. */
 const BUFFERS_PER_WRITE_MAX = 512;
 const READ_HANDLES_MAX = 2;
+/**
+ * In a file whose blocks are not allocated, a synchronous write also commits the file system's journal, which takes several
+ * times as long. So a write there brings zeros along up to the next multiple of this, and those after it do not.
+ */
+const SPARSE_PAD_SIZE = 256 * 1024;
+const PAD = Buffer.alloc(SPARSE_PAD_SIZE);
+/**
+ * Flushes of this size are worth a commit of the journal each. Where they are the rule, as in a bulk load, filling segments
+ * ahead would only write everything twice.
+ */
+const BULK_FLUSH_SIZE_MIN = 128 * 1024;
+/** Of `stat`. */
+const BLOCK_SIZE = 512;
 
 const component = 'safekeeper';
 const flushSeconds = secondsHistogram({
@@ -30,11 +57,38 @@ const flushedBytes = counter({
   name: 'neon_safekeeper_wal_flushed_bytes',
   description: 'WAL made durable',
 });
+const readBytes = counter({
+  component,
+  name: 'neon_safekeeper_wal_read_bytes',
+  description: 'WAL read from files',
+});
+const trimmedSegments = counter({
+  component,
+  name: 'neon_safekeeper_trimmed_segments',
+  description: 'Segment files of WAL removed because nobody needs them',
+});
 const controlSeconds = secondsHistogram({
   component,
   name: 'neon_safekeeper_control_file_save_seconds',
   description: 'Duration of one replacement of a control file',
 });
+
+interface Tail {
+  readonly number: number;
+  readonly file: DiskFile;
+  /** Blocks are allocated up to this offset. */
+  allocatedTo: number;
+  flushCount: number;
+  flushedBytes: number;
+}
+
+export interface StoreOptions {
+  readonly files: SegmentFiles;
+  readonly maker: SegmentMaker;
+  readonly endLsn: Lsn;
+  /** Nothing but zeros follows the end (FS1). */
+  readonly isTailClean: boolean;
+}
 
 export class FileTimelineStore extends TimelineStore {
   private events: TimelineStoreEvents = { durable: () => undefined, failed: () => undefined };
@@ -42,17 +96,22 @@ export class FileTimelineStore extends TimelineStore {
   private queued = 0;
   private flushing: Promise<void> | undefined;
   private saving: Promise<void> = Promise.resolve();
-  private preparing: Promise<void> = Promise.resolve();
+  private trimming: Promise<void> = Promise.resolve();
   private preparedNumber: number;
-  private tail: { readonly number: number; readonly file: FileHandle } | undefined;
-  private readonly readers = new Map<number, Promise<FileHandle | undefined>>();
+  private tail: Tail | undefined;
+  private readonly readers = new Map<number, Promise<DiskFile | undefined>>();
   private failure: Error | undefined;
+  private readonly files: SegmentFiles;
+  private readonly maker: SegmentMaker;
+  private endLsn: Lsn;
+  private isTailClean: boolean;
 
-  constructor(
-    private readonly files: SegmentFiles,
-    private endLsn: Lsn,
-  ) {
+  constructor({ files, maker, endLsn, isTailClean }: StoreOptions) {
     super();
+    this.files = files;
+    this.maker = maker;
+    this.endLsn = endLsn;
+    this.isTailClean = isTailClean;
     this.preparedNumber = files.numberOf(endLsn);
   }
 
@@ -104,6 +163,7 @@ export class FileTimelineStore extends TimelineStore {
     let buffers: Uint8Array[] = [];
     let position = batch[0]?.startLsn ?? Lsn.ZERO;
     let size = 0;
+    await this.wipeTail(position);
     const writeOut = async (): Promise<void> => {
       await this.writeBuffers(position, buffers, size);
       position = Lsn.advance(position, size);
@@ -127,44 +187,57 @@ export class FileTimelineStore extends TimelineStore {
     flushedBytes(batchSize);
   }
 
-  /** All within one segment. */
-  private async writeBuffers(lsn: Lsn, buffers: readonly Uint8Array[], size: number): Promise<void> {
-    const file = await this.tailFile(this.files.numberOf(lsn));
-    const offset = lsn % this.files.segmentSize;
-    const { bytesWritten } = await file.writev(buffers as Uint8Array[], offset);
-    // A short write happens on a full disk; the next one then tells the reason.
-    if (bytesWritten < size) await writeAll(file, Buffer.concat(buffers).subarray(bytesWritten), offset + bytesWritten);
-    this.prepareNext(lsn);
+  /** FS1. */
+  private async wipeTail(endLsn: Lsn): Promise<void> {
+    if (this.isTailClean) return;
+    if (await this.files.holdsAnythingFrom(endLsn)) await this.files.cut(endLsn);
+    this.isTailClean = true;
   }
 
-  private async tailFile(number: number): Promise<FileHandle> {
-    if (this.tail?.number === number) return this.tail.file;
-    await this.preparing;
+  /** All within one segment. */
+  private async writeBuffers(lsn: Lsn, buffers: Uint8Array[], size: number): Promise<void> {
+    const tail = await this.tailOf(this.files.numberOf(lsn));
+    const offset = lsn % this.files.segmentSize;
+    const padSize = size < BULK_FLUSH_SIZE_MIN ? padOf(tail, offset + size) : 0;
+    if (padSize > 0) buffers.push(PAD.subarray(0, padSize));
+    const { bytesWritten } = await tail.file.writev(buffers, offset);
+    // A short write happens on a full disk; the next one then tells the reason.
+    if (bytesWritten < size + padSize)
+      await writeAll(tail.file, Buffer.concat(buffers).subarray(bytesWritten), offset + bytesWritten);
+    tail.allocatedTo = Math.max(tail.allocatedTo, offset + size + padSize);
+    tail.flushCount++;
+    tail.flushedBytes += size;
+    if (offset + size > this.files.segmentSize / 2) this.prepare(tail);
+  }
+
+  private async tailOf(number: number): Promise<Tail> {
+    if (this.tail?.number === number) return this.tail;
+    await this.maker.settle(this.files, number);
     await this.tail?.file.close();
     this.tail = undefined;
     const file = await this.files.openForWriting(number);
-    this.tail = { number, file };
-    return file;
+    this.tail = { number, file, allocatedTo: 0, flushCount: 0, flushedBytes: 0 };
+    const { blocks } = await file.stat();
+    if (blocks * BLOCK_SIZE >= this.files.segmentSize) this.tail.allocatedTo = this.files.segmentSize;
+    return this.tail;
   }
 
   /** From the middle of a segment on, the next one is made ready, so that no commit waits for a new file. */
-  private prepareNext(lsn: Lsn): void {
-    const number = this.files.numberOf(lsn) + 1;
-    const isDue = lsn % this.files.segmentSize > this.files.segmentSize / 2;
-    if (!isDue || this.preparedNumber >= number) return;
-    this.preparedNumber = number;
-    // When it fails, the write that needs the segment makes it, and reports why it cannot.
-    this.preparing = this.files.create(number, { zeroFill: true }).catch(() => undefined);
+  private prepare({ number, flushCount, flushedBytes: size }: Tail): void {
+    if (this.preparedNumber > number) return;
+    this.preparedNumber = number + 1;
+    this.maker.makeAhead(this.files, { number: number + 1, zeroFill: size / flushCount < BULK_FLUSH_SIZE_MIN });
   }
 
   override async truncate(endLsn: Lsn): Promise<void> {
     await this.flush();
-    await this.preparing;
+    await this.maker.settle(this.files);
     await this.attempt(async () => {
       await this.closeHandles();
       await this.files.cut(endLsn);
     });
     this.endLsn = endLsn;
+    this.isTailClean = true;
     this.preparedNumber = this.files.numberOf(endLsn);
   }
 
@@ -176,16 +249,16 @@ export class FileTimelineStore extends TimelineStore {
     const buffer = Buffer.allocUnsafe(Math.min(sizeMax, this.files.segmentSize - offset));
     const { bytesRead } = (await file?.read(buffer, 0, buffer.length, offset)) ?? { bytesRead: 0 };
     if (bytesRead === 0) throw new Corrupt(`WAL at ${Lsn.format(startLsn)} is missing`);
+    readBytes(bytesRead);
     return buffer.subarray(0, bytesRead);
   }
 
-  private readerOf(number: number): Promise<FileHandle | undefined> {
+  private readerOf(number: number): Promise<DiskFile | undefined> {
     const known = this.readers.get(number);
     if (known !== undefined) return known;
-    for (const [oldest, handle] of this.readers) {
+    for (const oldest of this.readers.keys()) {
       if (this.readers.size < READ_HANDLES_MAX) break;
-      this.readers.delete(oldest);
-      void handle.then((file) => file?.close()).catch(() => undefined);
+      this.closeReader(oldest);
     }
     const opened = this.files.openForReading(number);
     this.readers.set(number, opened);
@@ -196,11 +269,18 @@ export class FileTimelineStore extends TimelineStore {
     return opened;
   }
 
+  /** A read that is under way ends first: a file handle closes when nothing uses it any more. */
+  private closeReader(number: number): void {
+    const handle = this.readers.get(number);
+    this.readers.delete(number);
+    void handle?.then((file) => file?.close()).catch(() => undefined);
+  }
+
   override saveControl(state: DurableAcceptorState): Promise<void> {
     const save = async (): Promise<void> => {
       this.check();
       const startedMs = performance.now();
-      await this.attempt(() => replaceFile(join(this.files.directory, CONTROL_FILE), encodeControlFile(state)));
+      await this.attempt(() => this.replace(CONTROL_FILE, encodeControlFile(state)));
       controlSeconds.recordSince(startedMs);
     };
     const saved = this.saving.then(save, save);
@@ -208,10 +288,38 @@ export class FileTimelineStore extends TimelineStore {
     return saved;
   }
 
+  /** TS6. */
+  override trim(trimmedLsn: Lsn): Promise<void> {
+    const run = async (): Promise<void> => {
+      this.check();
+      await this.attempt(() => this.replace(TRIM_FILE, encodeTrimPoint(trimmedLsn)));
+      for (const number of this.readers.keys()) if (this.files.startOf(number) < trimmedLsn) this.closeReader(number);
+      trimmedSegments(await this.files.removeBelow(trimmedLsn));
+    };
+    const trimmed = this.trimming.then(run, run);
+    this.trimming = trimmed.catch(() => undefined);
+    return trimmed;
+  }
+
+  private replace(name: string, content: Uint8Array): Promise<void> {
+    return replaceFile(this.files.disk, join(this.files.directory, name), content);
+  }
+
+  /** FS3. Whoever comes next opens them again. */
+  override rest(): void {
+    for (const number of this.readers.keys()) this.closeReader(number);
+    const { tail } = this;
+    if (tail === undefined || this.flushing !== undefined) return;
+    this.tail = undefined;
+    // Its writes were durable before this: an error on closing it takes nothing back.
+    void tail.file.close().catch(() => undefined);
+  }
+
   override async close(): Promise<void> {
     while (this.flushing !== undefined) await this.flushing;
     await this.saving;
-    await this.preparing;
+    await this.trimming;
+    await this.maker.settle(this.files);
     this.failure ??= new Unavailable('the timeline is closed');
     await this.closeHandles();
   }
@@ -220,8 +328,9 @@ export class FileTimelineStore extends TimelineStore {
     const readers = [...this.readers.values()];
     this.readers.clear();
     for (const reader of readers) await reader.then((file) => file?.close());
-    await this.tail?.file.close();
+    const { tail } = this;
     this.tail = undefined;
+    await tail?.file.close();
   }
 
   private async attempt(run: () => Promise<void>): Promise<void> {
@@ -243,4 +352,9 @@ export class FileTimelineStore extends TimelineStore {
   private check(): void {
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+/** FS2: how many zeros a write that ends at `endOffset` brings along. */
+function padOf(tail: Tail, endOffset: number): number {
+  return endOffset <= tail.allocatedTo ? 0 : (SPARSE_PAD_SIZE - (endOffset % SPARSE_PAD_SIZE)) % SPARSE_PAD_SIZE;
 }

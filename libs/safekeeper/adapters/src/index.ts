@@ -1,4 +1,6 @@
 export { type DataDirectory, openDataDirectory } from './data-directory';
+export { isDiskFull } from './disk';
+export { type DiskRoom, DiskWatch, lookAtDisk } from './disk-watch';
 export { FileTimelineDirectory } from './file-timeline-directory';
 export { type ProposerConnectionContext, serveProposer } from './proposer-connection';
 export { countRefusedIncarnation, observe } from './observe';

@@ -1,7 +1,8 @@
 /** Gauges of a safekeeper, read when the metrics are. Over timelines they show the sum, or the worst. */
 import type { AcceptorState } from '@neon/consensus';
-import type { Safekeeper } from '@neon/safekeeper-core';
+import { FULL, type Safekeeper } from '@neon/safekeeper-core';
 import { counter, gauge, meter } from '@neon/telemetry';
+import type { DiskWatch } from './disk-watch';
 import type { TcpListener } from './tcp-listener';
 
 const named = (name: string, description: string) => ({
@@ -17,11 +18,18 @@ export const countRefusedIncarnation = counter(
 
 export function observe(
   safekeeper: Safekeeper,
-  listeners: { readonly proposers: TcpListener; readonly replication: TcpListener },
+  parts: { readonly proposers: TcpListener; readonly replication: TcpListener; readonly disk: DiskWatch },
 ): void {
   const worst = (read: (state: AcceptorState) => number) => () =>
     safekeeper.timelines.reduce((most, { state }) => Math.max(most, read(state)), 0);
   gauge(named('timelines', 'Timelines open here'), () => safekeeper.timelines.length);
+  gauge(named('timelines_failed', 'Timelines that acknowledge nothing'), () => safekeeper.failed.length);
+  gauge(named('wal_kept_bytes', 'WAL kept here, of all timelines'), () => safekeeper.space.keptBytes);
+  gauge(
+    named('fullness_ratio', 'How full it is of WAL, 0 to 1: the worst timeline'),
+    () => Math.max(safekeeper.space.fullness, ...safekeeper.timelines.map(({ fullness }) => fullness)) / FULL,
+  );
+  gauge(named('disk_free_bytes', 'Room on the disk of the data directory'), () => parts.disk.room.freeBytes);
   gauge(
     named('timelines_led', 'Timelines with a connected leader'),
     () => safekeeper.timelines.filter(({ isWriterConnected }) => isWriterConnected).length,
@@ -37,7 +45,7 @@ export function observe(
   meter('safekeeper')
     .createObservableGauge('neon_safekeeper_connections', { description: 'Open connections, by port' })
     .addCallback((result) => {
-      result.observe(listeners.proposers.connectionCount, { port: 'proposer' });
-      result.observe(listeners.replication.connectionCount, { port: 'replication' });
+      result.observe(parts.proposers.connectionCount, { port: 'proposer' });
+      result.observe(parts.replication.connectionCount, { port: 'replication' });
     });
 }

@@ -7,6 +7,7 @@
  *   RC4  WAL leaves at once for a reader that is sent little; a reader of a steady flow is sent it in batches, every
  *        SEND_INTERVAL_MS, and in full pieces whenever there is one. Commits do not pay for their readers one by one.
  *   RC5  Bytes that are not the protocol end the connection with a log line; nothing else notices.
+ *   RC6  The flush LSN of a pageserver, below which it never asks again, is passed on; no other reader is believed that.
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -74,6 +75,7 @@ export function serveReplication(socket: Socket, context: ReplicationConnectionC
 
 class ReplicationConnection {
   private readonly messages = new MessageReader(MESSAGE_SIZE_MAX);
+  private isPageserver = false;
   private progress: ReaderProgress = { name: '', sentLsn: Lsn.ZERO, flushLsn: Lsn.ZERO, applyLsn: Lsn.ZERO };
 
   constructor(
@@ -131,6 +133,7 @@ class ReplicationConnection {
       claims.scope === 'storage' ||
       (claims.scope === 'timeline' && claims.tenantId === tenantId && claims.timelineId === timelineId);
     if (!isFor) throw new Refusal('Unauthorized', 'the token is not for this timeline');
+    this.isPageserver = claims.scope === 'storage' && target.term === undefined;
   }
 
   private greet(timeline: Timeline): void {
@@ -182,13 +185,14 @@ class ReplicationConnection {
   private async replicate(timeline: Timeline, target: ReplicationTarget, startLsn: Lsn): Promise<void> {
     const firstLsn = AcceptorState.startLsn(timeline.state);
     if (startLsn < firstLsn) throw new Refusal('WalMissing', `WAL of this timeline begins at ${Lsn.format(firstLsn)}`);
+    timeline.requireKept(startLsn);
     timeline.readableLsn(target.term);
     this.socket.write(encodeCopyBoth());
     const logger = this.context.logger.child({ tenantId: target.tenantId, timelineId: target.timelineId });
     logger.info({ reader: target.name, startLsn: Lsn.format(startLsn), term: target.term }, 'reader started');
     this.progress = { name: target.name, sentLsn: startLsn, flushLsn: Lsn.ZERO, applyLsn: Lsn.ZERO };
     const forget = this.context.readers.add(timeline, () => this.progress);
-    const release = timeline.addReader();
+    const release = timeline.addReader(() => this.progress.sentLsn);
     const stop = new AbortController();
     const sending = this.send(timeline, target, AbortSignal.any([stop.signal, this.signal]));
     const listening = this.listen(timeline, target);
@@ -279,6 +283,7 @@ class ReplicationConnection {
       const status = decodeStandbyStatus(message.payload);
       if (status === undefined) continue;
       this.progress = { ...this.progress, flushLsn: status.flushLsn, applyLsn: status.applyLsn };
+      if (this.isPageserver) timeline.trimmer.remoteConsistent(status.flushLsn);
       if (status.wantsReply)
         this.socket.write(encodeKeepalive({ endLsn: timeline.readableLsn(target.term), nowMs: Date.now() }));
     }
@@ -335,6 +340,7 @@ const SQL_STATES: Readonly<Record<string, string>> = {
   UnknownCommand: '42601',
   MalformedOptions: '08004',
   WalMissing: '58P01',
+  WalTrimmed: '58P01',
 };
 
 function describe(error: unknown): { sqlState: string; message: string } {

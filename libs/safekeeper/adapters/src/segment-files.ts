@@ -6,13 +6,14 @@
  *        from below by a scan, because it goes from the end towards `endLsn`.
  *   SF3  Nothing is written to a segment whose name may not be durable. A sync that failed is not tried again: the next one
  *        may succeed without having brought to the disk what the first one lost.
+ *   SF4  `removeBelow` goes from the oldest segment on, so that what is left is one row of segments, whenever it is interrupted.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TermHistory, type DurableAcceptorState } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
 import { type PostgresMajor, WAL_PAGE_SIZE, WalSegment, encodePageHeader } from '@neon/postgres';
+import { type Disk, type DiskFile, isMissing } from './disk';
 import { syncDirectory, writeAll } from './durable-file';
 
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -22,23 +23,28 @@ export class SegmentFiles {
   private nameFailure: Error | undefined;
 
   constructor(
+    readonly disk: Disk,
     readonly directory: string,
     private readonly control: DurableAcceptorState,
-    private readonly syncNames: (directory: string) => Promise<void> = syncDirectory,
   ) {
     this.segmentSize = control.identity.walSegmentSize;
   }
 
-  numberOf = (lsn: Lsn): number => Math.floor(lsn / this.segmentSize);
+  numberOf(lsn: Lsn): number {
+    return Math.floor(lsn / this.segmentSize);
+  }
 
-  startOf = (number: number): Lsn => Lsn.of(number * this.segmentSize);
+  startOf(number: number): Lsn {
+    return Lsn.of(number * this.segmentSize);
+  }
 
-  pathOf = (number: number): string =>
-    join(this.directory, WalSegment.fileName({ lsn: this.startOf(number), segmentSize: this.segmentSize }));
+  pathOf(number: number): string {
+    return join(this.directory, WalSegment.fileName({ lsn: this.startOf(number), segmentSize: this.segmentSize }));
+  }
 
   /** In ascending order. */
   async numbers(): Promise<number[]> {
-    const names = await readdir(this.directory);
+    const names = await this.disk.readdir(this.directory);
     return names
       .flatMap((name) => {
         const address = WalSegment.parseFileName(name, this.segmentSize);
@@ -48,22 +54,22 @@ export class SegmentFiles {
   }
 
   /** For writes that are durable when they return. Makes the file when there is none. */
-  async openForWriting(number: number): Promise<FileHandle> {
+  async openForWriting(number: number): Promise<DiskFile> {
     const flags = constants.O_RDWR | constants.O_DSYNC;
     if (this.nameFailure !== undefined) throw this.nameFailure;
     try {
-      return await open(this.pathOf(number), flags);
+      return await this.disk.open(this.pathOf(number), flags);
     } catch (error) {
       if (!isMissing(error)) throw error;
       await this.create(number, { zeroFill: false });
-      return open(this.pathOf(number), flags);
+      return this.disk.open(this.pathOf(number), flags);
     }
   }
 
   /** Undefined when there is no such file. */
-  async openForReading(number: number): Promise<FileHandle | undefined> {
+  async openForReading(number: number): Promise<DiskFile | undefined> {
     try {
-      return await open(this.pathOf(number), 'r');
+      return await this.disk.open(this.pathOf(number), 'r');
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -77,7 +83,24 @@ export class SegmentFiles {
   async create(number: number, { zeroFill }: { zeroFill: boolean }): Promise<void> {
     const path = this.pathOf(number);
     const temporary = `${path}.new`;
-    const file = await open(temporary, 'w', 0o600);
+    try {
+      await this.fill(temporary, number, zeroFill);
+    } catch (error) {
+      // On a full disk, what it has got so far is needed elsewhere. That it stays says nothing that `error` does not.
+      await this.disk.remove(temporary).catch(() => undefined);
+      throw error;
+    }
+    await this.disk.rename(temporary, path);
+    try {
+      await syncDirectory(this.disk, this.directory);
+    } catch (cause) {
+      this.nameFailure = new Error(`the name of ${path} may not be durable: ${messageOf(cause)}`, { cause });
+      throw this.nameFailure;
+    }
+  }
+
+  private async fill(path: string, number: number, zeroFill: boolean): Promise<void> {
+    const file = await this.disk.open(path, 'w', 0o600);
     try {
       await file.truncate(this.segmentSize);
       if (zeroFill)
@@ -88,17 +111,10 @@ export class SegmentFiles {
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
-    try {
-      await this.syncNames(this.directory);
-    } catch (cause) {
-      this.nameFailure = new Error(`the name of ${path} may not be durable`, { cause });
-      throw this.nameFailure;
-    }
   }
 
   /** The headers that Postgres' tools look for before the first WAL of a timeline that begins within this segment. */
-  private async writeLeadIn(file: FileHandle, number: number): Promise<void> {
+  private async writeLeadIn(file: DiskFile, number: number): Promise<void> {
     const startLsn = TermHistory.startLsn(this.control.termHistory);
     const segmentLsn = this.startOf(number);
     if (this.numberOf(startLsn) !== number || startLsn === segmentLsn) return;
@@ -114,9 +130,10 @@ export class SegmentFiles {
   /** SF2. */
   async cut(endLsn: Lsn): Promise<void> {
     const numbers = await this.numbers();
-    for (const number of numbers.reverse()) if (this.startOf(number) >= endLsn) await rm(this.pathOf(number));
+    for (const number of numbers.reverse())
+      if (this.startOf(number) >= endLsn) await this.disk.remove(this.pathOf(number));
     if (endLsn > this.startOf(this.numberOf(endLsn)) && numbers.includes(this.numberOf(endLsn))) {
-      const file = await open(this.pathOf(this.numberOf(endLsn)), 'r+');
+      const file = await this.disk.open(this.pathOf(this.numberOf(endLsn)), 'r+');
       try {
         // Two changes of length are the shortest way to zeros up to the end, and are journaled by the file system.
         await file.truncate(endLsn % this.segmentSize);
@@ -126,9 +143,42 @@ export class SegmentFiles {
         await file.close();
       }
     }
-    await syncDirectory(this.directory);
+    await syncDirectory(this.disk, this.directory);
+  }
+
+  /** Whether anything but zeros, or a file that is too short, follows `lsn`. */
+  async holdsAnythingFrom(lsn: Lsn): Promise<boolean> {
+    for (const number of await this.numbers()) {
+      const startLsn = Lsn.max(lsn, this.startOf(number));
+      if (this.numberOf(startLsn) !== number) continue;
+      const file = await this.openForReading(number);
+      if (file === undefined) continue;
+      try {
+        const { size } = await file.stat();
+        if (size !== this.segmentSize || !(await this.isZeroFrom(file, startLsn % this.segmentSize))) return true;
+      } finally {
+        await file.close();
+      }
+    }
+    return false;
+  }
+
+  private async isZeroFrom(file: DiskFile, offset: number): Promise<boolean> {
+    const buffer = Buffer.alloc(ZEROS.length);
+    for (let at = offset; at < this.segmentSize;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+      if (bytesRead === 0 || ZEROS.compare(buffer, 0, bytesRead, 0, bytesRead) !== 0) return false;
+      at += bytesRead;
+    }
+    return true;
+  }
+
+  /** SF4. @returns how many files it removed */
+  async removeBelow(lsn: Lsn): Promise<number> {
+    const numbers = (await this.numbers()).filter((number) => this.startOf(number + 1) <= lsn);
+    for (const number of numbers) await this.disk.remove(this.pathOf(number));
+    return numbers.length;
   }
 }
 
-export const isMissing = (error: unknown): boolean =>
-  typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -3,9 +3,16 @@
  * message replaces the one before.
  *
  *   SR1  A timeline that changed is told at most every 200 ms, any other every 5 s.
+ *   SR2  What another safekeeper has heard from a timeline's pageserver is taken on: a pageserver reports to the one it reads from.
  */
 import type { Bus } from '@neon/messaging';
-import { type SafekeeperAlive, safekeeperAlive, safekeeperTimelineStatus } from '@neon/safekeeper-contract';
+import {
+  type SafekeeperAlive,
+  type SafekeeperTimelineStatus,
+  safekeeperAlive,
+  safekeeperTimelineStatus,
+} from '@neon/safekeeper-contract';
+import { Lsn, TenantId, TimelineId } from '@neon/kernel';
 import { type Safekeeper, type Timeline, timelineStatus } from '@neon/safekeeper-core';
 
 const CHANGED_MS = 200;
@@ -22,6 +29,7 @@ export class StatusReporter {
     private readonly address: Omit<SafekeeperAlive, 'safekeeperId' | 'incarnation'>,
   ) {
     this.alive();
+    bus.onSignal(safekeeperTimelineStatus, (status) => this.heard(status));
     this.timers = [
       setInterval(() => this.tellChanged(), CHANGED_MS),
       setInterval(() => this.tell(this.safekeeper.timelines), UNCHANGED_MS),
@@ -32,6 +40,13 @@ export class StatusReporter {
   watch(timeline: Timeline): void {
     this.changed.add(timeline);
     timeline.onProgress(() => this.changed.add(timeline));
+  }
+
+  /** SR2. */
+  private heard({ safekeeperId, remoteConsistentLsn, ...status }: SafekeeperTimelineStatus): void {
+    if (remoteConsistentLsn === undefined || safekeeperId === this.safekeeper.id) return;
+    const key = { tenantId: TenantId.parse(status.tenantId), timelineId: TimelineId.parse(status.timelineId) };
+    this.safekeeper.find(key)?.trimmer.remoteConsistent(Lsn.parse(remoteConsistentLsn));
   }
 
   stop(): void {

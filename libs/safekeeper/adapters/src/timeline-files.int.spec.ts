@@ -5,54 +5,28 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AcceptorState, type AcceptorMessage, Membership, type ProposerMessage, TermHistory } from '@neon/consensus';
-import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
-import { WalEncoder } from '@neon/postgres';
-import { Safekeeper, type Timeline } from '@neon/safekeeper-core';
+import { AcceptorState, Membership } from '@neon/consensus';
+import { Lsn, SafekeeperId, Term } from '@neon/kernel';
+import { Safekeeper } from '@neon/safekeeper-core';
 import { FileTimelineDirectory } from './file-timeline-directory';
-
-const SEGMENT_SIZE = 1024 * 1024;
-const START_LSN = Lsn.parse('0/1000000');
-const SAFEKEEPER = SafekeeperId.of(7);
-const KEY = { tenantId: TenantId.parse('ab'.repeat(16)), timelineId: TimelineId.parse('cd'.repeat(16)) };
-const IDENTITY = { ...KEY, pgMajor: 17, systemId: SystemId.parse('7000000000000000001'), walSegmentSize: SEGMENT_SIZE };
-const GENERATION = 1;
-const INCARNATION = '0b9c9f6e-58b5-4d0e-9f0e-3f1b8d3f7a11';
-
-interface MadeWal {
-  readonly bytes: Buffer;
-  readonly starts: Lsn[];
-  readonly ends: Lsn[];
-}
-
-/** Records of many sizes: WAL of about `size` bytes, and where its records start and end. */
-function makeWal(startLsn: Lsn, size: number, { seed = 1, prevLsn = Lsn.of(startLsn - 64) } = {}): MadeWal {
-  const encoder = new WalEncoder({
-    major: 17,
-    segmentSize: SEGMENT_SIZE,
-    startLsn,
-    prevLsn,
-    systemId: IDENTITY.systemId,
-  });
-  const parts: Uint8Array[] = [];
-  const starts: Lsn[] = [];
-  const ends: Lsn[] = [];
-  for (let i = 0; encoder.endLsn - startLsn < size; i++) {
-    const main = Buffer.alloc(20 + ((i * 7919 * seed) % 9000), i + seed);
-    const { bytes, recordLsn, endLsn } = encoder.append({ rmid: 10, info: 0, main });
-    parts.push(bytes);
-    starts.push(recordLsn);
-    ends.push(endLsn);
-  }
-  return { bytes: Buffer.concat(parts), starts, ends };
-}
+import {
+  GENERATION,
+  IDENTITY,
+  INCARNATION,
+  KEY,
+  SAFEKEEPER,
+  SEGMENT_SIZE,
+  START_LSN,
+  lead,
+  makeWal,
+  readAll,
+} from './testing/one-acceptor';
 
 describe('a timeline in files', () => {
   let root: string;
@@ -88,74 +62,7 @@ describe('a timeline in files', () => {
   const create = (safekeeper: Safekeeper, startLsn = START_LSN) =>
     safekeeper.create({ identity: IDENTITY, membershipGeneration: GENERATION, startLsn, incarnation: INCARNATION });
 
-  /** A leader of one acceptor, by hand. */
-  class Leader {
-    readonly answers: AcceptorMessage[] = [];
-    private session;
-    private wake: () => void = () => undefined;
-
-    constructor(
-      private readonly timeline: Timeline,
-      private readonly term: number,
-    ) {
-      const take = (answer: AcceptorMessage) => {
-        this.answers.push(answer);
-        this.wake();
-      };
-      this.session = timeline.attach({
-        send: take,
-        refuse: (code, reason) => take({ kind: 'sessionRefused', code, reason }),
-      });
-    }
-
-    private say(message: ProposerMessage): void {
-      this.timeline.receive(this.session, message);
-    }
-
-    /** Elected at `startLsn`, whatever the acceptor holds beyond it. */
-    async elect(startLsn = this.timeline.state.flushLsn): Promise<void> {
-      const base = { membershipGeneration: GENERATION, term: Term.of(this.term) };
-      this.say({ kind: 'voteRequest', ...base });
-      await this.until((answer) => answer.kind === 'voteResponse');
-      const reached = TermHistory.upTo(this.timeline.state.termHistory, startLsn);
-      const termHistory = TermHistory.append(reached, base.term, startLsn);
-      this.say({ kind: 'electedRequest', ...base, startLsn, termHistory });
-      await this.until((answer) => answer.kind === 'appendResponse' && answer.term === base.term);
-    }
-
-    append(startLsn: Lsn, bytes: Uint8Array, commitLsn = Lsn.ZERO): void {
-      const base = { membershipGeneration: GENERATION, term: Term.of(this.term), truncateLsn: Lsn.ZERO, commitLsn };
-      const size = 100_000;
-      for (let at = 0; at < Math.max(1, bytes.length); at += size) {
-        const piece = bytes.subarray(at, at + size);
-        this.say({ kind: 'appendRequest', ...base, startLsn: Lsn.advance(startLsn, at), bytes: piece });
-      }
-    }
-
-    flushed = (lsn: Lsn) => this.until((answer) => answer.kind === 'appendResponse' && answer.flushLsn >= lsn);
-
-    async until(condition: (answer: AcceptorMessage) => boolean): Promise<void> {
-      while (!this.answers.some(condition)) await new Promise<void>((resolve) => (this.wake = resolve));
-    }
-  }
-
-  async function lead(timeline: Timeline, term = 1, startLsn?: Lsn): Promise<Leader> {
-    const leader = new Leader(timeline, term);
-    await leader.elect(startLsn);
-    return leader;
-  }
-
   const directoryOf = (base: string): string => join(base, KEY.tenantId, KEY.timelineId);
-
-  async function readAll(timeline: Timeline, startLsn: Lsn, endLsn: Lsn): Promise<Buffer> {
-    const parts: Uint8Array[] = [];
-    for (let lsn = startLsn; lsn < endLsn;) {
-      const bytes = await timeline.read(lsn, endLsn);
-      parts.push(bytes);
-      lsn = Lsn.advance(lsn, bytes.length);
-    }
-    return Buffer.concat(parts);
-  }
 
   test('is not created for another life of this safekeeper (SK4)', async () => {
     const safekeeper = await start();
@@ -277,37 +184,6 @@ describe('a timeline in files', () => {
     const next = lead(timeline, 2, START_LSN);
     await expect(reading).rejects.toThrow('term 1 is over');
     await next;
-  });
-
-  test('a full disk stops acknowledgements, says so, and is overcome when there is room again', async () => {
-    const { bytes, ends } = makeWal(START_LSN, 3 * SEGMENT_SIZE);
-    const safekeeper = await start();
-    const leader = await lead(await create(safekeeper));
-    const second = join(directoryOf(root), '000000010000000000000011');
-    // A device that is always full stands in for the second segment.
-    symlinkSync('/dev/full', second);
-    leader.append(START_LSN, bytes);
-    await leader.until((answer) => answer.kind === 'sessionRefused' && answer.code === 'StorageUnavailable');
-    expect(failures[0]).toContain('ENOSPC');
-    expect(() => safekeeper.get(KEY)).toThrow('ENOSPC');
-    rmSync(second);
-    for (;;) {
-      await sleep(20);
-      try {
-        safekeeper.get(KEY);
-        break;
-      } catch {
-        continue;
-      }
-    }
-    const timeline = safekeeper.get(KEY);
-    const from = timeline.state.flushLsn;
-    const next = await lead(timeline, 2);
-    next.append(from, bytes.subarray(from - START_LSN));
-    await next.flushed(ends.at(-1)!);
-    expect((await readAll(timeline, START_LSN, ends.at(-1)!)).equals(bytes.subarray(0, ends.at(-1)! - START_LSN))).toBe(
-      true,
-    );
   });
 
   test('a damaged control file keeps the timeline closed with a clear reason, and nothing else', async () => {

@@ -59,6 +59,16 @@ export const TimelineDetail = z.object({
   commitLsn: lsnText,
   /** Every safekeeper of the timeline holds the WAL below it. */
   truncateLsn: lsnText,
+  /** WAL below it was removed here, because nobody needs it (`docs/protocols/safekeeper.md`). */
+  trimmedLsn: lsnText,
+  /** Up to where the pageserver needs no WAL again, as far as this safekeeper knows; `0/0` when it has not heard. */
+  remoteConsistentLsn: lsnText,
+  /** Who keeps more WAL from being removed. */
+  trimHeldBy: z.enum(['commit', 'peer', 'pageserver', 'archive', 'reader', 'setting']),
+  /** WAL that is kept here. */
+  walBytes: z.number().int(),
+  /** Percent of the tightest limit; at 100 no WAL is taken. */
+  fullness: z.number().int(),
   writerConnected: z.boolean(),
   readers: z.array(z.object({ name: z.string(), sentLsn: lsnText, flushLsn: lsnText, applyLsn: lsnText })),
 });
@@ -75,5 +85,12 @@ export const SafekeeperStatus = z.object({
   /** Of the data directory: another one after its loss. */
   incarnation,
   version: z.string(),
+  /** WAL of all timelines. */
+  walBytes: z.number().int(),
+  /** Percent of the tightest limit, of the disk's room included; at 100 no WAL is taken. */
+  fullness: z.number().int(),
+  disk: z.object({ freeBytes: z.number(), sizeBytes: z.number() }),
+  /** Timelines that acknowledge nothing, and why; each is tried again every second. */
+  failed: z.array(z.object({ tenantId: hexId, timelineId: hexId, reason: z.string() })),
 });
 export type SafekeeperStatus = z.infer<typeof SafekeeperStatus>;

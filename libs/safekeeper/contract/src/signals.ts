@@ -30,6 +30,8 @@ export const SafekeeperTimelineStatus = z.object({
   lastLogTerm: z.number().int(),
   flushLsn: lsnText,
   commitLsn: lsnText,
+  /** What this safekeeper has heard from the pageserver: no WAL below it will be asked for again. */
+  remoteConsistentLsn: lsnText.optional(),
   host: z.string(),
   replicationPort: port,
 });

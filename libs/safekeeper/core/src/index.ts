@@ -1,15 +1,25 @@
 export { decodeControlFile, encodeControlFile, sameCreation } from './control-file';
+export { ReadCache } from './read-cache';
 export {
   Safekeeper,
   TimelineDirectory,
+  type FailedTimeline,
   type SafekeeperEvents,
+  type SafekeeperSettings,
   type TimelineCreation,
   type TimelineKey,
 } from './safekeeper';
 export { type SafekeeperIdentity, decodeSafekeeperIdentity, encodeSafekeeperIdentity } from './safekeeper-identity';
 export { timelineDetail, timelineStatus, type ReaderProgress } from './status';
 export { TAIL_CACHE_SIZE_MAX, TailCache } from './tail-cache';
-export { QUEUED_BYTES_MAX, READ_SIZE_MAX, Timeline, type ProposerSession } from './timeline';
+export {
+  FULLNESS_TOLD_MIN,
+  QUEUED_BYTES_MAX,
+  READ_SIZE_MAX,
+  Timeline,
+  type ProposerSession,
+  type TimelineContext,
+} from './timeline';
 export {
   TimelineStore,
   type DurableMark,
@@ -17,3 +27,7 @@ export {
   type TimelineStoreEvents,
   type WalWrite,
 } from './timeline-store';
+export { type ArchivedPosition, type TrimHolder, type UnarchivedWal } from './trim';
+export { decodeTrimPoint, encodeTrimPoint } from './trim-point';
+export { KEEP_ALL, type TrimSettings } from './trimmer';
+export { FULL, UNLIMITED, type WalLimits, WalSpace, diskFullness } from './wal-space';

@@ -6,6 +6,8 @@
  *   SK3  A timeline that fails is closed and opened again from its disk after a pause, for as long as it takes.
  *   SK4  A timeline is created only in the incarnation that is meant: one that lost its disk would vote with an empty log
  *        for a leader that lacks what it had confirmed. It stays out.
+ *   SK5  A failure is reported once, however often it comes again: next when the reason is another, or when the timeline has made
+ *        WAL durable since.
  */
 import {
   AcceptorState,
@@ -29,8 +31,11 @@ import {
 import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
 import { sameCreation } from './control-file';
 import type { SafekeeperIdentity } from './safekeeper-identity';
-import { Timeline } from './timeline';
+import { ReadCache } from './read-cache';
+import { Timeline, type TimelineContext } from './timeline';
 import type { OpenedTimeline } from './timeline-store';
+import { KEEP_ALL, type TrimSettings } from './trimmer';
+import { type WalLimits, UNLIMITED, WalSpace } from './wal-space';
 
 export interface TimelineKey {
   readonly tenantId: TenantId;
@@ -41,7 +46,7 @@ export interface TimelineKey {
 export abstract class TimelineDirectory {
   abstract list(): Promise<TimelineKey[]>;
   /** Finds the end of the WAL and makes everything up to it durable. @throws Corrupt, Unavailable */
-  abstract open(key: TimelineKey): Promise<OpenedTimeline>;
+  abstract open(key: TimelineKey, options?: { readonly afterFailure?: boolean }): Promise<OpenedTimeline>;
   abstract create(control: DurableAcceptorState): Promise<OpenedTimeline>;
   abstract isDeleted(key: TimelineKey): Promise<boolean>;
   /** Leaves a tombstone (SK2); harmless when there is no such timeline. */
@@ -49,7 +54,7 @@ export abstract class TimelineDirectory {
 }
 
 export interface SafekeeperEvents {
-  /** A timeline stopped working, or could not be opened. */
+  /** A timeline stopped working, or could not be opened (SK5). */
   timelineFailed(key: TimelineKey, error: Error): void;
   timelineOpened(key: TimelineKey, timeline: Timeline): void;
   /** SK4: a timeline was asked for that belongs to another life of this safekeeper; somebody must replace this member. */
@@ -67,11 +72,29 @@ export interface TimelineCreation {
   readonly incarnation: string;
 }
 
+export interface SafekeeperSettings {
+  readonly limits?: WalLimits;
+  readonly trim?: TrimSettings;
+}
+
+export interface FailedTimeline extends TimelineKey {
+  readonly reason: string;
+}
+
 const REOPEN_DELAY_MS = 1_000;
 const OPEN_CONCURRENCY = 4;
+/** Readers that catch up together are rarely further apart; more would only double the system's own cache. */
+const READ_CACHE_SIZE_MAX = 32 * 1024 * 1024;
 
 type Entry =
-  { readonly kind: 'open'; readonly timeline: Timeline } | { readonly kind: 'failed'; readonly error: Error };
+  | { readonly kind: 'open'; readonly timeline: Timeline }
+  | { readonly kind: 'failed'; readonly key: TimelineKey; readonly error: Error };
+
+/** What was last reported of a timeline (SK5), and how much WAL was durable when it opened after that. */
+interface Report {
+  readonly reason: string;
+  durableLsn: Lsn | undefined;
+}
 
 const nameOf = ({ tenantId, timelineId }: TimelineKey): string => `${tenantId}/${timelineId}`;
 
@@ -79,14 +102,21 @@ export class Safekeeper {
   private readonly entries = new Map<string, Entry>();
   /** Creations and deletions of one timeline happen one after the other. */
   private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly reports = new Map<string, Report>();
   private isClosed = false;
+  readonly space: WalSpace;
+  private readonly context: TimelineContext;
 
   constructor(
     readonly identity: SafekeeperIdentity,
     private readonly directory: TimelineDirectory,
     private readonly events: SafekeeperEvents,
     private readonly later: Later,
-  ) {}
+    { limits = UNLIMITED, trim = KEEP_ALL }: SafekeeperSettings = {},
+  ) {
+    this.space = new WalSpace(limits);
+    this.context = { space: this.space, blocks: new ReadCache(READ_CACHE_SIZE_MAX), trim };
+  }
 
   get id(): SafekeeperId {
     return this.identity.id;
@@ -102,6 +132,18 @@ export class Safekeeper {
 
   get timelines(): readonly Timeline[] {
     return [...this.entries.values()].flatMap((entry) => (entry.kind === 'open' ? [entry.timeline] : []));
+  }
+
+  /** Undefined when it is not here, or does not work. */
+  find(key: TimelineKey): Timeline | undefined {
+    const entry = this.entries.get(nameOf(key));
+    return entry?.kind === 'open' && entry.timeline.failed === undefined ? entry.timeline : undefined;
+  }
+
+  get failed(): readonly FailedTimeline[] {
+    return [...this.entries.values()].flatMap((entry) =>
+      entry.kind === 'failed' ? [{ ...entry.key, reason: entry.error.message }] : [],
+    );
   }
 
   /** @throws Refusal `TimelineUnknown`, Unavailable */
@@ -161,6 +203,7 @@ export class Safekeeper {
     return this.inTurn(key, async () => {
       const entry = this.entries.get(nameOf(key));
       this.entries.delete(nameOf(key));
+      this.reports.delete(nameOf(key));
       if (entry?.kind === 'open') await entry.timeline.close();
       await this.directory.delete(key);
     });
@@ -175,27 +218,41 @@ export class Safekeeper {
 
   private adopt(key: TimelineKey, opened: OpenedTimeline): Timeline {
     const { incarnation } = this.identity;
-    const timeline = new Timeline({ ...opened, incarnation }, (error) => this.onFailed(key, timeline, error));
+    const timeline = new Timeline({ ...opened, incarnation }, this.context, (error) =>
+      this.onFailed(key, timeline, error),
+    );
     this.entries.set(nameOf(key), { kind: 'open', timeline });
+    const report = this.reports.get(nameOf(key));
+    if (report !== undefined) report.durableLsn = opened.flushLsn;
     this.events.timelineOpened(key, timeline);
     return timeline;
   }
 
-  private async open(key: TimelineKey): Promise<void> {
+  private async open(key: TimelineKey, options: { readonly afterFailure?: boolean } = {}): Promise<void> {
     try {
-      this.adopt(key, await this.directory.open(key));
+      this.adopt(key, await this.directory.open(key, options));
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
-      this.entries.set(nameOf(key), { kind: 'failed', error });
-      this.events.timelineFailed(key, error);
+      this.report(key, error);
       this.reopenLater(key);
     }
   }
 
+  /** SK5. */
+  private report(key: TimelineKey, error: Error, timeline?: Timeline): void {
+    const name = nameOf(key);
+    this.entries.set(name, { kind: 'failed', key, error });
+    const last = this.reports.get(name);
+    const hasWorked =
+      last?.durableLsn !== undefined && timeline !== undefined && timeline.state.durableLsn > last.durableLsn;
+    if (last?.reason === error.message && !hasWorked) return;
+    this.reports.set(name, { reason: error.message, durableLsn: undefined });
+    this.events.timelineFailed(key, error);
+  }
+
   /** SK3. */
   private onFailed(key: TimelineKey, timeline: Timeline, error: Error): void {
-    this.entries.set(nameOf(key), { kind: 'failed', error });
-    this.events.timelineFailed(key, error);
+    this.report(key, error, timeline);
     // What is left of the failed store is of no use; that closing it fails too says nothing more.
     void timeline.close().then(
       () => this.reopenLater(key),
@@ -206,7 +263,8 @@ export class Safekeeper {
   private reopenLater(key: TimelineKey): void {
     this.later(REOPEN_DELAY_MS, () => {
       void this.inTurn(key, async () => {
-        if (!this.isClosed && this.entries.get(nameOf(key))?.kind === 'failed') await this.open(key);
+        const isFailed = this.entries.get(nameOf(key))?.kind === 'failed';
+        if (!this.isClosed && isFailed) await this.open(key, { afterFailure: true });
       });
     });
   }

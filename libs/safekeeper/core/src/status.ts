@@ -22,6 +22,11 @@ export function timelineDetail(timeline: Timeline, readers: readonly ReaderProgr
     flushLsn: Lsn.format(state.flushLsn),
     commitLsn: Lsn.format(state.commitLsn),
     truncateLsn: Lsn.format(state.truncateLsn),
+    trimmedLsn: Lsn.format(timeline.firstLsn),
+    remoteConsistentLsn: Lsn.format(timeline.trimmer.remoteConsistentLsn),
+    trimHeldBy: timeline.trimmer.horizon.heldBy,
+    walBytes: timeline.keptBytes,
+    fullness: timeline.fullness,
     writerConnected: timeline.isWriterConnected,
     readers: readers.map(({ name, sentLsn, flushLsn, applyLsn }) => ({
       name,
@@ -37,6 +42,7 @@ export function timelineStatus(
   address: { readonly host: string; readonly replicationPort: number },
 ): SafekeeperTimelineStatus {
   const { state } = timeline;
+  const { remoteConsistentLsn } = timeline.trimmer;
   return {
     safekeeperId: state.safekeeperId,
     tenantId: state.identity.tenantId,
@@ -45,6 +51,7 @@ export function timelineStatus(
     lastLogTerm: AcceptorState.lastLogTerm(state),
     flushLsn: Lsn.format(state.flushLsn),
     commitLsn: Lsn.format(state.commitLsn),
+    ...(remoteConsistentLsn === Lsn.ZERO ? {} : { remoteConsistentLsn: Lsn.format(remoteConsistentLsn) }),
     ...address,
   };
 }

@@ -6,6 +6,8 @@
  *   TS3  After `truncate` resolves, nothing beyond `endLsn` is ever read as WAL again, crash or not.
  *   TS4  `saveControl` replaces the control file as a whole, durably; calls take effect in their order.
  *   TS5  After an error every further call fails: what the disk holds is only known after opening the timeline again.
+ *   TS6  `trim` removes whole segments below `trimmedLsn`, none of them before it is durable that they are gone: after a
+ *        restart they are not missed.
  */
 import type { DurableAcceptorState } from '@neon/consensus';
 import type { Lsn } from '@neon/kernel';
@@ -42,6 +44,10 @@ export abstract class TimelineStore {
   /** Durable WAL from `startLsn` on: at least one byte, at most `sizeMax`. The caller knows that it exists. */
   abstract read(startLsn: Lsn, sizeMax: number): Promise<Uint8Array>;
   abstract saveControl(state: DurableAcceptorState): Promise<void>;
+  /** TS6. When only the removal fails it throws, and what is left goes with the next one. */
+  abstract trim(trimmedLsn: Lsn): Promise<void>;
+  /** Nothing has happened for a while: lets go of what costs memory or descriptors. */
+  abstract rest(): void;
   /** Flushes and lets go of the files. */
   abstract close(): Promise<void>;
 }
@@ -52,5 +58,7 @@ export interface OpenedTimeline {
   readonly flushLsn: Lsn;
   /** Where the record begins that ends at `flushLsn`; undefined when the scan has seen none. */
   readonly lastRecordLsn: Lsn | undefined;
+  /** WAL below it was removed: the start of a segment, or of the timeline. */
+  readonly trimmedLsn: Lsn;
   readonly store: TimelineStore;
 }
