@@ -1,4 +1,4 @@
-/** `./neon bench [suite] [--json]`: measures the running installation, and what needs none: redo. */
+/** `./neon bench [suite] [--json]`: measures the running installation, and what needs none: redo and one safekeeper. */
 import { cpus } from 'node:os';
 import { branch } from './branch';
 import { coldStart } from './cold-start';
@@ -7,9 +7,10 @@ import { getpage } from './getpage';
 import { hydration } from './hydration';
 import { ingest } from './ingest';
 import { redo } from './redo';
+import { safekeeper } from './safekeeper';
 import type { Row, Suite } from './row';
 
-const SUITES: readonly Suite[] = [coldStart, branch, commit, getpage, hydration, ingest, redo];
+const SUITES: readonly Suite[] = [coldStart, branch, commit, getpage, hydration, ingest, redo, safekeeper];
 
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.version}`;
 
