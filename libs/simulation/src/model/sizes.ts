@@ -20,7 +20,7 @@ export const FULL_MODELS: readonly NamedModel[] = [
   { name: 'two terms', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 2 } },
   { name: 'terms', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 3, entries: 2 } },
   { name: 'late messages', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, strays: true } },
-  { name: 'memberships', size: { ...FIXED, proposers: 2, acceptors: 2, terms: 2, entries: 1, generations: 3 } },
+  { name: 'memberships', size: { ...FIXED, proposers: 2, acceptors: 2, terms: 2, entries: 2, generations: 3 } },
   { name: 'three acceptors', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, generations: 2 } },
 ];
 
