@@ -4,12 +4,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { rspack } from '@rspack/core';
-
-const root = path.resolve(import.meta.dirname, '../..');
-const { compilerOptions } = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.base.json'), 'utf8'));
-const OPTIONAL_PEERS =
-  /^(@nestjs\/(websockets|microservices|platform-fastify)|@fastify\/.+|cache-manager|pg-native|@as-integrations\/.+|class-validator|class-transformer)(\/|$)/;
-const READS_OWN_FILES = new Set(['swagger-ui-dist']);
+import { configuration, root } from './configuration.mjs';
 
 const making = (folder) => path.join(root, 'dist', folder, `.making-${process.pid}`);
 
@@ -21,56 +16,17 @@ function install(folder) {
   fs.rmdirSync(making(folder));
 }
 
-const configuration = (folder) => ({
-  context: root,
-  mode: 'production',
-  target: 'node20',
-  devtool: 'source-map',
-  entry: Object.fromEntries(
+const entryOf = (folder) =>
+  Object.fromEntries(
     fs
       .readdirSync(path.join(root, folder, 'src'))
       .filter((file) => /^(main|.*\.worker)\.ts$/.test(file))
       .map((file) => [file.replace(/\.ts$/, ''), path.join(root, folder, 'src', file)]),
-  ),
-  output: { path: making(folder), filename: '[name].cjs' },
-  resolve: {
-    extensions: ['.ts', '.js', '.mjs', '.json'],
-    extensionAlias: { '.js': ['.ts', '.js'] },
-    alias: Object.fromEntries(
-      Object.entries(compilerOptions.paths).map(([name, [file]]) => [`${name}$`, path.join(root, file)]),
-    ),
-  },
-  module: {
-    rules: [
-      { test: /\.sql$/, type: 'asset/source' },
-      {
-        test: /\.ts$/,
-        exclude: /node_modules/,
-        loader: 'builtin:swc-loader',
-        options: {
-          jsc: {
-            target: 'es2023',
-            parser: { syntax: 'typescript', decorators: true },
-            transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-            keepClassNames: true,
-          },
-        },
-      },
-    ],
-  },
-  externalsPresets: { node: true },
-  externals: [
-    ({ request }, done) =>
-      OPTIONAL_PEERS.test(request) || READS_OWN_FILES.has(request) ? done(null, `commonjs ${request}`) : done(),
-  ],
-  optimization: { minimize: false, nodeEnv: false },
-  ignoreWarnings: [/Critical dependency/, /module has no exports/, /was not found in/],
-  stats: 'errors-warnings',
-});
+  );
 
 function bundle(folder) {
   const started = performance.now();
-  const compiler = rspack(configuration(folder));
+  const compiler = rspack(configuration({ entry: entryOf(folder), output: { path: making(folder) } }));
   return new Promise((resolve, reject) => {
     compiler.run((error, stats) => {
       compiler.close(() => undefined);
