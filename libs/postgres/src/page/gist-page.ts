@@ -2,7 +2,7 @@
  * GiST pages (access/gist.h). Special space: 0 NSN (as an LSN)  8 rightlink  12 flags  14 page id.
  */
 import type { Lsn } from '@neon/kernel';
-import { readU16, writeU16, writeU32 } from './little-endian';
+import { readU16, readU32, writeU16, writeU32 } from './little-endian';
 import { INVALID_BLOCK, PAGE_HEADER_SIZE, initPage, pageSpecial, setPageLower } from './page-header';
 
 const SPECIAL_SIZE = 16;
@@ -24,6 +24,11 @@ export const setGistRightLink = (page: Uint8Array, block: number): void =>
 export function setGistNsn(page: Uint8Array, nsn: Lsn | 0): void {
   writeU32(page, pageSpecial(page) + AT.nsn, Math.floor(nsn / WORD));
   writeU32(page, pageSpecial(page) + AT.nsn + 4, nsn % WORD);
+}
+
+export function gistNsn(page: Uint8Array): number {
+  const at = pageSpecial(page) + AT.nsn;
+  return readU32(page, at) * WORD + readU32(page, at + 4);
 }
 
 export function initGistPage(page: Uint8Array, flags: number): void {

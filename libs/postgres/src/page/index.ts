@@ -1,4 +1,5 @@
 export { PAGE_HEADER_SIZE, PAGE_SIZE, initPage, pageIsNew, pageIsSane, pageLsn, setPageLsn } from './page-header';
+export { fileHides, imageHides, type Difference } from './hidden-state';
 export { maskPage } from './mask';
 export { maskUnlogged } from './mask-unlogged';
 export { type PageKind, pageKindOf, pageKindOfRmgr } from './page-kind';
