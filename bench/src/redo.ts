@@ -193,7 +193,7 @@ async function measure(name: string, recorded: Recorded): Promise<Row[]> {
       'changes',
       cpuSecondsOf(() => eachRecord(recorded, segments, (wal) => changesOf(wal))),
     );
-    const store = loadBase(recorded.baseDir, MAJOR);
+    const store = loadBase(recorded.baseDir, { major: MAJOR });
     take(
       'redo',
       cpuSecondsOf(() => eachRecord(recorded, segments, (wal) => redoRecord(wal, store))),
@@ -228,7 +228,7 @@ interface Stored {
 
 /** The deltas of all the WAL, in its order; whatever else the records do is done. */
 function storedDeltas(recorded: Recorded, segments: readonly Uint8Array[]): Stored[] {
-  const store = loadBase(recorded.baseDir, MAJOR);
+  const store = loadBase(recorded.baseDir, { major: MAJOR });
   const stored: Stored[] = [];
   eachRecord(recorded, segments, (wal) => {
     for (const change of changesOf(wal)) {

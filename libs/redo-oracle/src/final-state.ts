@@ -1,14 +1,24 @@
 /**
  * After a clean stop, every file of the data directory that WAL speaks of against the replayed store.
  *
- *   F1  Main, init and visibility map forks are equal page by page, masked by what each page is; a page that replay does not
- *       have is all zeros in the file. The free space map is a hint and not compared.
- *   F2  What replay still has, the directory has too.
+ *   F1  Main, init and visibility map forks are equal page by page, masked by what each page is, and in what the masks hide
+ *       (libs/postgres, page/hidden-state); a page that replay does not have is all zeros in the file. The free space map is a
+ *       hint and not compared.
+ *   F2  What replay still has, the directory has too, and the other way round, SLRU pages included.
  *   F3  Relation maps, SLRU pages and the files of prepared transactions are equal byte for byte.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Fork, PAGE_SIZE, comparePages, pageKindOf, type Slru } from '@neon/postgres';
+import {
+  Fork,
+  PAGE_SIZE,
+  comparePages,
+  fileHides,
+  pageKindOf,
+  type Mismatch,
+  type PageKind,
+  type Slru,
+} from '@neon/postgres';
 import {
   SLRUS,
   databaseDirectories,
@@ -18,11 +28,14 @@ import {
   slruPagesOf,
   type RelationFile,
 } from './data-directory';
+import { transactionDifferences } from './final-transactions';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
 import { excerpt, type Findings, type PageMismatch } from './report';
 import { bloomInitNotLogged, emptyMapNotLogged, replayLostBits } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
+/** Equal to no page: unlike a relation, an SLRU has a page only once WAL has told of it. */
+const NO_PAGE = new Uint8Array(0);
 const DEFAULT_TABLESPACE = 1663;
 
 export interface FinalState {
@@ -31,6 +44,8 @@ export interface FinalState {
   readonly findings: Findings;
   /** Databases whose visibility maps replay empty (T2). */
   readonly loggedDatabases: ReadonlySet<number>;
+  /** Commits of transactions with an xid. */
+  readonly commitCount: number;
 }
 
 export function compareFinalState(state: FinalState): void {
@@ -51,6 +66,8 @@ export function compareFinalState(state: FinalState): void {
   for (const fork of state.store.forks()) if (!seen.has(fork)) reportLeftover(state, fork);
   for (const slru of SLRUS) compareSlru(state, slru);
   comparePrepared(state);
+  for (const text of transactionDifferences({ ...state, notes: state.store.notes }))
+    report(state, { page: state.dataDir, kind: 'file', text });
 }
 
 function compareFile(state: FinalState, file: RelationFile, replayed: ForkPages | undefined): void {
@@ -59,6 +76,8 @@ function compareFile(state: FinalState, file: RelationFile, replayed: ForkPages 
     blockCount = file.firstBlock + index + 1;
     comparePage(state, { file, block: file.firstBlock + index, page, replayed });
   }
+  if (replayed === undefined && file.fork !== Fork.VISIBILITY_MAP)
+    report(state, { page: file.path, kind: 'file', text: 'there is a file, but it was not replayed' });
   const isLastSegment = (replayed?.blockCount ?? 0) <= file.firstBlock + 131_072;
   if (replayed !== undefined && isLastSegment && replayed.blockCount > blockCount)
     report(state, { page: file.path, kind: 'file', text: `${blockCount} blocks, replayed ${replayed.blockCount}` });
@@ -75,7 +94,7 @@ function comparePage(state: FinalState, { file, block, page, replayed }: Compare
   state.findings.finalPagesCompared++;
   const actual = replayed?.pages[block] ?? ZERO_PAGE;
   const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
-  const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
+  const mismatch = finalDifference(page, actual, { kind, block });
   if (mismatch === null) return;
   const lostBits = state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch);
   if (lostBits || bloomInitNotLogged(mismatch, file.fork) || emptyMapNotLogged(mismatch)) {
@@ -92,6 +111,18 @@ function comparePage(state: FinalState, { file, block, page, replayed }: Compare
     expected: excerpt(mismatch.expected, mismatch.offset),
     actual: excerpt(mismatch.actual, mismatch.offset),
   });
+}
+
+/** How a page that replay leads to differs from the one that the server left in its file. */
+export function finalDifference(
+  page: Uint8Array,
+  actual: Uint8Array,
+  { kind, block }: { kind: PageKind; block: number },
+): Mismatch | null {
+  const mismatch = comparePages(page, actual, { kind, block, fromFile: true });
+  if (mismatch !== null) return mismatch;
+  const difference = fileHides(page, actual, { kind, lsns: [] });
+  return difference === null ? null : { kind, ...difference, expected: page.slice(), actual: actual.slice() };
 }
 
 /** Forks of other tablespaces than the default ones are not read from the directory. */
@@ -119,7 +150,7 @@ function compareSlru(state: FinalState, slru: Slru): void {
   for (const [number, page] of slruPagesOf(state.dataDir, slru)) {
     state.findings.finalPagesCompared++;
     onDisk.add(number);
-    const actual = replayed.get(number) ?? ZERO_PAGE;
+    const actual = replayed.get(number) ?? NO_PAGE;
     const offset = page.findIndex((byte, index) => byte !== actual[index]);
     if (offset < 0) continue;
     state.findings.add({

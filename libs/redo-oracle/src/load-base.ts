@@ -2,9 +2,17 @@
 import type { ImageCodecs, PostgresMajor } from '@neon/postgres';
 import { SLRUS, databaseDirectories, pagesOf, readRelationMap, relationFiles, slruPagesOf } from './data-directory';
 import { PageStore, relationMapKey } from './page-store';
+import type { Redo } from './redo';
 
-export function loadBase(dataDir: string, major: PostgresMajor, codecs: ImageCodecs = {}): PageStore {
-  const store = new PageStore(major, codecs);
+export interface BaseOptions {
+  readonly major: PostgresMajor;
+  readonly codecs?: ImageCodecs;
+  /** What the store applies deltas with. */
+  readonly redo?: Redo | undefined;
+}
+
+export function loadBase(dataDir: string, { major, codecs = {}, redo }: BaseOptions): PageStore {
+  const store = new PageStore(major, codecs, redo);
   for (const directory of databaseDirectories(dataDir)) {
     const map = readRelationMap(directory);
     if (map !== null) store.relationMaps.set(relationMapKey(directory), map);

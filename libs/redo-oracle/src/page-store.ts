@@ -6,7 +6,6 @@
  */
 import type { Lsn } from '@neon/kernel';
 import {
-  applyDelta,
   isTruncatedSegment,
   slruSegmentOf,
   type Change,
@@ -21,6 +20,8 @@ import {
   type SlruTruncation,
 } from '@neon/postgres';
 import { PagePool } from './page-pool';
+import { LIBRARY_REDO, type Redo } from './redo';
+import { TransactionNotes } from './transaction-notes';
 
 /** A fork's pages by block number; a block that is missing, below `blockCount`, is all zeros. */
 export interface ForkPages {
@@ -42,6 +43,13 @@ interface Database extends DatabaseId {
 const databaseKey = ({ tablespaceOid, databaseOid }: DatabaseId): string => `${tablespaceOid}/${databaseOid}`;
 /** Forks of a relation are neighbours. */
 const forkKey = ({ relationNumber }: RelationId, fork: Fork): number => relationNumber * 4 + fork;
+/** A page's name, for maps of pages. */
+export function pageKey(page: PageId): string {
+  if (page.kind === 'slru') return `${page.slru}/${page.page}`;
+  const { tablespaceOid, databaseOid, relationNumber } = page.relation;
+  return `${tablespaceOid}/${databaseOid}/${relationNumber}/${page.fork}/${page.block}`;
+}
+
 const FORKS: readonly Fork[] = [0, 1, 2, 3];
 
 export class PageStore implements RedoStore {
@@ -52,11 +60,13 @@ export class PageStore implements RedoStore {
   readonly relationMaps = new Map<string, Uint8Array>();
   /** Content of files in pg_twophase, by xid. */
   readonly preparedTransactions = new Map<number, Uint8Array>();
+  readonly notes = new TransactionNotes();
   private readonly slrus = new Map<Slru, Map<number, Uint8Array>>();
 
   constructor(
     private readonly major: PostgresMajor,
     private readonly codecs: ImageCodecs = {},
+    private readonly redo: Pick<Redo, 'applyDelta'> = LIBRARY_REDO,
   ) {}
 
   fork(relation: RelationId, fork: Fork): ForkPages | undefined {
@@ -159,8 +169,7 @@ export class PageStore implements RedoStore {
         this.preparedTransactions.delete(change.xid);
         return;
       default:
-        // Commits and origins are neither pages nor files.
-        return;
+        return this.notes.apply(change);
     }
   }
 
@@ -169,7 +178,7 @@ export class PageStore implements RedoStore {
     if (existing === undefined && change.ifPresent === true) return;
     const page = existing ?? this.pool.take();
     if (change.willInit) page.fill(0);
-    applyDelta(page, change.delta, { ...this.codecs, page: change.page, endLsn, major: this.major });
+    this.redo.applyDelta(page, change.delta, { ...this.codecs, page: change.page, endLsn, major: this.major });
     if (existing === undefined) this.putPage(change.page, page);
   }
 

@@ -3,15 +3,15 @@
  *
  *   R1  Tablespace records are refused, and by nothing but `UnsupportedRecord`; every other record is replayed.
  */
+import { Lsn } from '@neon/kernel';
 import {
   Rmgr,
   UnsupportedRecord,
-  changesOf,
-  checkConsistency,
   describeRecord,
   hasCheckImage,
   isParameterChange,
   pageKindOf,
+  pageLsn,
   parseParameterChange,
   recordName,
   type BlockReference,
@@ -20,20 +20,23 @@ import {
   type WalRecord,
 } from '@neon/postgres';
 import { redoOnCopies } from './direct-redo';
+import { judgeBlock, noteLoggedDatabase } from './judge';
 import type { PageStore } from './page-store';
+import { LIBRARY_REDO, type Redo } from './redo';
 import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
-import { imageClearedEarly, replayLostBits } from './tolerance';
-
-const isDatabaseLogged = (record: WalRecord): boolean => recordName(record) === 'Database/CREATE_WAL_LOG';
 
 export class Replay {
   /** Databases whose visibility maps are replayed empty (T2). */
   readonly loggedDatabases = new Set<number>();
+  /** Transactions with an xid that committed. */
+  commitCount = 0;
 
   constructor(
     private readonly store: PageStore,
     private readonly findings: Findings,
     private settings: ChangeSettings,
+    /** Another than the library's, whose redo at once is no standard for it, is judged by images alone. */
+    private readonly redo: Pick<Redo, 'changesOf'> = LIBRARY_REDO,
   ) {}
 
   step(record: WalRecord): void {
@@ -41,24 +44,29 @@ export class Replay {
     const count = this.findings.countOf(name);
     count.records++;
     this.findings.recordCount++;
-    if (isParameterChange(record)) {
-      const { walLogHints, trackCommitTimestamp } = parseParameterChange(record);
-      this.settings = { ...this.settings, walLogHints, trackCommitTimestamp };
-    }
-    const redone = redoOnCopies(record, this.store, this.settings);
+    this.settings = settingsAfter(record, this.settings);
+    if (isCommit(record)) this.commitCount++;
+    const lsnsBefore = record.blocks.map((block) => this.lsnOf(block));
+    const redone = this.redo === LIBRARY_REDO ? redoOnCopies(record, this.store, this.settings) : [];
     for (const change of this.changesOf(record, count)) {
-      if (change.kind === 'database-create' && this.losesVisibility(record, change.copyOf?.databaseOid))
-        this.loggedDatabases.add(change.databaseOid);
+      noteLoggedDatabase(record, change, this.loggedDatabases);
       this.store.apply(change, record.endLsn);
     }
     for (const { block, page } of redone) this.checkDirect(record, block, page);
-    for (const block of record.blocks) if (hasCheckImage(record, block)) this.check(record, block, count);
+    record.blocks.forEach((block, index) => {
+      if (hasCheckImage(record, block)) this.check(record, block, { count, lsnBefore: lsnsBefore[index] ?? Lsn.ZERO });
+    });
+  }
+
+  private lsnOf(block: BlockReference): Lsn {
+    const page = this.store.page({ kind: 'relation', ...block });
+    return page === undefined ? Lsn.ZERO : pageLsn(page);
   }
 
   /** R1 */
   private changesOf(record: WalRecord, count: RecordTypeCount): readonly Change[] {
     try {
-      return changesOf(record, this.settings);
+      return this.redo.changesOf(record, this.settings);
     } catch (error) {
       if (record.rmid !== Rmgr.TABLESPACE || !(error instanceof UnsupportedRecord)) throw error;
       count.refused++;
@@ -83,23 +91,20 @@ export class Replay {
     });
   }
 
-  /** A database that was logged page by page, or copied from one that was. */
-  private losesVisibility(record: WalRecord, sourceOid: number | undefined): boolean {
-    return isDatabaseLogged(record) || (sourceOid !== undefined && this.loggedDatabases.has(sourceOid));
-  }
-
-  private check(record: WalRecord, block: BlockReference, count: RecordTypeCount): void {
+  private check(
+    record: WalRecord,
+    block: BlockReference,
+    { count, lsnBefore }: { count: RecordTypeCount; lsnBefore: Lsn },
+  ): void {
     const redone = this.store.page({ kind: 'relation', ...block });
     // A block that the record only locks may belong to a page that was never written.
     if (redone === undefined) return;
     count.imagesCompared++;
     this.findings.imagesCompared++;
-    const mismatch = checkConsistency(record, block, { redone, codecs: this.settings });
+    const { loggedDatabases, settings: codecs } = this;
+    const mismatch = judgeBlock(record, block, { redone, lsnBefore, loggedDatabases, codecs });
     if (mismatch === null) return;
-    if (
-      imageClearedEarly(mismatch) ||
-      (this.loggedDatabases.has(block.relation.databaseOid) && replayLostBits(mismatch))
-    ) {
+    if (mismatch === 'tolerated') {
       this.findings.toleratedPages++;
       return;
     }
@@ -115,6 +120,19 @@ export class Replay {
       actual: excerpt(mismatch.actual, mismatch.offset),
     });
   }
+}
+
+/** The settings that hold from a record on. */
+export function settingsAfter(record: WalRecord, settings: ChangeSettings): ChangeSettings {
+  if (!isParameterChange(record)) return settings;
+  const { walLogHints, trackCommitTimestamp } = parseParameterChange(record);
+  return { ...settings, walLogHints, trackCommitTimestamp };
+}
+
+/** A commit of a transaction that has an xid; that of a prepared one is not the record's own. */
+function isCommit(record: WalRecord): boolean {
+  const name = recordName(record);
+  return (name === 'Transaction/COMMIT' && record.xid !== 0) || name === 'Transaction/COMMIT_PREPARED';
 }
 
 function nameOf({ id, relation, fork, block }: BlockReference): string {

@@ -6,16 +6,16 @@
  *   O2  Bits of visibility maps, which Postgres' masking hides, are compared too; `tolerance` says what may differ.
  *   O3  A run that missed a type of record that its Postgres can write tells so (`coverage`).
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdDecompressSync } from 'node:zlib';
 import { Refusal } from '@neon/kernel';
-import { ControlFile, type ImageCodecs, type PostgresMajor, type WalRecord } from '@neon/postgres';
+import type { PostgresMajor, WalRecord } from '@neon/postgres';
 import type { Distribution } from '@neon/postgres-server';
 import { compareFinalState } from './final-state';
 import { loadBase } from './load-base';
 import { OracleCluster } from './oracle-cluster';
 import type { PageStore } from './page-store';
+import { recordingOf, type Recording } from './recording';
 import { Replay } from './replay';
 import { Findings, type RedoReport } from './report';
 import { hintBits } from './scenario/hint-bits';
@@ -54,34 +54,43 @@ export interface ReplayObserver {
 const QUICK: WorkloadSize = { clients: 3, transactionsPerClient: 120 };
 const FULL: WorkloadSize = { clients: 6, transactionsPerClient: 4000 };
 
-const SCENARIOS: readonly Scenario[] = [recovery, minimal, wraparound, hintBits, scripts];
-
-const CODECS: ImageCodecs = { zstd: (compressed) => new Uint8Array(zstdDecompressSync(compressed)) };
+export const SCENARIOS: readonly Scenario[] = [recovery, minimal, wraparound, hintBits, scripts];
 
 export async function verifyRedo(options: VerifyRedoOptions): Promise<RedoReport> {
-  const { distribution, quick, seed, report, workDir, furtherScenarios = [], signal } = options;
-  const major = majorOf(distribution);
+  const { distribution, seed, report, furtherScenarios = [] } = options;
   const findings = new Findings();
-  const scenarioDir = join(workDir, String(major));
   for (const scenario of [...SCENARIOS, ...furtherScenarios]) {
-    report(`Postgres ${distribution.version}: ${scenario.name}`);
     findings.scenario = scenario.name;
-    const cluster = await OracleCluster.create(distribution, scenarioDir);
-    const interrupt = (): void => void cluster.stop('immediate');
-    signal?.addEventListener('abort', interrupt, { once: true });
-    try {
-      const context = { major, seed, size: quick ? QUICK : FULL, report: (line: string) => report(`  ${line}`) };
-      await scenario.run(cluster, context);
-      signal?.throwIfAborted();
+    await withRecording(options, scenario, (recording) => {
       report('  replay');
-      replayAll(cluster, findings, options.observer);
-    } finally {
-      signal?.removeEventListener('abort', interrupt);
-      await cluster.stop('immediate');
-      rmSync(scenarioDir, { recursive: true, force: true });
-    }
+      replayAll(recording, findings, options.observer);
+    });
   }
-  return { ...findings.summary(), major, seed, postgresVersion: distribution.version };
+  return { ...findings.summary(), major: majorOf(distribution), seed, postgresVersion: distribution.version };
+}
+
+/** Runs a scenario in a cluster of its own, which is gone afterwards. */
+export async function withRecording<T>(
+  { distribution, quick, seed, report, workDir, signal }: Omit<VerifyRedoOptions, 'furtherScenarios'>,
+  scenario: Scenario,
+  use: (recording: Recording) => T,
+): Promise<T> {
+  const major = majorOf(distribution);
+  const scenarioDir = join(workDir, String(major));
+  report(`Postgres ${distribution.version}: ${scenario.name}`);
+  const cluster = await OracleCluster.create(distribution, scenarioDir);
+  const interrupt = (): void => void cluster.stop('immediate');
+  signal?.addEventListener('abort', interrupt, { once: true });
+  try {
+    const context = { major, seed, size: quick ? QUICK : FULL, report: (line: string) => report(`  ${line}`) };
+    await scenario.run(cluster, context);
+    signal?.throwIfAborted();
+    return use(recordingOf(cluster));
+  } finally {
+    signal?.removeEventListener('abort', interrupt);
+    await cluster.stop('immediate');
+    rmSync(scenarioDir, { recursive: true, force: true });
+  }
 }
 
 function majorOf({ major, version }: Distribution): PostgresMajor {
@@ -89,33 +98,18 @@ function majorOf({ major, version }: Distribution): PostgresMajor {
   throw new Refusal('UnknownMajor', `the formats of Postgres ${version} are not known`);
 }
 
-/** Replays what the server logged after `baseDir` was copied, and compares. */
-function replayAll({ baseDir, dataDir }: OracleCluster, findings: Findings, observer?: ReplayObserver): void {
-  const before = readControlFile(baseDir);
-  const after = readControlFile(dataDir);
-  const store = loadBase(baseDir, before.major, CODECS);
-  const { walLogHints, trackCommitTimestamp } = before.parameters;
-  const replay = new Replay(store, findings, {
-    ...CODECS,
-    walLogHints: walLogHints || before.dataChecksumVersion !== 0,
-    trackCommitTimestamp,
-  });
+/** Replays what the server logged, and compares. */
+function replayAll({ baseDir, dataDir, range, settings }: Recording, findings: Findings, observer?: ReplayObserver): void {
+  const store = loadBase(baseDir, { major: range.major, codecs: settings });
+  const replay = new Replay(store, findings, settings);
   const start = process.hrtime.bigint();
-  const range = {
-    startLsn: before.checkpointLsn,
-    lastLsn: after.checkpointLsn,
-    segmentSize: before.segmentSize,
-    major: before.major,
-  };
   for (const record of readWal(dataDir, range)) {
     observer?.record(record, store);
     replay.step(record);
   }
   observer?.cluster(dataDir, range);
   findings.replayMs += Number(process.hrtime.bigint() - start) / 1e6;
-  findings.walSizeBytes += after.checkpointLsn - before.checkpointLsn;
-  compareFinalState({ dataDir, store, findings, loggedDatabases: replay.loggedDatabases });
+  findings.walSizeBytes += range.lastLsn - range.startLsn;
+  const { loggedDatabases, commitCount } = replay;
+  compareFinalState({ dataDir, store, findings, loggedDatabases, commitCount });
 }
-
-const readControlFile = (dataDir: string): ControlFile =>
-  ControlFile.parse(new Uint8Array(readFileSync(join(dataDir, 'global/pg_control'))));

@@ -1,0 +1,16 @@
+/** What changes tell of transactions that no file keeps as such: when they committed, and how far origins have come. */
+import type { Lsn } from '@neon/kernel';
+import type { Change } from '@neon/postgres';
+
+export class TransactionNotes {
+  /** When a transaction committed, in microseconds since 1970. */
+  readonly commits = new Map<number, number>();
+  readonly origins = new Map<number, Lsn>();
+
+  apply(change: Change): void {
+    if (change.kind === 'commit') this.commits.set(change.xid, change.timestampUs);
+    if (change.kind !== 'replication-origin') return;
+    if (change.remoteLsn === null) this.origins.delete(change.originId);
+    else this.origins.set(change.originId, change.remoteLsn);
+  }
+}
