@@ -118,6 +118,8 @@ proof('redo', 'page images that stock Postgres logs for checking equal what our 
     '--sources <directory>',
     'Postgres source trees, whose own tests are run too (tools/fetch-postgres-sources.sh)',
   )
+  .option('--mutations', 'break redo in one place after the other: the comparison must notice each time', false)
+  .option('--table <file>', 'with --mutations: where to write what became of each')
   .action((options: VerifyRedoCommand) => verifyRedoCommand(options));
 proof('consensus', 'proposers and acceptors under simulated faults; planted bugs must be caught')
   .option('--minutes <count>', 'go on for so long', Number)

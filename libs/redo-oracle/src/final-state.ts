@@ -30,7 +30,7 @@ import {
 } from './data-directory';
 import { transactionDifferences } from './final-transactions';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
-import { excerpt, type Findings, type PageMismatch } from './report';
+import { NOWHERE, excerpt, type Findings, type PageMismatch } from './report';
 import { bloomInitNotLogged, emptyMapNotLogged, replayLostBits } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
@@ -191,6 +191,5 @@ function report(
   state: Pick<FinalState, 'findings'>,
   { page, kind, text }: { page: string; kind: PageMismatch['kind']; text: string },
 ): void {
-  const nowhere = { offset: 0, byteCount: 0, expected: '', actual: '' };
-  state.findings.add({ where: 'final state', what: text, page, kind, ...nowhere });
+  state.findings.add({ where: 'final state', what: text, page, kind, ...NOWHERE });
 }

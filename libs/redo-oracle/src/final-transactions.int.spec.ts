@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Lsn } from '@neon/kernel';
 import { transactionDifferences } from './final-transactions';
 import { TransactionNotes } from './transaction-notes';
 
@@ -27,8 +26,8 @@ describe('what a directory says of transactions', () => {
     file.writeUInt16LE(2, 20);
     file.writeBigUInt64LE(0x30n, 28);
     writeFileSync(join(dataDir, 'pg_logical/replorigin_checkpoint'), file);
-    notes.apply({ kind: 'replication-origin', originId: 1, remoteLsn: Lsn.of(0x28) });
-    notes.apply({ kind: 'replication-origin', originId: 3, remoteLsn: Lsn.of(1) });
+    notes.apply({ kind: 'replication-origin', originId: 1, remoteLsn: 0x28n });
+    notes.apply({ kind: 'replication-origin', originId: 3, remoteLsn: 1n });
     notes.apply({ kind: 'replication-origin', originId: 3, remoteLsn: null });
     expect(differences()).toEqual(['replication origin 2: at 48, noted undefined']);
   });

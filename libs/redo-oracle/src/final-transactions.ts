@@ -33,9 +33,9 @@ const CHECKSUM_SIZE = 4;
 function originDifferences({ dataDir, notes }: FinalTransactions): string[] {
   const path = join(dataDir, 'pg_logical/replorigin_checkpoint');
   const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(ORIGINS_AT + CHECKSUM_SIZE);
-  const inFile = new Map<number, number>();
+  const inFile = new Map<number, bigint>();
   for (let at = ORIGINS_AT; at + ORIGIN_SIZE + CHECKSUM_SIZE <= bytes.length; at += ORIGIN_SIZE)
-    inFile.set(bytes.readUInt16LE(at), Number(bytes.readBigUInt64LE(at + 8)));
+    inFile.set(bytes.readUInt16LE(at), bytes.readBigUInt64LE(at + 8));
   return [...new Set([...inFile.keys(), ...notes.origins.keys()])]
     .filter((origin) => inFile.get(origin) !== notes.origins.get(origin))
     .map((origin) => `replication origin ${origin}: at ${inFile.get(origin)}, noted ${notes.origins.get(origin)}`);

@@ -1,5 +1,7 @@
 export { gapsOf, formatMatrix } from './coverage';
 export { loadBase } from './load-base';
+export { formatMutationReport, formatTable, isClean, type MutationReport } from './mutation/mutation-report';
+export { verifyMutations } from './mutation/mutation-check';
 export type { PageStore } from './page-store';
 export { formatReport, type RedoReport } from './report';
 export { findPostgresSources, nearestSource, type PostgresSource } from './scenario/postgres-source';

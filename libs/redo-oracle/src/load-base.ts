@@ -8,7 +8,7 @@ export interface BaseOptions {
   readonly major: PostgresMajor;
   readonly codecs?: ImageCodecs;
   /** What the store applies deltas with. */
-  readonly redo?: Redo | undefined;
+  readonly redo?: Pick<Redo, 'applyDelta'> | undefined;
 }
 
 export function loadBase(dataDir: string, { major, codecs = {}, redo }: BaseOptions): PageStore {

@@ -19,11 +19,11 @@ import {
   type ChangeSettings,
   type WalRecord,
 } from '@neon/postgres';
-import { redoOnCopies } from './direct-redo';
+import { redoOnCopies, type RedoneAtOnce } from './direct-redo';
 import { judgeBlock, noteLoggedDatabase } from './judge';
 import type { PageStore } from './page-store';
 import { LIBRARY_REDO, type Redo } from './redo';
-import { excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
+import { NOWHERE, excerpt, formatRecordLsn, type Findings, type RecordTypeCount } from './report';
 
 export class Replay {
   /** Databases whose visibility maps are replayed empty (T2). */
@@ -47,12 +47,14 @@ export class Replay {
     this.settings = settingsAfter(record, this.settings);
     if (isCommit(record)) this.commitCount++;
     const lsnsBefore = record.blocks.map((block) => this.lsnOf(block));
-    const redone = this.redo === LIBRARY_REDO ? redoOnCopies(record, this.store, this.settings) : [];
-    for (const change of this.changesOf(record, count)) {
+    const redone =
+      this.redo === LIBRARY_REDO ? redoOnCopies(record, { store: this.store, settings: this.settings }) : null;
+    const changes = this.changesOf(record, count);
+    for (const change of changes) {
       noteLoggedDatabase(record, change, this.loggedDatabases);
       this.store.apply(change, record.endLsn);
     }
-    for (const { block, page } of redone) this.checkDirect(record, block, page);
+    if (redone !== null) this.checkDirect(record, changes.length, redone);
     record.blocks.forEach((block, index) => {
       if (hasCheckImage(record, block)) this.check(record, block, { count, lsnBefore: lsnsBefore[index] ?? Lsn.ZERO });
     });
@@ -74,21 +76,28 @@ export class Replay {
     }
   }
 
-  /** I1 of `redoRecord`: the page that it made is the one that the record's delta made. */
-  private checkDirect(record: WalRecord, block: BlockReference, page: Uint8Array): void {
-    const expected = this.store.pageOf(block);
-    if (Buffer.compare(expected, page) === 0) return;
-    const offset = expected.findIndex((byte, at) => byte !== page[at]);
-    this.findings.add({
-      where: 'record',
-      what: `${formatRecordLsn(describeRecord(record), record.lsn)}, redone at once`,
-      page: nameOf(block),
-      kind: pageKindOf(expected, block.block),
-      offset,
-      byteCount: expected.filter((byte, at) => byte !== page[at]).length,
-      expected: excerpt(expected, offset),
-      actual: excerpt(page, offset),
-    });
+  /** I1 of `redoRecord`: the pages that it made are those that the record's deltas made, and it handed on the other changes. */
+  private checkDirect(record: WalRecord, changeCount: number, { pages, changeCount: others }: RedoneAtOnce): void {
+    const what = `${formatRecordLsn(describeRecord(record), record.lsn)}, redone at once`;
+    if (record.blocks.length > 0 && pages.length + others !== changeCount) {
+      const page = `${pages.length} pages and ${others} other changes instead of ${changeCount}`;
+      this.findings.add({ where: 'record', what, page, kind: 'file', ...NOWHERE });
+    }
+    for (const { block, page } of pages) {
+      const expected = this.store.pageOf(block);
+      if (Buffer.compare(expected, page) === 0) continue;
+      const offset = expected.findIndex((byte, at) => byte !== page[at]);
+      this.findings.add({
+        where: 'record',
+        what,
+        page: nameOf(block),
+        kind: pageKindOf(expected, block.block),
+        offset,
+        byteCount: expected.filter((byte, at) => byte !== page[at]).length,
+        expected: excerpt(expected, offset),
+        actual: excerpt(page, offset),
+      });
+    }
   }
 
   private check(

@@ -50,6 +50,9 @@ export interface RedoReport extends FindingsSummary {
 
 export const MISMATCHES_KEPT = 50;
 
+/** Of a mismatch that is no difference of bytes. */
+export const NOWHERE = { offset: 0, byteCount: 0, expected: '', actual: '' };
+
 /** The report as text: what was compared, then each mismatch. Counts by record type are `coverage`'s. */
 export function formatReport(report: RedoReport): string {
   const megabytes = (report.walSizeBytes / 2 ** 20).toFixed(0);

@@ -1,11 +1,11 @@
 /** What changes tell of transactions that no file keeps as such: when they committed, and how far origins have come. */
-import type { Lsn } from '@neon/kernel';
 import type { Change } from '@neon/postgres';
 
 export class TransactionNotes {
   /** When a transaction committed, in microseconds since 1970. */
   readonly commits = new Map<number, number>();
-  readonly origins = new Map<number, Lsn>();
+  /** LSNs of other servers. */
+  readonly origins = new Map<number, bigint>();
 
   apply(change: Change): void {
     if (change.kind === 'commit') this.commits.set(change.xid, change.timestampUs);

@@ -99,7 +99,11 @@ function majorOf({ major, version }: Distribution): PostgresMajor {
 }
 
 /** Replays what the server logged, and compares. */
-function replayAll({ baseDir, dataDir, range, settings }: Recording, findings: Findings, observer?: ReplayObserver): void {
+function replayAll(
+  { baseDir, dataDir, range, settings }: Recording,
+  findings: Findings,
+  observer?: ReplayObserver,
+): void {
   const store = loadBase(baseDir, { major: range.major, codecs: settings });
   const replay = new Replay(store, findings, settings);
   const start = process.hrtime.bigint();

@@ -1,5 +1,5 @@
 /** `./neon verify redo`: every page image that stock Postgres logs for checking, compared with what our redo makes of the page. */
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Distribution, findDistributions, packagedPostgres } from '@neon/postgres-server';
@@ -8,10 +8,14 @@ import {
   type Scenario,
   findPostgresSources,
   formatMatrix,
+  formatMutationReport,
   formatReport,
+  formatTable,
   gapsOf,
+  isClean,
   nearestSource,
   testSuites,
+  verifyMutations,
   verifyRedo,
 } from '@neon/redo-oracle';
 import { openHome, reachable } from '../home';
@@ -29,37 +33,66 @@ export interface VerifyRedoCommand extends DistributionChoice {
   readonly seed: number;
   /** A directory with source trees of Postgres, whose tests are run too. */
   readonly sources?: string;
+  /** Whether redo itself is broken, to see that the comparison notices. */
+  readonly mutations: boolean;
+  /** Where the table of all mutants goes. */
+  readonly table?: string;
 }
 
 export async function verifyRedoCommand(command: VerifyRedoCommand): Promise<void> {
   const { user } = openHome();
   const workDir = mkdtempSync(join(tmpdir(), 'neon-verify-redo-'));
   if (user !== null) chownSync(workDir, user.uid, user.gid);
-  const reports: RedoReport[] = [];
   const interruption = new AbortController();
+  const { signal } = interruption;
   const interrupt = (): void => interruption.abort(new CommandFailure('interrupted'));
   process.once('SIGINT', interrupt);
   try {
-    for (const distribution of distributionsOf(command)) {
-      const { quick, seed, sources } = command;
-      const report = await verifyRedo({
-        distribution,
-        quick,
-        seed,
-        workDir,
-        signal: interruption.signal,
-        furtherScenarios: sources === undefined ? [] : suitesFor(sources, distribution.major),
-        report: (line) => say(`  ${line}`),
-      });
-      say(formatReport(report));
-      reports.push(report);
-    }
+    if (command.mutations) await checkMutations(command, { workDir, signal });
+    else await checkRedo(command, { workDir, signal });
   } catch (error) {
-    interruption.signal.throwIfAborted();
+    signal.throwIfAborted();
     throw error;
   } finally {
     process.off('SIGINT', interrupt);
     rmSync(workDir, { recursive: true, force: true });
+  }
+}
+
+interface Run {
+  readonly workDir: string;
+  readonly signal: AbortSignal;
+}
+
+async function checkMutations(command: VerifyRedoCommand, run: Run): Promise<void> {
+  const { quick, seed, table } = command;
+  const report = await verifyMutations({
+    checkout: openHome().checkout,
+    distributions: distributionsOf(command),
+    quick,
+    seed,
+    ...run,
+    report: (line) => say(`  ${line}`),
+  });
+  if (table !== undefined) writeFileSync(table, `${formatTable(report)}\n`);
+  say(formatMutationReport(report));
+  if (!isClean(report)) throw new CommandFailure(`redo may be broken without anything noticing (seed ${seed})`);
+}
+
+async function checkRedo(command: VerifyRedoCommand, run: Run): Promise<void> {
+  const reports: RedoReport[] = [];
+  for (const distribution of distributionsOf(command)) {
+    const { quick, seed, sources } = command;
+    const report = await verifyRedo({
+      distribution,
+      quick,
+      seed,
+      ...run,
+      furtherScenarios: sources === undefined ? [] : suitesFor(sources, distribution.major),
+      report: (line) => say(`  ${line}`),
+    });
+    say(formatReport(report));
+    reports.push(report);
   }
   conclude(reports, command.seed);
 }

@@ -27,6 +27,20 @@ SELECT count(*) FROM (SELECT * FROM seen WHERE id = 1600 FOR UPDATE) locked
 
 SELECT count(*) FROM (SELECT * FROM seen WHERE id = 1900 FOR KEY SHARE) locked
 
+CREATE TABLE shifted (id int, v text) WITH (autovacuum_enabled = off)
+
+INSERT INTO shifted SELECT i, repeat('x', 200) FROM generate_series(1, 50) i
+
+VACUUM (FREEZE) shifted
+
+BEGIN
+
+DELETE FROM shifted WHERE id = 2
+
+UPDATE shifted SET v = repeat('y', 200) WHERE id = 3
+
+COMMIT
+
 CREATE TABLE filled (v text) WITH (autovacuum_enabled = off)
 
 COPY filled FROM PROGRAM 'seq 1 30'
@@ -72,6 +86,12 @@ CREATE TABLE by_origin (id int)
 INSERT INTO single VALUES (3)
 
 COMMIT
+
+BEGIN
+
+INSERT INTO single VALUES (30)
+
+ROLLBACK
 
 SELECT pg_replication_origin_session_reset()
 

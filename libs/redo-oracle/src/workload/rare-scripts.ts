@@ -37,11 +37,17 @@ CREATE INDEX ON numbers (n)
 
 INSERT INTO numbers VALUES (1.5)
 
+CREATE TABLE alike (t text, n int) WITH (autovacuum_enabled = off)
+
+CREATE INDEX ON alike (t, n)
+
+INSERT INTO alike SELECT 'value ' || i % 3, CASE WHEN i % 2 = 0 THEN 7 END FROM generate_series(1, 2500) i
+
 CREATE TABLE hashed_much AS SELECT i FROM generate_series(1, 100) i
 
 ANALYZE hashed_much
 
-UPDATE pg_class SET reltuples = 200000 WHERE relname = 'hashed_much'
+UPDATE pg_class SET reltuples = 170000 WHERE relname = 'hashed_much'
 
 CREATE INDEX ON hashed_much USING hash (i)
 
@@ -52,6 +58,18 @@ CREATE INDEX ON hashed_much USING hash (i)
 UPDATE pg_class SET reltuples = 420000 WHERE relname = 'hashed_much'
 
 CREATE INDEX ON hashed_much USING hash (i)
+
+UPDATE pg_class SET reltuples = 700000 WHERE relname = 'hashed_much'
+
+CREATE INDEX ON hashed_much USING hash (i)
+
+CREATE TABLE hashed_few AS SELECT i FROM generate_series(1, 100) i
+
+CREATE INDEX ON hashed_few USING hash (i)
+
+DELETE FROM hashed_few WHERE i = 5
+
+VACUUM hashed_few
 
 CREATE TABLE hashed_alike (i int)
 

@@ -1,0 +1,31 @@
+/** A mutant: our redo with one place of it broken. */
+export interface Mutant {
+  /** Its number in one run, from 0. */
+  readonly id: number;
+  /** Below libs/postgres/src. */
+  readonly file: string;
+  /** The named function that the place is in; of a class, `Class.method`. */
+  readonly functionName: string;
+  readonly line: number;
+  /** What was done to it, for instance `+ to -`. */
+  readonly mutation: string;
+  /** The source text that was changed, white space collapsed. */
+  readonly original: string;
+}
+
+/** How a mutant is told from others of its function while the code around it changes: no line, no number. */
+export const mutantName = ({ file, functionName, mutation, original }: Mutant): string =>
+  `${file} ${functionName}: ${original === '' ? '' : `${original} `}[${mutation}]`;
+
+export const functionOf = ({ file, functionName }: Mutant): string => `${file} ${functionName}`;
+
+/** Things by a name that each has, in the order in which names come up. */
+export function groupBy<T>(things: Iterable<T>, nameOf: (thing: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const thing of things) {
+    const group = groups.get(nameOf(thing));
+    if (group === undefined) groups.set(nameOf(thing), [thing]);
+    else group.push(thing);
+  }
+  return groups;
+}

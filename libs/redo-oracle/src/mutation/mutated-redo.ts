@@ -1,0 +1,76 @@
+/**
+ * libs/postgres with every mutation in it: its sources copied to a directory of the run, instrumented, bundled and loaded.
+ *
+ * The rest of the oracle, masks and comparison above all, goes on using the library as it is.
+ */
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import type { Redo } from '../redo';
+import { findConstants } from './constants';
+import { instrument, type Source } from './instrument';
+import type { Mutant } from './mutant';
+import { isMutated } from './scope';
+import type * as switches from './switch';
+
+export interface MutatedRedo {
+  readonly redo: Redo;
+  readonly switches: Switches;
+  readonly mutants: readonly Mutant[];
+}
+
+export type Switches = Pick<typeof switches, 'setUp' | 'ignore' | 'collect' | 'passed' | 'runWith'>;
+
+const LIBRARY = 'libs/postgres/src';
+const SWITCH = 'mutation-switch';
+const ENTRY = `export { changesOf } from './redo/changes';
+export { applyDelta } from './redo/apply';
+export { redoRecord } from './redo/redo-record';
+export * from './${SWITCH}';
+`;
+
+/** @param workDir a directory of this call's own */
+export async function buildMutatedRedo({
+  checkout,
+  workDir,
+}: {
+  checkout: string;
+  workDir: string;
+}): Promise<MutatedRedo> {
+  const sources = readSources(join(checkout, LIBRARY));
+  const constants = findConstants(sources.map(({ syntax }) => syntax));
+  const mutants: Mutant[] = [];
+  for (const source of sources) {
+    const target = join(workDir, source.file);
+    mkdirSync(dirname(target), { recursive: true });
+    if (!isMutated(source.file)) {
+      writeFileSync(target, source.syntax.text);
+      continue;
+    }
+    const switchModule = `./${relative(dirname(target), join(workDir, SWITCH))}`;
+    const instrumented = instrument(source, { constants, firstId: mutants.length, switchModule });
+    mutants.push(...instrumented.mutants);
+    writeFileSync(target, instrumented.text);
+  }
+  copyFileSync(join(checkout, 'libs/redo-oracle/src/mutation/switch.ts'), join(workDir, `${SWITCH}.ts`));
+  writeFileSync(join(workDir, 'entry.ts'), ENTRY);
+  const bundle = join(workDir, 'mutated.cjs');
+  const bundler = join(checkout, 'tools/build/bundle-library.mjs');
+  await promisify(execFile)(process.execPath, [bundler, join(workDir, 'entry.ts'), bundle]);
+  const loaded: Redo & Switches = createRequire(bundle)(bundle);
+  loaded.setUp(mutants.length);
+  return { redo: loaded, switches: loaded, mutants };
+}
+
+function readSources(directory: string): Source[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+    .sort()
+    .map((file) => ({
+      file,
+      syntax: ts.createSourceFile(file, readFileSync(join(directory, file), 'utf8'), ts.ScriptTarget.ES2023, true),
+    }));
+}
