@@ -198,7 +198,7 @@ describe('WAL that nobody needs', () => {
     },
   );
 
-  test('above a limit WAL is parked and nothing of it acknowledged; a vote is given, and room lets it in (TL6)', async () => {
+  test('above a limit WAL waits and nothing of it acknowledged; a vote is given, and room lets it in (TL5)', async () => {
     const limits = { safekeeperBytesMax: Infinity, timelineBytesMax: 2 * SEGMENT_SIZE };
     const run = await start({ ...TRIMMED, limits });
     const timeline = await createTimeline(run.safekeeper);
@@ -233,7 +233,7 @@ describe('WAL that nobody needs', () => {
   });
 
   test.each(['leaves', 'asks for a vote', 'is deposed'])(
-    'what was parked is forgotten when its proposer %s (TL6)',
+    'what waited is forgotten when its proposer %s (TL5)',
     async (what) => {
       const { safekeeper } = await start({});
       const timeline = await createTimeline(safekeeper);
@@ -275,7 +275,7 @@ describe('WAL that nobody needs', () => {
     expect(disk.readBytes).toBeGreaterThanOrEqual(size);
   });
 
-  test('fifty readers of the tail cost no read at all, and none of them makes an idle timeline keep it (TL7)', async () => {
+  test('fifty readers of the tail cost no read at all, and none of them makes an idle timeline keep it (TL6)', async () => {
     const timeline = await createTimeline((await start({})).safekeeper);
     for (let count = 0; count < 50; count++) timeline.addReader(() => LAST);
     const leader = await written(timeline);

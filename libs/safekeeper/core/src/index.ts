@@ -12,14 +12,7 @@ export {
 export { type SafekeeperIdentity, decodeSafekeeperIdentity, encodeSafekeeperIdentity } from './safekeeper-identity';
 export { timelineDetail, timelineStatus, type ReaderProgress } from './status';
 export { TAIL_CACHE_SIZE_MAX, TailCache } from './tail-cache';
-export {
-  FULLNESS_TOLD_MIN,
-  QUEUED_BYTES_MAX,
-  READ_SIZE_MAX,
-  Timeline,
-  type ProposerSession,
-  type TimelineContext,
-} from './timeline';
+export { FULLNESS_TOLD_MIN, QUEUED_BYTES_MAX, Timeline, type ProposerSession, type TimelineContext } from './timeline';
 export {
   TimelineStore,
   type DurableMark,
@@ -30,4 +23,5 @@ export {
 export { type ArchivedPosition, type TrimHolder, type UnarchivedWal } from './trim';
 export { decodeTrimPoint, encodeTrimPoint } from './trim-point';
 export { KEEP_ALL, type TrimSettings } from './trimmer';
+export { READ_SIZE_MAX } from './wal-reads';
 export { FULL, UNLIMITED, type WalLimits, WalSpace, diskFullness } from './wal-space';

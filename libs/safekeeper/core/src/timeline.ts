@@ -4,12 +4,10 @@
  *   TL1  Inputs are stepped one at a time; the effects of one are performed, in order, before the next.
  *   TL2  Readers see WAL up to `commitLsn`; a reader that names a term sees it up to `flushLsn` while that term lasts.
  *   TL3  After a failure nothing is sent or acknowledged any more: sessions are refused, readers end, `failed` tells why.
- *   TL4  A record is accepted only where the scan after a restart would accept it: it links to the record before it. Else
- *        WAL could be acknowledged that a restart takes for the end.
- *   TL5  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
- *   TL6  While there is no room (`wal-space.ts`), WAL is parked: neither written nor acknowledged. Elections, heartbeats, reads
- *        and trims go on, answers tell how full it is, and when there is room the parked WAL is taken in its order.
- *   TL7  A timeline at rest, with readers or without, holds neither WAL in memory nor files open.
+ *   TL4  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
+ *   TL5  While there is no room (`wal-space.ts`), WAL waits in the backlog. Elections, heartbeats, reads and trims go on, and
+ *        answers tell how full it is.
+ *   TL6  A timeline at rest, with readers or without, holds neither WAL in memory nor files open.
  */
 import {
   Acceptor,
@@ -18,20 +16,20 @@ import {
   type AcceptorMessage,
   type AcceptorPosition,
   AcceptorState,
-  type AppendRequest,
   type Membership,
   type ProposerMessage,
   type RefusalCode,
   type RequestId,
   type SessionId,
 } from '@neon/consensus';
-import { Corrupt, Lsn, Refusal, type Term, Unavailable, assert, unreachable } from '@neon/kernel';
-import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
-import type { CacheOwner, ReadCache } from './read-cache';
-import { TailCache } from './tail-cache';
+import { Corrupt, Lsn, type Term, Unavailable, assert, unreachable } from '@neon/kernel';
+import { Backlog } from './backlog';
+import type { ReadCache } from './read-cache';
+import { RecordTracker } from './record-tracker';
 import type { OpenedTimeline, TimelineStore } from './timeline-store';
 import { type TrimSettings, Trimmer } from './trimmer';
-import { FULL, type WalAccount, type WalSpace } from './wal-space';
+import { READ_SIZE_MAX, WalReads } from './wal-reads';
+import type { WalAccount, WalSpace } from './wal-space';
 
 /** What a proposer's connection offers to the timeline. */
 export interface ProposerSession {
@@ -50,17 +48,12 @@ export interface TimelineContext {
 export const FULLNESS_TOLD_MIN = 50;
 /** Bytes of WAL queued for the disk above which proposers are made to wait. */
 export const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
-/** Largest piece of WAL a reader gets at once, and the block in which readers share what is read from files. */
-export const READ_SIZE_MAX = 128 * 1024;
 
 export class Timeline {
   private acceptor: AcceptorState;
-  /** Knows the records up to the end of the log; undefined after a start or a truncation. */
-  private tracker: WalBoundaryTracker | undefined;
-  /** Where the last record begins that the scan at the start has seen, until the log changes. */
-  private recoveredRecordLsn: Lsn | undefined;
   private readonly store: TimelineStore;
-  private readonly cache = new TailCache();
+  private readonly records: RecordTracker;
+  private readonly reads: WalReads;
   private readonly sessions = new Map<SessionId, ProposerSession>();
   private nextSession: SessionId = 1;
   private readonly configuring = new Map<RequestId, (position: AcceptorPosition | undefined) => void>();
@@ -71,17 +64,13 @@ export class Timeline {
   private isDraining = false;
   private readonly listeners = new Set<() => void>();
   private readonly waiting: (() => void)[] = [];
-  private cacheReaders = 0;
   private failure: Error | undefined;
   readonly trimmer: Trimmer;
   private readonly account: WalAccount;
-  private readonly cacheOwner: CacheOwner;
-  private parked: { readonly session: SessionId; readonly message: AppendRequest }[] = [];
-  private parkedBytes = 0;
+  private readonly backlog: Backlog;
   /** Of WAL that is taken and waits for its turn (TL1), and of that whose turn it is. */
   private pendingBytes = 0;
   private steppedBytes = 0;
-  private stopWaitingForRoom: (() => void) | undefined;
   /** The end of the log at the last `save`. */
   private restingLsn: Lsn | undefined;
 
@@ -95,14 +84,24 @@ export class Timeline {
         `WAL ends at ${Lsn.format(opened.flushLsn)}, before the committed ${Lsn.format(opened.control.commitLsn)}`,
       );
     this.acceptor = AcceptorState.recover(opened.control, opened);
-    this.recoveredRecordLsn = opened.lastRecordLsn;
     this.store = opened.store;
+    this.records = new RecordTracker(this.store, opened.lastRecordLsn);
     this.store.listen({
       durable: (mark) => this.input({ kind: 'flushed', ...mark }),
       failed: (error) => this.fail(error),
     });
     this.account = context.space.account();
-    this.cacheOwner = context.blocks.owner();
+    this.backlog = new Backlog({
+      space: context.space,
+      account: this.account,
+      take: (session, message) => this.take(session, message),
+    });
+    this.reads = new WalReads({
+      store: this.store,
+      blocks: context.blocks,
+      acceptor: () => this.acceptor,
+      firstLsn: () => this.firstLsn,
+    });
     this.trimmer = new Trimmer({
       store: this.store,
       settings: context.trim,
@@ -133,7 +132,7 @@ export class Timeline {
     return this.account.keptBytes;
   }
 
-  /** 100: no more WAL is taken (TL6). */
+  /** 100: no more WAL is taken (TL5). */
   get fullness(): number {
     return this.account.fullness;
   }
@@ -145,16 +144,17 @@ export class Timeline {
   }
 
   detach(id: SessionId): void {
-    this.dropParked(id);
+    this.backlog.drop(id);
     if (this.sessions.delete(id)) this.input({ kind: 'disconnected', session: id });
   }
 
   receive(session: SessionId, message: ProposerMessage): void {
     if (this.failure !== undefined) this.refuse(session, 'StorageUnavailable', this.failure.message);
-    else if (message.kind === 'appendRequest' && message.bytes.length > 0 && this.mustPark) this.park(session, message);
+    else if (message.kind === 'appendRequest' && message.bytes.length > 0 && this.backlog.isNeeded)
+      this.delay(session, message);
     else {
       // A proposer that asks for a vote, or announces itself, begins anew where this log ends.
-      if (message.kind !== 'appendRequest') this.dropParked(session);
+      if (message.kind !== 'appendRequest') this.backlog.drop(session);
       this.take(session, message);
     }
   }
@@ -165,35 +165,10 @@ export class Timeline {
     this.input({ kind: 'received', session, message });
   }
 
-  /** TL6. What arrives behind parked WAL is parked too, until that has been taken. */
-  private get mustPark(): boolean {
-    return this.parked.length > 0 || this.account.fullness >= FULL;
-  }
-
-  private park(session: SessionId, message: AppendRequest): void {
-    this.parked.push({ session, message });
-    this.parkedBytes += message.bytes.length;
-    this.stopWaitingForRoom ??= this.context.space.onRoom(() => this.unpark());
+  /** TL5. */
+  private delay(session: SessionId, message: ProposerMessage & { kind: 'appendRequest' }): void {
+    this.backlog.add(session, message);
     this.trimmer.consider();
-  }
-
-  private unpark(): void {
-    while (this.account.fullness < FULL) {
-      const next = this.parked.shift();
-      if (next === undefined) break;
-      this.parkedBytes -= next.message.bytes.length;
-      this.take(next.session, next.message);
-    }
-    if (this.parked.length > 0) return;
-    this.stopWaitingForRoom?.();
-    this.stopWaitingForRoom = undefined;
-  }
-
-  private dropParked(session: SessionId): void {
-    if (this.parked.length === 0) return;
-    this.parked = this.parked.filter((entry) => entry.session !== session);
-    this.parkedBytes = this.parked.reduce((sum, { message }) => sum + message.bytes.length, 0);
-    this.unpark();
   }
 
   /** A quorum holds the log of `term` up to `endLsn`: it is committed, though its leader may not have lived to say so. */
@@ -221,17 +196,18 @@ export class Timeline {
     });
   }
 
-  /** Now and then: saves in the control file what may lag there, and comes to rest if nothing was appended since (TL7). */
+  /** Now and then: saves in the control file what may lag there, and comes to rest if nothing was appended since (TL6). */
   save(): void {
     if (this.failure !== undefined) return;
-    if (this.cacheReaders === 0 || this.restingLsn === this.acceptor.writeLsn) this.cache.clear();
-    if (this.restingLsn === this.acceptor.writeLsn) this.store.rest();
+    const isResting = this.restingLsn === this.acceptor.writeLsn;
+    this.reads.settle(isResting);
+    if (isResting) this.store.rest();
     this.restingLsn = this.acceptor.writeLsn;
     this.input({ kind: 'save' });
     this.trimmer.consider();
   }
 
-  /** TL5: undefined while there is room. */
+  /** TL4: undefined while there is room. */
   relief(): Promise<void> | undefined {
     if (!this.isSaturated()) return undefined;
     return new Promise((resolve) => this.waiting.push(resolve));
@@ -239,7 +215,7 @@ export class Timeline {
 
   private isSaturated = (): boolean =>
     this.failure === undefined &&
-    (this.store.queuedBytes + this.parkedBytes > QUEUED_BYTES_MAX || this.inputs.length > 1024);
+    (this.store.queuedBytes + this.backlog.queuedBytes > QUEUED_BYTES_MAX || this.inputs.length > 1024);
 
   /** Calls back after positions or term may have changed, and after a failure. */
   onProgress(listener: () => void): () => void {
@@ -249,10 +225,10 @@ export class Timeline {
 
   /** While a reader is counted, the tail is kept in memory, and what it has still to be sent on the disk. */
   addReader(position: () => Lsn): () => void {
-    this.cacheReaders++;
+    const forget = this.reads.addReader();
     const release = this.trimmer.addReader(position);
     return () => {
-      this.cacheReaders--;
+      forget();
       release();
     };
   }
@@ -279,32 +255,14 @@ export class Timeline {
   async read(startLsn: Lsn, endLsn: Lsn, term?: Term): Promise<Uint8Array> {
     const sizeMax = Math.min(READ_SIZE_MAX, endLsn - startLsn);
     assert(sizeMax > 0 && startLsn >= AcceptorState.startLsn(this.acceptor), 'TL2: reads lie within the WAL');
-    const bytes = this.cache.read(startLsn, sizeMax) ?? (await this.readFiles(startLsn, sizeMax));
+    const bytes = await this.reads.read(startLsn, sizeMax);
     this.readableLsn(term);
     return bytes;
   }
 
   /** @throws Refusal `WalTrimmed` */
   requireKept(startLsn: Lsn): void {
-    if (startLsn >= this.firstLsn) return;
-    throw new Refusal(
-      'WalTrimmed',
-      `WAL below ${Lsn.format(this.firstLsn)} was removed from this safekeeper: read ${Lsn.format(startLsn)} from the ` +
-        'archive, or begin with a base backup that is newer',
-    );
-  }
-
-  /** A block of committed WAL is shared with other readers; the end of the log is read for this one alone. */
-  private async readFiles(startLsn: Lsn, sizeMax: number): Promise<Uint8Array> {
-    this.requireKept(startLsn);
-    const offset = startLsn % READ_SIZE_MAX;
-    const blockLsn = Lsn.of(startLsn - offset);
-    if (Lsn.advance(blockLsn, READ_SIZE_MAX) > this.acceptor.commitLsn) return this.store.read(startLsn, sizeMax);
-    const name = { owner: this.cacheOwner, lsn: blockLsn, size: READ_SIZE_MAX };
-    const block = await this.context.blocks.read(name, () => this.store.read(blockLsn, READ_SIZE_MAX));
-    const bytes = block.subarray(offset, offset + sizeMax);
-    // A file that ends within the block is shorter than a segment, and is reported where its end is read.
-    return bytes.length > 0 ? bytes : this.store.read(startLsn, sizeMax);
+    this.reads.requireKept(startLsn);
   }
 
   async close(): Promise<void> {
@@ -369,9 +327,8 @@ export class Timeline {
       case 'flush':
         return this.store.flush();
       case 'truncate':
-        this.tracker = undefined;
-        this.recoveredRecordLsn = undefined;
-        this.cache.truncate(effect.endLsn);
+        this.records.truncated();
+        this.reads.truncated(effect.endLsn);
         return this.store.truncate(effect.endLsn).then(() => this.measure());
       case 'persist':
         return this.persist(effect);
@@ -388,7 +345,7 @@ export class Timeline {
     }
   }
 
-  /** TL6. */
+  /** TL5. */
   private withFullness(message: AcceptorMessage): AcceptorMessage {
     const { fullness } = this.account;
     return message.kind === 'appendResponse' && fullness >= FULLNESS_TOLD_MIN ? { ...message, fullness } : message;
@@ -401,24 +358,22 @@ export class Timeline {
 
   /** WAL that is not WAL ends the session before a byte of it is written. */
   private write(effect: AcceptorEffect & { kind: 'write' }): Promise<void> | undefined {
-    if (this.tracker?.receivedLsn === effect.startLsn) return this.append(effect, this.tracker);
+    if (this.records.isAt(effect.startLsn)) return this.append(effect);
     if (effect.startLsn !== this.acceptor.writeRecordLsn)
       return this.refuseWal(`no record ends at ${Lsn.format(effect.startLsn)}`);
-    return this.trackerAt(effect.startLsn).then((tracker) => this.append(effect, tracker));
+    return this.records.seek(effect.startLsn, this.acceptor).then(() => this.append(effect));
   }
 
-  private append({ startLsn, bytes }: AcceptorEffect & { kind: 'write' }, tracker: WalBoundaryTracker): undefined {
+  private append({ startLsn, bytes }: AcceptorEffect & { kind: 'write' }): undefined {
     let recordEndLsn: Lsn;
     try {
-      recordEndLsn = tracker.push(bytes);
+      recordEndLsn = this.records.push(bytes);
     } catch (error) {
       return this.refuseWal(error instanceof Error ? error.message : String(error));
     }
-    this.tracker = tracker;
-    this.recoveredRecordLsn = undefined;
     const { truncationCount } = this.acceptor;
     this.store.write({ startLsn, bytes, recordEndLsn, truncationCount });
-    if (this.cacheReaders > 0) this.cache.append(startLsn, bytes);
+    this.reads.appended(startLsn, bytes);
     const endLsn = Lsn.advance(startLsn, bytes.length);
     // Nothing else of its step depends on what was written, so the outcome may be stepped before what is left of it.
     this.acceptor = Acceptor.step(this.acceptor, { kind: 'written', endLsn, recordEndLsn }).state;
@@ -426,23 +381,7 @@ export class Timeline {
     this.measure();
   }
 
-  /** TL4. Starts where a scan after a restart would start, unless the last record is known already. */
-  private async trackerAt(lsn: Lsn): Promise<WalBoundaryTracker> {
-    const { identity, savedCommitLsn } = this.acceptor;
-    const format = { major: identity.pgMajor as PostgresMajor, segmentSize: identity.walSegmentSize };
-    if (this.recoveredRecordLsn !== undefined)
-      return new WalBoundaryTracker({ ...format, startLsn: lsn, prevLsn: this.recoveredRecordLsn });
-    const tracker = new WalBoundaryTracker({ ...format, startLsn: savedCommitLsn });
-    while (tracker.receivedLsn < lsn) {
-      const from = tracker.receivedLsn;
-      tracker.push(await this.store.read(from, Math.min(READ_SIZE_MAX, lsn - from)));
-    }
-    if (tracker.endLsn !== lsn) throw new Corrupt(`the log holds no end of a record at ${Lsn.format(lsn)}`);
-    return tracker;
-  }
-
   private refuseWal(reason: string): undefined {
-    this.tracker = undefined;
     const { leader } = this.acceptor;
     if (leader !== undefined) this.refuse(leader, 'MalformedMessage', reason);
   }
@@ -465,10 +404,8 @@ export class Timeline {
     this.sessions.clear();
     for (const settle of [...this.configuring.values()]) settle(undefined);
     this.inputs.length = 0;
-    this.parked = [];
-    this.parkedBytes = 0;
-    this.stopWaitingForRoom?.();
-    this.cache.clear();
+    this.backlog.clear();
+    this.reads.clear();
     // Its WAL is still on the disk, and counts again once it is opened again.
     this.account.set(0);
     this.progress();
@@ -477,7 +414,7 @@ export class Timeline {
 
   private progress(): void {
     // What was heard in a heartbeat may be what a trim waits for.
-    if (this.parked.length > 0) this.trimmer.consider();
+    if (!this.backlog.isEmpty) this.trimmer.consider();
     if (this.waiting.length > 0 && !this.isSaturated()) for (const resolve of this.waiting.splice(0)) resolve();
     for (const listener of this.listeners) listener();
   }
