@@ -24,6 +24,11 @@ export interface RequestContract<Q, A> {
   readonly reply: Schema<A>;
   /** How long the caller waits, in milliseconds, unless it says otherwise. */
   readonly timeoutMs: number;
+  /**
+   * Asked again that often while there is no answer, in milliseconds: whoever took the request may have died, and another be there
+   * in its place. Only for requests that may be carried out twice, also at the same time.
+   */
+  readonly repeatMs?: number;
 }
 
 export const defineEvent = <T>(contract: Omit<EventContract<T>, 'kind'>): EventContract<T> => ({

@@ -111,6 +111,34 @@ describe('Bus', () => {
     expect(answer).toEqual({ n: 8 });
   });
 
+  it('M4: what is asked again is answered although who took it died; and ends at once when nobody is left', async () => {
+    const [client, first] = [await bus('client'), await bus('first')];
+    const repeated = { ...double, repeatMs: 300 };
+    let asked = 0;
+    const dies = (responder: Bus) =>
+      responder.respond(double, () => (asked++, new Promise(() => undefined)), { target: 'mortal' });
+    const deaf = dies(first);
+    await first.flush();
+    const answer = client.request(repeated, { n: 4 }, { target: 'mortal', timeoutMs: 60_000 });
+    await until(() => asked === 2);
+    const second = await bus('second');
+    const heir = second.respond(double, ({ n }) => Promise.resolve({ n: 2 * n }), { target: 'mortal' });
+    await second.flush();
+    await deaf.stop();
+    expect(await answer).toEqual({ n: 8 });
+    await heir.stop();
+    const silent = dies(second);
+    await second.flush();
+    const abandoned = client.request(repeated, { n: 4 }, { target: 'mortal', timeoutMs: 60_000 });
+    const outcome = expect(abandoned).rejects.toThrow('nobody answers neon.test.number.double.mortal');
+    await silent.stop();
+    await second.flush();
+    await outcome;
+    dies(first);
+    await first.flush();
+    await expect(client.request(repeated, { n: 4 }, { target: 'mortal', timeoutMs: 700 })).rejects.toThrow('in time');
+  });
+
   it('M6: who connects while there is no server says so once, and is connected when there is one', async () => {
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGKILL');

@@ -6,7 +6,8 @@
  *   M3  `consume` hands over each event at least once, in order, and acknowledges it only after the handler resolved.
  *       A handler that throws sees the event again later; an event that does not parse is logged and set aside.
  *   M4  `request` ends with the reply, with the responder's refusal, or with `Unavailable` (nobody listens, too late, or the
- *       connection was lost meanwhile: a reply is not kept for who is away, so waiting on would be in vain).
+ *       connection was lost meanwhile: a reply is not kept for who is away, so waiting on would be in vain). A contract with
+ *       `repeatMs` is asked again that often, so that a responder that died meanwhile costs no more than that.
  *   M5  `signal` is lossy: status that the next one replaces.
  *   M6  `connect` waits for a server for as long as it takes, and says now and then what it waits for: a process that
  *       starts while NATS is away is there when it is back.
@@ -222,9 +223,9 @@ export class Bus {
     return tracer.startActiveSpan(`request ${contract.subject}`, { kind: SpanKind.CLIENT }, async (span) => {
       try {
         const message = await this.whileConnected(
-          this.connection.request(subject, encode(contract, contract.request, payload), {
-            timeout: timeoutMs ?? contract.timeoutMs,
-            headers: traceHeaders(),
+          this.ask(subject, encode(contract, contract.request, payload), {
+            timeoutMs: timeoutMs ?? contract.timeoutMs,
+            repeatMs: contract.repeatMs ?? Infinity,
           }),
         );
         const reply = Reply.parse(message.json());
@@ -239,6 +240,37 @@ export class Bus {
       } finally {
         span.end();
       }
+    });
+  }
+
+  /** The first answer, whichever time of asking it belongs to; or that there is nobody (any more). */
+  private ask(
+    subject: string,
+    data: string,
+    { timeoutMs, repeatMs }: { readonly timeoutMs: number; readonly repeatMs: number },
+  ): Promise<Msg> {
+    const deadline = performance.now() + timeoutMs;
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      let unansweredCount = 0;
+      const again = (): void => {
+        const timeout = Math.ceil(deadline - performance.now());
+        unansweredCount++;
+        if (timeout > repeatMs) timer = setTimeout(again, repeatMs);
+        this.connection.request(subject, data, { timeout, headers: traceHeaders() }).then(
+          (message) => {
+            clearTimeout(timer);
+            resolve(message);
+          },
+          (error: Error) => {
+            unansweredCount--;
+            if (error instanceof TimeoutError && unansweredCount > 0) return;
+            clearTimeout(timer);
+            reject(error);
+          },
+        );
+      };
+      again();
     });
   }
 

@@ -36,6 +36,7 @@ export const startCompute = defineRequest({
   request: z.object({ spec: ComputeSpec }),
   reply: z.object({ address: ComputeAddress, startLsn: z.string(), term: z.number() }),
   timeoutMs: 60_000,
+  repeatMs: 5_000,
 });
 
 /** Roles and databases of a running compute. */
@@ -45,6 +46,7 @@ export const applySpec = defineRequest({
   request: z.object({ spec: ComputeSpec }),
   reply: z.object({ applied: z.boolean() }),
   timeoutMs: 60_000,
+  repeatMs: 5_000,
 });
 
 export const stopCompute = defineRequest({
@@ -55,6 +57,7 @@ export const stopCompute = defineRequest({
   /** End of the WAL the quorum holds; null when the compute was not running here. */
   reply: z.object({ finalLsn: z.string().nullable() }),
   timeoutMs: 120_000,
+  repeatMs: 5_000,
 });
 
 export const HostAlive = z.object({

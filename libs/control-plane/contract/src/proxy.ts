@@ -33,4 +33,5 @@ export const wakeEndpoint = defineRequest({
   request: z.object({ endpointId: z.string() }),
   reply: z.object({ computeId: z.string(), host: z.string(), port: z.number().int(), coldStart: z.boolean() }),
   timeoutMs: 60_000,
+  repeatMs: 5_000,
 });
