@@ -253,6 +253,17 @@ describe('a safekeeper process', () => {
     await writing;
   });
 
+  test('takes WAL although NATS has been away since before it started, and ends when told to', async () => {
+    await start({ NEON_NATS_URL: 'nats://127.0.0.1:1' });
+    await createTimeline(wal);
+    const proposer = await propose(wal);
+    await proposer.recovered();
+    await proposer.write(wal.startLsn, wal.bytes);
+    await proposer.committed(wal.endLsn);
+    proposer.close();
+    expect(running?.log()).toContain('NATS at nats://127.0.0.1:1 does not answer');
+  }, 60_000);
+
   (existsSync(WALDUMP) ? test : test.skip)(
     "keeps WAL in files that Postgres' own pg_waldump reads, record for record",
     async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Refusal, Unavailable, defineEvent, defineRequest } from '@neon/kernel';
 import { z } from 'zod';
 import { Bus } from './bus';
+import { SignalBus } from './signal-bus';
 
 const happened = defineEvent({ subject: 'neon.test.thing.happened', version: 1, schema: z.object({ n: z.number() }) });
 const double = defineRequest({
@@ -154,6 +155,36 @@ describe('Bus', () => {
     expect(complaints().at(-1)).toContain(`NATS at ${servers} does not answer`);
     server = startServer();
     expect((await connecting).isConnected).toBe(true);
+  });
+
+  it('G1–G3: signals are dropped while there is no server, heard once there is one, and the wait for one ends with close', async () => {
+    const onError = (): void => undefined;
+    const lost = new SignalBus({ servers: 'nats://127.0.0.1:1', name: 'lost', onError });
+    lost.signal(happened, { n: 1 });
+    await lost.close();
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGKILL');
+    await ended;
+    const options = { servers, token: 'secret', onError };
+    const [speaker, listener] = [
+      new SignalBus({ ...options, name: 'speaker' }),
+      new SignalBus({ ...options, name: 'listener' }),
+    ];
+    const heard = new Set<number>();
+    listener.onSignal(happened, ({ n }) => void heard.add(n));
+    speaker.signal(happened, { n: 1 });
+    server = startServer();
+    await until(() => {
+      speaker.signal(happened, { n: 2 });
+      return heard.has(2);
+    });
+    listener.onSignal(happened, ({ n }) => void heard.add(-n));
+    await until(() => {
+      speaker.signal(happened, { n: 3 });
+      return heard.has(-3);
+    });
+    expect(heard.has(1)).toBe(false);
+    await Promise.all([speaker.close(), listener.close()]);
   });
 
   it('M2, M3: an event is stored once an id, and comes again until its handler succeeds', async () => {

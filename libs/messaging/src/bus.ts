@@ -36,6 +36,7 @@ import {
   connect,
   headers,
 } from '@nats-io/transport-node';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { RemoteError, decodeRemoteError, encodeRemoteError } from './remote-error';
 
@@ -86,12 +87,13 @@ export class Bus {
     void this.watchConnection();
   }
 
-  /** M6. Reconnects by itself afterwards, for ever. */
-  static async connect(options: BusOptions): Promise<Bus> {
+  /** M6. Reconnects by itself afterwards, for ever. @throws the reason of `signal` once that is aborted */
+  static async connect(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
     for (let complainedMs = Number.NEGATIVE_INFINITY; ;) {
       try {
         return await Bus.connectNow(options);
       } catch (cause) {
+        signal?.throwIfAborted();
         if (performance.now() - complainedMs >= COMPLAINT_PAUSE_MS) {
           complainedMs = performance.now();
           options.onError(
@@ -99,7 +101,7 @@ export class Bus {
             'connect',
           );
         }
-        await new Promise((resolve) => setTimeout(resolve, CONNECT_PAUSE_MS));
+        await sleep(CONNECT_PAUSE_MS, undefined, { signal });
       }
     }
   }

@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DirectoryLock, lockDirectory } from '@neon/directory-lock';
-import { Bus } from '@neon/messaging';
+import { SignalBus } from '@neon/messaging';
 import {
   BackgroundTasks,
   DirectoryTemplateStore,
@@ -41,7 +41,7 @@ export class PageserverNode {
     readonly feeds: WalFeeds,
     readonly housekeeping: Housekeeping,
     private readonly parts: {
-      readonly bus: Bus;
+      readonly bus: SignalBus;
       readonly pages: PageServer;
       readonly background: BackgroundTasks;
       readonly openFiles: OpenFiles;
@@ -64,7 +64,7 @@ export class PageserverNode {
   private static async openLocked(config: Config, logger: Logger, lock: DirectoryLock): Promise<PageserverNode> {
     const tokens = await TokenVerifier.fromPem(await readFile(config.tokenPublicKeyFile, 'utf8'));
     const token = (await readFile(config.storageTokenFile, 'utf8')).trim();
-    const bus = await Bus.connect({
+    const bus = new SignalBus({
       ...config.nats,
       name: `pageserver ${config.pageserverId}`,
       onError: (error, where) => logger.error({ error: String(error), where }, 'message not handled'),

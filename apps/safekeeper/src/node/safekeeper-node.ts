@@ -1,7 +1,7 @@
 /** One running safekeeper: its timelines, its two WAL ports, what it tells the bus; and the order they end in. */
 import { readFile } from 'node:fs/promises';
 import { SafekeeperId } from '@neon/kernel';
-import { Bus } from '@neon/messaging';
+import { SignalBus } from '@neon/messaging';
 import {
   type DataDirectory,
   DiskWatch,
@@ -37,7 +37,7 @@ export class SafekeeperNode {
     readonly safekeeper: Safekeeper,
     readonly tokens: TokenVerifier,
     private readonly config: Config,
-    private readonly bus: Bus,
+    private readonly bus: SignalBus,
     private readonly readers: ReaderRegistry,
     private readonly proposers: TcpListener,
     private readonly replication: TcpListener,
@@ -61,7 +61,7 @@ export class SafekeeperNode {
   private static async openIn(directory: DataDirectory, config: Config, logger: Logger): Promise<SafekeeperNode> {
     const { id } = directory.identity;
     const tokens = await TokenVerifier.fromPem(await readFile(config.tokenPublicKeyFile, 'utf8'));
-    const bus = await Bus.connect({
+    const bus = new SignalBus({
       ...config.nats,
       name: `safekeeper ${id}`,
       onError: (error, where) => logger.error({ error: String(error), where }, 'message not handled'),

@@ -5,7 +5,7 @@
  *   SR1  A timeline that changed is told at most every 200 ms, any other every 5 s.
  *   SR2  What another safekeeper has heard from a timeline's pageserver is taken on: a pageserver reports to the one it reads from.
  */
-import type { Bus } from '@neon/messaging';
+import type { SignalBus } from '@neon/messaging';
 import {
   type SafekeeperAlive,
   type SafekeeperTimelineStatus,
@@ -24,7 +24,7 @@ export class StatusReporter {
   private readonly timers: NodeJS.Timeout[];
 
   constructor(
-    private readonly bus: Bus,
+    private readonly bus: SignalBus,
     private readonly safekeeper: Safekeeper,
     private readonly address: Omit<SafekeeperAlive, 'safekeeperId' | 'incarnation'>,
   ) {
