@@ -13,6 +13,7 @@
 #define TABLESPACE_GLOBAL 1664
 
 claim_word *arena_words;
+struct arena_header *arena_header;
 static struct arena_entry *entries;
 static uint32_t entry_count;
 static char data_directory[4096];
@@ -31,7 +32,7 @@ void arena_map(const char *path, const char *directory)
                     ? MAP_FAILED
                     : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     real.close(fd);
-    const struct arena_header *header = map;
+    struct arena_header *header = map;
     if (map == MAP_FAILED || header->magic != ARENA_MAGIC || header->version != ARENA_VERSION ||
         header->file_size != size || header->words_offset > size ||
         sizeof *header + (uint64_t)header->entry_count * sizeof *entries > header->words_offset) {
@@ -48,6 +49,7 @@ void arena_map(const char *path, const char *directory)
         }
     }
     arena_words = (claim_word *)((char *)map + header->words_offset);
+    arena_header = header;
     if (directory != NULL && strlen(directory) < sizeof data_directory) {
         strcpy(data_directory, directory);
         data_directory_length = strlen(directory);

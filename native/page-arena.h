@@ -15,6 +15,8 @@
  * A page word: free = absent (the page in the file is a hole), claimed = somebody is filling it, done = present.
  * A name word: free = the name denotes the placeholder, claimed = somebody is removing it, done = removed, so that
  * whatever is created under the name later is local. Files opened before the removal keep their page words.
+ *
+ *   A5  `wal_delay` is the agent's to change at any time; everybody else only reads it. 0: WAL is written undelayed.
  */
 #ifndef NEON_PAGE_ARENA_H
 #define NEON_PAGE_ARENA_H
@@ -45,7 +47,8 @@ struct arena_header {
     uint32_t entry_count;
     uint64_t words_offset;
     uint64_t file_size;
-    uint8_t reserved[32];
+    _Atomic uint32_t wal_delay; /* nanoseconds for each KiB that is written to a WAL segment */
+    uint8_t reserved[28];
 };
 
 /* The key is every field up to `segment`, compared in that order. */

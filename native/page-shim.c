@@ -7,6 +7,7 @@
  *   F1  A read returns the bytes the storage holds, or fails with EIO and a line in the log; never zeros for an absent page.
  *   F2  A file that is not in the arena costs one look at a table of descriptors, a present page one load more.
  *   F3  Whatever Postgres writes, cuts off or creates is from then on local and never overwritten by a fetched page.
+ *   F4  Writes to segments of WAL take longer while the agent wants them to (wal-pace.c).
  *
  * Configured by the environment of the postmaster, read once, since Postgres reuses that memory for its process titles:
  *
@@ -37,6 +38,7 @@
 
 struct real_functions real;
 static struct tracked_file tracked_files[DESCRIPTORS_MAX];
+static bool wal_files[DESCRIPTORS_MAX]; /* opened to write WAL */
 static char compute_id[64] = "-";
 
 void complain(const char *format, ...)
@@ -120,8 +122,12 @@ static inline struct tracked_file *tracked(int fd)
 
 static inline int forget(int fd)
 {
-    if ((unsigned)fd < DESCRIPTORS_MAX && tracked_files[fd].entry != NULL)
-        tracked_files[fd].entry = NULL;
+    if ((unsigned)fd < DESCRIPTORS_MAX) {
+        if (tracked_files[fd].entry != NULL)
+            tracked_files[fd].entry = NULL;
+        if (wal_files[fd])
+            wal_files[fd] = false;
+    }
     return fd;
 }
 
@@ -191,7 +197,10 @@ INTERPOSED int open(const char *path, int flags, ...)
     struct arena_entry *entry = arena_lookup(path);
     if (entry != NULL)
         return open_tracked(entry, path, flags, mode);
-    return forget(RESOLVED(open)(path, flags, mode));
+    int fd = forget(RESOLVED(open)(path, flags, mode));
+    if ((unsigned)fd < DESCRIPTORS_MAX && (flags & O_ACCMODE) != O_RDONLY && wal_path(path))
+        wal_files[fd] = true;
+    return fd;
 }
 SAME_AS(open) int open64(const char *path, int flags, ...);
 
@@ -343,6 +352,9 @@ INTERPOSED ssize_t pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
     struct tracked_file *file = tracked(fd);
     struct write_claim claim = {0};
+    uint32_t delay = wal_delay();
+    if (__builtin_expect(delay != 0, 0) && (unsigned)fd < DESCRIPTORS_MAX && wal_files[fd])
+        wal_pace(size, delay);
     if (file != NULL && presence_begin_write(fd, file, offset, (off_t)size, &claim) < 0)
         return -1;
     ssize_t written = RESOLVED(pwrite)(fd, buffer, size, offset);

@@ -6,6 +6,7 @@
  *   claims.c     the claim protocol on one word of the arena
  *   arena.c      maps the arena; from a path to its entry; removal of names
  *   agent.c      the connection to the compute's agent
+ *   wal-pace.c   delays the writing of WAL
  *
  * Nothing here allocates memory after the constructor, and everything tolerates EINTR.
  */
@@ -69,6 +70,8 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* ---- arena.c ---- */
 
 extern claim_word *arena_words;
+/* NULL without an arena. */
+extern struct arena_header *arena_header;
 
 /* Maps the arena of this compute. Afterwards `arena_lookup` finds entries; without it everything is local. */
 void arena_map(const char *path, const char *data_directory);
@@ -118,6 +121,18 @@ void agent_configure(const char *socket_path, const char *timeout_ms);
 int agent_read(const struct arena_entry *entry, struct block_range wanted, struct block_range next, void *pages);
 /* Lets the agent fetch these blocks from the pageserver; does nothing when that cannot be said at once. */
 void agent_prefetch(const struct arena_entry *entry, struct block_range blocks);
+
+/* ---- wal-pace.c ---- */
+
+/* Whether the path is a segment of pg_wal, under the name that Postgres writes it by. */
+bool wal_path(const char *path);
+/* Sleeps as long as writing `size` bytes of WAL shall take. errno is kept. */
+void wal_pace(size_t size, uint32_t delay);
+
+static inline uint32_t wal_delay(void)
+{
+    return arena_header == NULL ? 0 : atomic_load_explicit(&arena_header->wal_delay, memory_order_relaxed);
+}
 
 /* ---- presence.c ---- */
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -514,6 +516,69 @@ static void processes_that_die(unsigned seconds, unsigned seed)
     close(fd);
 }
 
+static void ignore_signal(int signal)
+{
+    (void)signal;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void set_wal_delay(uint32_t nanoseconds)
+{
+    int arena = open("arena", O_RDWR);
+    CHECK(pwrite(arena, &nanoseconds, 4, offsetof(struct arena_header, wal_delay)) == 4);
+    close(arena);
+}
+
+/* How long a write of a page takes; what it writes must be there afterwards. */
+static double seconds_of_write(int fd)
+{
+    static char page[PAGE], seen[PAGE];
+    fill(page, 1, 2, 3);
+    double started = seconds_now();
+    errno = EDOM;
+    CHECK(pwrite(fd, page, PAGE, 0) == PAGE && errno == EDOM);
+    double taken = seconds_now() - started;
+    CHECK(pread(fd, seen, PAGE, 0) == PAGE && memcmp(page, seen, PAGE) == 0);
+    return taken;
+}
+
+/* wal-pace.c: W1, W2. */
+static void wal_is_paced(void)
+{
+    CHECK(mkdir("pg_wal", 0700) == 0);
+    int wal = open("pg_wal/0000000100000000000000AB", O_RDWR | O_CREAT, 0600);
+    int other = open("pg_wal/0000000100000000000000AB.partial", O_RDWR | O_CREAT, 0600);
+    int relation = open_relation(115, O_RDWR);
+    CHECK(wal >= 0 && other >= 0);
+    CHECK(seconds_of_write(wal) < 0.05);
+    set_wal_delay(25 * 1000 * 1000); /* 0.2 s for 8 KiB */
+    CHECK(seconds_of_write(wal) >= 0.2);
+    CHECK(seconds_of_write(other) < 0.1 && seconds_of_write(relation) < 0.1);
+    /* Signals do not shorten it. */
+    struct itimerval every = {.it_interval = {0, 20000}, .it_value = {0, 20000}};
+    signal(SIGALRM, ignore_signal);
+    setitimer(ITIMER_REAL, &every, NULL);
+    CHECK(seconds_of_write(wal) >= 0.2);
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    /* A descriptor that is used again for another file is not paced. */
+    close(wal);
+    wal = open("unpaced", O_RDWR | O_CREAT, 0600);
+    CHECK(seconds_of_write(wal) < 0.1);
+    set_wal_delay(0);
+    close(wal);
+    close(other);
+    close(relation);
+    wal = open("pg_wal/0000000100000000000000AB", O_RDWR);
+    CHECK(seconds_of_write(wal) < 0.05);
+    close(wal);
+}
+
 int main(int argc, char **argv)
 {
     if (getenv("NEON_PAGES_ARENA") == NULL)
@@ -527,6 +592,7 @@ int main(int argc, char **argv)
     refusals();
     truncations();
     names();
+    wal_is_paced();
     a_dead_owner_is_replaced();
     processes_that_die(argc > 1 ? (unsigned)atoi(argv[1]) : 5, seed);
     printf("ok\n");

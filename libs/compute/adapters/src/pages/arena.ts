@@ -36,6 +36,9 @@ export interface FileOwner {
   readonly gid: number;
 }
 
+/** Of the word by which the writing of WAL is slowed down. */
+export const WAL_DELAY_OFFSET = 32;
+
 const MAGIC = 'NEONPAGE';
 const VERSION = 1;
 const HEADER_SIZE = 64;
