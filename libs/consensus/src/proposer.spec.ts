@@ -273,6 +273,16 @@ describe('a proposer that leads', () => {
     });
   });
 
+  test('disconnects a safekeeper that confirms WAL which it was not sent, and counts none of it (P10)', () => {
+    const { state } = run(RECOVERED, wal(START, 80), progress(A, START + 80));
+    for (const lie of [progress(B, START + 81), progress(B, START, { durableLsn: START + 81 })]) {
+      const lied = run(state, lie);
+      expect(lied.effects).toMatchObject([{ kind: 'disconnect', safekeeper: B }]);
+      expect(lied.state.commitLsn).toBe(START);
+      expect(run(lied.state, progress(C, START + 80)).effects).toContainEqual({ kind: 'committed', lsn: START + 80 });
+    }
+  });
+
   test('disconnects a safekeeper that is silent too long', () => {
     const ticks = Array.from({ length: DEFAULT_TIMING.silence }, () => tick);
     expect(kinds(run(RECOVERED, ...ticks).effects)).toContain('disconnect');

@@ -76,6 +76,11 @@ export function onAppendResponse(
       state: { ...state, peers: new Map(state.peers).set(safekeeper, { ...peer, heardTick: state.tick }) },
       effects: [],
     };
+  if (message.flushLsn > peer.nextLsn || message.durableLsn > peer.nextLsn)
+    return {
+      state: { ...state, peers: new Map(state.peers).set(safekeeper, { kind: 'disconnected' }) },
+      effects: [{ kind: 'disconnect', safekeeper, reason: 'it confirms WAL that it was not sent' }],
+    };
   const heard: StreamingPeer = {
     ...peer,
     flushLsn: Lsn.max(peer.flushLsn ?? Lsn.ZERO, message.flushLsn),
