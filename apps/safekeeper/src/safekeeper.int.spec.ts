@@ -328,6 +328,11 @@ describe('three safekeepers', () => {
     replica.report(Lsn.advance(wal.startLsn, 16));
     for (const id of IDS) await until(async () => (await detail(id, timelineId)).remoteConsistentLsn === told);
     replica.close();
+    // The proposer hears of it with the next heartbeat: where the pageserver is, from the one it reads from.
+    const reportedLsn = Lsn.parse(told);
+    await proposer.until(() => proposer.pageserver.size === 3);
+    expect(proposer.pageserver.get(IDS[0]!)).toEqual({ receivedLsn: reportedLsn, durableLsn: reportedLsn });
+    expect(proposer.pageserver.get(IDS[1]!)).toEqual({ receivedLsn: Lsn.ZERO, durableLsn: reportedLsn });
     expect((await detail(IDS[0]!, timelineId)).writerConnected).toBe(true);
     await until(() =>
       Promise.resolve(
@@ -452,7 +457,7 @@ describe('three safekeepers', () => {
     // Tag 1, generation 1, version 1, and whatever that version has there.
     await ended(socket, Buffer.from([0, 0, 0, 10, 1, 0, 0, 0, 1, 0, 1, 7, 7, 7]));
     const [frame] = new FrameDecoder(FRAME_SIZE_MAX).push(Buffer.concat(answer));
-    const refusal = { kind: 'sessionRefused', code: 'VersionUnsupported', reason: 'protocol version 1, here 2' };
+    const refusal = { kind: 'sessionRefused', code: 'VersionUnsupported', reason: 'protocol version 1, here 3' };
     expect(frame === undefined ? undefined : decodeAcceptorMessage(frame)).toEqual(refusal);
   });
 

@@ -107,6 +107,15 @@ const acceptorMessage: fc.Arbitrary<AcceptorMessage> = fc.oneof(
   }),
 );
 
+/** What may stand behind a position; a message cut before it is one without. */
+const feedback = fc.record(
+  {
+    fullness: fc.integer({ min: 0, max: 100 }),
+    pageserver: fc.record({ receivedLsn: lsn, durableLsn: lsn }),
+  },
+  { requiredKeys: [] },
+);
+
 const frameOf = (bytes: Uint8Array) => new FrameDecoder(FRAME_SIZE_MAX).push(bytes)[0]!;
 
 describe('consensus messages', () => {
@@ -123,11 +132,16 @@ describe('consensus messages', () => {
     );
   });
 
-  test('a position tells how full the safekeeper is, where it has to, in percent (C1, C2)', () => {
+  test('a position tells what slows a writer down, as far as it has to: fullness in percent (C1, C2)', () => {
     const position = { membershipGeneration: 1, term: Term.of(1), flushLsn: Lsn.of(8), commitLsn: Lsn.of(8) };
-    const message = { kind: 'appendResponse' as const, ...position, durableLsn: Lsn.of(9), fullness: 73 };
-    const frame = frameOf(encodeAcceptorMessage(message));
-    expect(decodeAcceptorMessage(frame)).toEqual(message);
+    const message = { kind: 'appendResponse' as const, ...position, durableLsn: Lsn.of(9) };
+    fc.assert(
+      fc.property(feedback, (told) => {
+        const whole = { ...message, ...told };
+        expect(decodeAcceptorMessage(frameOf(encodeAcceptorMessage(whole)))).toEqual(whole);
+      }),
+    );
+    const frame = frameOf(encodeAcceptorMessage({ ...message, fullness: 73 }));
     frame.payload[frame.payload.length - 1] = 101;
     expect(() => decodeAcceptorMessage(frame)).toThrow(ByteReadError);
   });

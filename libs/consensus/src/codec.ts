@@ -99,10 +99,12 @@ const encodeAppendRequest = (message: AppendRequest): Uint8Array =>
     .finish();
 
 const APPEND_RESPONSE_SIZE = FRAME_HEADER_SIZE + 4 + 4 * 8;
+const PAGESERVER_SIZE = 2 * 8;
 
 function encodeAppendResponse(message: AppendResponse): Uint8Array {
-  const { fullness } = message;
-  const size = APPEND_RESPONSE_SIZE + (fullness === undefined ? 0 : 1);
+  const { fullness, pageserver } = message;
+  const told = (fullness === undefined ? 0 : 1) + (pageserver === undefined ? 0 : PAGESERVER_SIZE);
+  const size = APPEND_RESPONSE_SIZE + told;
   const writer = new ByteWriter(size)
     .u32(size - 4)
     .u8(TAG.appendResponse)
@@ -111,7 +113,9 @@ function encodeAppendResponse(message: AppendResponse): Uint8Array {
     .u64(message.flushLsn)
     .u64(message.durableLsn)
     .u64(message.commitLsn);
-  return (fullness === undefined ? writer : writer.u8(fullness)).finish();
+  if (fullness !== undefined) writer.u8(fullness);
+  if (pageserver !== undefined) writer.u64(pageserver.receivedLsn).u64(pageserver.durableLsn);
+  return writer.finish();
 }
 
 export function encodeAcceptorMessage(message: AcceptorMessage): Uint8Array {
@@ -228,7 +232,9 @@ function readAcceptorMessage(tag: number, reader: ByteReader): AcceptorMessage {
         flushLsn: reader.lsn(),
         durableLsn: reader.lsn(),
         commitLsn: reader.lsn(),
-        ...(reader.remaining === 0 ? {} : { fullness: readPercent(reader) }),
+        // Which of the two is there, the size tells.
+        ...(reader.remaining % PAGESERVER_SIZE === 0 ? {} : { fullness: readPercent(reader) }),
+        ...(reader.remaining === 0 ? {} : { pageserver: { receivedLsn: reader.lsn(), durableLsn: reader.lsn() } }),
       };
     default:
       throw new ByteReadError(`unknown message tag 0x${tag.toString(16)}`);

@@ -10,6 +10,7 @@ export {
 } from './membership';
 export { readMembership, writeMembership } from './membership-codec';
 export { MembershipChange, type ChangeEffect, type ChangeInput, type ChangeStep } from './membership-change';
+export { quorumFullness } from './quorum';
 export { admit, type Admission, type AdmissionRequest, type Presence } from './admission';
 export { Acceptor } from './acceptor';
 export {

@@ -8,7 +8,7 @@ import type { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@n
 import type { Membership } from './membership';
 import type { TermHistory } from './term-history';
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** 16 WAL pages of Postgres: large enough to amortise a message, small enough that a commit never queues long behind one. */
 export const APPEND_SIZE_MAX = 128 * 1024;
@@ -92,6 +92,15 @@ export interface AppendResponse {
   readonly commitLsn: Lsn;
   /** How full the safekeeper is of WAL, in percent from 50 on: at 100 it takes none. Writers should slow down before. */
   readonly fullness?: number;
+  /** What the pageserver has, as far as this safekeeper has heard: writers slow down when it lags. */
+  readonly pageserver?: PageserverPositions;
+}
+
+export interface PageserverPositions {
+  /** It has ingested the WAL below it; `Lsn.ZERO` when that is not known here. */
+  readonly receivedLsn: Lsn;
+  /** It never asks for WAL below it again; `Lsn.ZERO` when that is not known here. */
+  readonly durableLsn: Lsn;
 }
 
 /** The last message of a session: why the acceptor closes it. */

@@ -3,6 +3,7 @@
  *
  *   Q1  Any two quorums of one set share a member.
  *   Q2  With two sets, what counts is what a quorum of each has.
+ *   Q3  How full a quorum is, is how full the fullest is of those that it cannot do without.
  */
 import { Lsn } from '@neon/kernel';
 
@@ -20,4 +21,10 @@ export function quorumLsn<T>(sets: readonly (readonly T[])[], lsnOf: (member: T)
   });
   const [first, ...others] = reached;
   return first === undefined ? Lsn.ZERO : Lsn.min(first, ...others);
+}
+
+/** Q3, Q2. A safekeeper that cannot be reached is as good as full. */
+export function quorumFullness<T>(sets: readonly (readonly T[])[], fullnessOf: (member: T) => number): number {
+  const needed = sets.map((set) => set.map(fullnessOf).sort((a, b) => a - b)[quorumSize(set) - 1] ?? 0);
+  return Math.max(0, ...needed);
 }

@@ -1,7 +1,9 @@
 /** A proposer over real sockets, as a compute has one: for tests that write WAL. */
 import { type Socket, connect } from 'node:net';
 import {
+  type AppendResponse,
   FRAME_SIZE_MAX,
+  type PageserverPositions,
   Proposer,
   type ProposerConfig,
   type ProposerEffect,
@@ -26,6 +28,7 @@ export class ProposerClient {
   readonly refusals: string[] = [];
   /** What the last answers to appends said. */
   readonly fullness = new Map<SafekeeperId, number | undefined>();
+  readonly pageserver = new Map<SafekeeperId, PageserverPositions>();
   startLsn: Lsn | undefined;
   commitLsn = Lsn.ZERO;
   deposedBy: Term | undefined;
@@ -90,7 +93,7 @@ export class ProposerClient {
       if (socket.destroyed || this.isClosed) return;
       for (const frame of decoder.push(chunk)) {
         const message = decodeAcceptorMessage(frame);
-        if (message.kind === 'appendResponse') this.fullness.set(id, message.fullness);
+        if (message.kind === 'appendResponse') this.hear(id, message);
         this.feed({ kind: 'received', safekeeper: id, message });
       }
     });
@@ -101,6 +104,11 @@ export class ProposerClient {
       }
       setTimeout(() => this.connect(id), RECONNECT_MS).unref();
     });
+  }
+
+  private hear(id: SafekeeperId, { fullness, pageserver }: AppendResponse): void {
+    this.fullness.set(id, fullness);
+    if (pageserver !== undefined) this.pageserver.set(id, pageserver);
   }
 
   private feed(input: ProposerInput): void {

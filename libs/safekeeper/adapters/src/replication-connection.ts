@@ -7,7 +7,7 @@
  *   RC4  WAL leaves at once for a reader that is sent little; a reader of a steady flow is sent it in batches, every
  *        SEND_INTERVAL_MS, and in full pieces whenever there is one. Commits do not pay for their readers one by one.
  *   RC5  Bytes that are not the protocol end the connection with a log line; nothing else notices.
- *   RC6  The flush LSN of a pageserver, below which it never asks again, is passed on; no other reader is believed that.
+ *   RC6  What a pageserver says it has, and below which it never asks again, is passed on; no other reader is believed that.
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -283,7 +283,7 @@ class ReplicationConnection {
       const status = decodeStandbyStatus(message.payload);
       if (status === undefined) continue;
       this.progress = { ...this.progress, flushLsn: status.flushLsn, applyLsn: status.applyLsn };
-      if (this.isPageserver) timeline.trimmer.remoteConsistent(status.flushLsn);
+      if (this.isPageserver) timeline.pageserverHas({ receivedLsn: status.writeLsn, durableLsn: status.flushLsn });
       if (status.wantsReply)
         this.socket.write(encodeKeepalive({ endLsn: timeline.readableLsn(target.term), nowMs: Date.now() }));
     }

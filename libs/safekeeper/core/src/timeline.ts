@@ -17,6 +17,7 @@ import {
   type AcceptorPosition,
   AcceptorState,
   type Membership,
+  type PageserverPositions,
   type ProposerMessage,
   type RefusalCode,
   type RequestId,
@@ -65,6 +66,8 @@ export class Timeline {
   private readonly listeners = new Set<() => void>();
   private readonly waiting: (() => void)[] = [];
   private failure: Error | undefined;
+  /** Up to where a pageserver has read here. */
+  private pageserverLsn = Lsn.ZERO;
   readonly trimmer: Trimmer;
   private readonly account: WalAccount;
   private readonly backlog: Backlog;
@@ -233,6 +236,12 @@ export class Timeline {
     };
   }
 
+  /** A pageserver that reads here says what it has. One that takes over from it may be behind until it has caught up. */
+  pageserverHas({ receivedLsn, durableLsn }: PageserverPositions): void {
+    this.pageserverLsn = Lsn.max(this.pageserverLsn, receivedLsn);
+    this.trimmer.remoteConsistent(durableLsn);
+  }
+
   /** Where the WAL that is here begins. */
   get firstLsn(): Lsn {
     return this.trimmer.trimmedLsn;
@@ -333,7 +342,7 @@ export class Timeline {
       case 'persist':
         return this.persist(effect);
       case 'send':
-        this.sessions.get(effect.session)?.send(this.withFullness(effect.message));
+        this.sessions.get(effect.session)?.send(this.withFeedback(effect.message));
         return undefined;
       case 'refuse':
         return this.refuse(effect.session, effect.code, effect.reason);
@@ -345,10 +354,16 @@ export class Timeline {
     }
   }
 
-  /** TL5. */
-  private withFullness(message: AcceptorMessage): AcceptorMessage {
+  /** TL6. What makes a writer slow down travels with every position. */
+  private withFeedback(message: AcceptorMessage): AcceptorMessage {
+    if (message.kind !== 'appendResponse') return message;
     const { fullness } = this.account;
-    return message.kind === 'appendResponse' && fullness >= FULLNESS_TOLD_MIN ? { ...message, fullness } : message;
+    const pageserver = { receivedLsn: this.pageserverLsn, durableLsn: this.trimmer.remoteConsistentLsn };
+    return {
+      ...message,
+      ...(fullness >= FULLNESS_TOLD_MIN ? { fullness } : {}),
+      ...(pageserver.receivedLsn + pageserver.durableLsn > 0 ? { pageserver } : {}),
+    };
   }
 
   private measure(): void {

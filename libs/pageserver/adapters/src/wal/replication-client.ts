@@ -2,7 +2,7 @@
  * The client side of Postgres' physical replication, as far as a pageserver needs it.
  *
  *   C1  `wal` yields stretches of WAL in order, each beginning where the one before ended.
- *   C2  Progress is told once a second and whenever the server asks.
+ *   C2  Progress is told within STATUS_CHANGED_MS, without any once a second, and whenever the server asks.
  *   C3  A server that says nothing for SILENCE_MS is given up.
  *   C4  What a server sends is `Unavailable` at worst: another one may do better.
  */
@@ -34,7 +34,9 @@ export interface Progress {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const SILENCE_MS = 15_000;
-const STATUS_INTERVAL_MS = 1_000;
+/** Writers are slowed down by how far we are behind: what is told late looks like a lag. */
+const STATUS_CHANGED_MS = 100;
+const STATUS_UNCHANGED_MS = 1_000;
 const MESSAGE_SIZE_MAX = 16 * 1024 * 1024;
 /** 'w' | u64 start | u64 end | u64 time, before the WAL bytes. */
 const XLOG_DATA_HEADER_SIZE = 25;
@@ -51,8 +53,16 @@ export async function* streamWal(
   { startLsn, progress, signal }: { startLsn: Lsn; progress: () => Progress; signal: AbortSignal },
 ): AsyncGenerator<WalStretch> {
   const socket = await open(target, signal);
-  const report = (): void => void (socket.writable && socket.write(standbyStatus(progress())));
-  const timer = setInterval(report, STATUS_INTERVAL_MS);
+  let told = { at: 0, ...progress() };
+  const report = (): void => {
+    told = { at: performance.now(), ...progress() };
+    if (socket.writable) socket.write(standbyStatus(told));
+  };
+  const timer = setInterval(() => {
+    const { flushLsn, applyLsn } = progress();
+    const isChanged = flushLsn !== told.flushLsn || applyLsn !== told.applyLsn;
+    if (isChanged || performance.now() - told.at >= STATUS_UNCHANGED_MS) report();
+  }, STATUS_CHANGED_MS);
   try {
     const messages = incoming(socket);
     await authenticate(socket, messages, target);
