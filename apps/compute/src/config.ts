@@ -1,6 +1,8 @@
 /** The environment, read once at start: every problem is reported at once, and nothing else reads it. */
+import { type BackpressureLimits, DEFAULT_LIMITS } from '@neon/compute-core';
 import { z } from 'zod';
 
+const Bytes = z.coerce.number().int().positive();
 const Port = z.coerce.number().int().min(0).max(65_535);
 
 const Environment = z.object({
@@ -18,6 +20,9 @@ const Environment = z.object({
   NEON_PAGE_SHIM: z.string().min(1),
   /** The unprivileged user that Postgres runs as when we are root. */
   NEON_POSTGRES_UID: z.coerce.number().int().positive().optional(),
+  /** How far the pageserver may be behind a compute that writes: with ingesting, and with storing. */
+  NEON_INGEST_LAG_BYTES_MAX: Bytes.default(DEFAULT_LIMITS.receivedLagBytesMax),
+  NEON_STORAGE_LAG_BYTES_MAX: Bytes.default(DEFAULT_LIMITS.durableLagBytesMax),
   NEON_OTLP_URL: z.string().optional(),
   NEON_LOG_LEVEL: z.string().default('info'),
 });
@@ -32,6 +37,7 @@ export interface Config {
   readonly distributionDirs: readonly string[];
   readonly pageShim: string;
   readonly postgresUid: number | undefined;
+  readonly backpressure: BackpressureLimits;
   readonly otlpUrl: string | undefined;
   readonly logLevel: string;
 }
@@ -51,6 +57,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     distributionDirs: data.NEON_POSTGRES_DISTRIBUTION_DIRS.split(':').filter((directory) => directory !== ''),
     pageShim: data.NEON_PAGE_SHIM,
     postgresUid: data.NEON_POSTGRES_UID,
+    backpressure: {
+      receivedLagBytesMax: data.NEON_INGEST_LAG_BYTES_MAX,
+      durableLagBytesMax: data.NEON_STORAGE_LAG_BYTES_MAX,
+    },
     otlpUrl: data.NEON_OTLP_URL,
     logLevel: data.NEON_LOG_LEVEL,
   });

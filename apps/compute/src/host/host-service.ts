@@ -38,6 +38,7 @@ export class HostService {
         distributions,
         postgresUser: postgresUser(config.postgresUid),
         pageShim: config.pageShim,
+        backpressure: config.backpressure,
         log,
       },
       onEnded: (end) => announcer.ended(end),

@@ -9,6 +9,17 @@ export {
 export { quoteIdentifier, quoteLiteral } from './access/sql-quote';
 export { type Activity, type ActivityRow, ACTIVITY_QUERY, nextActivity } from './activity/activity';
 export {
+  type BackpressureLimits,
+  type Pressure,
+  type PressureCause,
+  type WalPositions,
+  DEFAULT_LIMITS,
+  FULL,
+  pressureOf,
+  walDelay,
+  walRate,
+} from './backpressure/backpressure';
+export {
   type DirectoryPlan,
   type Placeholder,
   type PlannedFile,

@@ -15,7 +15,7 @@ import {
   PLATFORM_SUPERUSER,
   planAccess,
 } from '@neon/compute-core';
-import { Refusal, Unavailable } from '@neon/kernel';
+import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import { Client, DatabaseError } from 'pg';
 
 export interface AdminAddress {
@@ -23,6 +23,8 @@ export interface AdminAddress {
   readonly port: number;
 }
 
+/** Its `application_name`; more stands there while writing is slowed down. */
+export const SESSION_NAME = 'neon-agent';
 const CONNECT_TIMEOUT_MS = 10_000;
 const UNBOUND = [
   'idle_session_timeout=0',
@@ -91,6 +93,19 @@ export class AdminConnection {
     return rows[0] ?? { sessions: 0, busy: 0, lastChangeAt: null };
   }
 
+  /** Up to where Postgres has written WAL. */
+  async writtenLsn(): Promise<Lsn> {
+    const { rows } = await (
+      await this.session()
+    ).query<{ lsn: string }>('SELECT pg_catalog.pg_current_wal_flush_lsn()::text AS lsn');
+    return Lsn.parse(rows[0]?.lsn ?? '0/0');
+  }
+
+  /** What everybody sees of this session in pg_stat_activity. */
+  async show(name: string): Promise<void> {
+    await (await this.session()).query("SELECT pg_catalog.set_config('application_name', $1, false)", [name]);
+  }
+
   /** C2. @throws Unavailable */
   private async session(): Promise<Client> {
     if (this.isClosed) throw new Unavailable('the compute is being stopped');
@@ -121,7 +136,7 @@ async function openClient({ socketDir, port }: AdminAddress, database: string): 
     port,
     user: PLATFORM_SUPERUSER,
     database,
-    application_name: 'neon-agent',
+    application_name: SESSION_NAME,
     options: UNBOUND,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });

@@ -8,8 +8,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sy
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeRole, ComputeSpec } from '@neon/compute-contract';
-import type { EndReason } from '@neon/compute-core';
-import { SystemId, TenantId, TimelineId } from '@neon/kernel';
+import { DEFAULT_LIMITS, type EndReason } from '@neon/compute-core';
+import { Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
 import { distributionOf, ensureTemplate, findDistributions, postgresUser, startPostgres } from '@neon/postgres-server';
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
@@ -37,6 +37,7 @@ const environment: ComputeHostOptions['environment'] = {
   distributions,
   postgresUser: user,
   pageShim: join(REPOSITORY, 'dist/native/libneonpages.so'),
+  backpressure: DEFAULT_LIMITS,
   log: createLogger('compute', process.env['NEON_LOG_LEVEL'] ?? 'silent'),
 };
 let template = '';
@@ -292,6 +293,103 @@ describe('a compute', () => {
     await expect(client.query('CREATE ROLE mallory LOGIN REPLICATION')).rejects.toThrow('permission denied');
     await expect(client.query('ALTER ROLE alice REPLICATION')).rejects.toThrow('permission denied');
     await client.end();
+  });
+});
+
+describe('a compute whose storage falls behind', () => {
+  const BOUND = 64 * MEBIBYTE;
+  let client: Client;
+  let other: Client;
+
+  beforeEach(async () => {
+    await host.close();
+    const backpressure = { receivedLagBytesMax: BOUND, durableLagBytesMax: 1024 * MEBIBYTE };
+    host = await ComputeHost.open({ environment: { ...environment, backpressure }, onEnded: () => undefined });
+    const { address } = await host.start(withAlice());
+    client = await connect(address.port);
+    other = await connect(address.port);
+    await client.query('CREATE TABLE t (filler text)');
+    await client.query('CREATE TABLE s (i int)');
+  });
+  afterEach(() => Promise.all([client.end(), other.end()]));
+
+  const flushLsn = (): Lsn => safekeepers[2]?.state.flushLsn ?? Lsn.ZERO;
+  const agentName = async (): Promise<string | undefined> => {
+    const { rows } = await other.query<{ name: string }>(
+      "SELECT application_name AS name FROM pg_stat_activity WHERE application_name LIKE 'neon-agent%'",
+    );
+    return rows[0]?.name;
+  };
+  async function untilNamed(name: RegExp): Promise<void> {
+    for (let attempt = 0; attempt < 300; attempt++) {
+      if (name.test((await agentName()) ?? '')) return;
+      await sleep(50);
+    }
+    throw new Error(`never named ${name}`);
+  }
+
+  it('writes a bulk load no faster than the bound allows, lets small commits through, and speeds up again', async () => {
+    const pausedLsn = flushLsn();
+    const paused = { receivedLsn: pausedLsn, durableLsn: pausedLsn };
+    for (const safekeeper of safekeepers) safekeeper.pageserver = paused;
+    let isLoaded = false;
+    const load = client
+      .query("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 120000)")
+      .then(() => (isLoaded = true));
+    await untilNamed(/WAL slowed down, pageserver ingest behind/);
+    const startedAt = performance.now();
+    const commitMs: number[] = [];
+    while (performance.now() - startedAt < 8_000) {
+      const at = performance.now();
+      await other.query('INSERT INTO s VALUES (1)');
+      commitMs.push(performance.now() - at);
+      expect(flushLsn() - pausedLsn).toBeLessThan(1.125 * BOUND);
+    }
+    expect(isLoaded).toBe(false);
+    expect(host.paces[0]?.lagBytes).toBeGreaterThan(0.75 * BOUND);
+    // WAL buffers of 512 KiB at 256 KiB/s, and what a loaded machine adds.
+    expect(Math.max(...commitMs)).toBeLessThan(5_000);
+    const beforeLsn = flushLsn();
+    const resumed = setInterval(() => {
+      for (const safekeeper of safekeepers) safekeeper.pageserver = { receivedLsn: flushLsn(), durableLsn: flushLsn() };
+    }, 50);
+    const resumedAt = performance.now();
+    await load;
+    const rate = (flushLsn() - beforeLsn) / MEBIBYTE / ((performance.now() - resumedAt) / 1000);
+    expect(rate).toBeGreaterThan(5);
+    clearInterval(resumed);
+    await untilNamed(/^neon-agent$/);
+    expect(host.paces[0]?.isDelaying).toBe(false);
+  });
+
+  it('says so when no quorum of safekeepers takes WAL, and one that is full alone is no matter', async () => {
+    const fill = (fullness: number, count: number): void => {
+      for (const safekeeper of safekeepers.slice(0, count)) safekeeper.fullness = fullness;
+    };
+    fill(100, 1);
+    await other.query('INSERT INTO s VALUES (1)');
+    await sleep(1_500);
+    expect(host.paces[0]?.pressureRatio).toBeLessThan(0.5);
+    fill(100, 2);
+    await untilNamed(/commits wait for safekeepers/);
+    fill(80, 3);
+    await untilNamed(/WAL slowed down, safekeepers behind/);
+    fill(10, 3);
+    await untilNamed(/^neon-agent$/);
+  });
+
+  it('slows down what no quorum takes, which its stream does not show', async () => {
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.stop()));
+    const load = client.query("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 60000)");
+    await untilNamed(/commits wait for safekeepers/);
+    await sleep(1_500);
+    expect(host.paces[0]?.isDelaying).toBe(true);
+    await Promise.all(safekeepers.slice(0, 2).map((safekeeper) => safekeeper.start()));
+    const resumed = setInterval(() => {
+      for (const safekeeper of safekeepers) safekeeper.pageserver = { receivedLsn: flushLsn(), durableLsn: flushLsn() };
+    }, 50);
+    await load;
+    clearInterval(resumed);
   });
 });
 

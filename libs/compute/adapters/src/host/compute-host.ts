@@ -28,6 +28,7 @@ import { type DirectoryLock, lockDirectory } from '@neon/directory-lock';
 import { type Lsn, Refusal, unreachable } from '@neon/kernel';
 import { counter, secondsHistogram } from '@neon/telemetry';
 import { SpareDirectories } from '../directory/spare-directories';
+import type { WalPace } from '../walproposer/wal-pace';
 import { StartPages } from '../pages/start-pages';
 import { computesDir, sparesDir, startPagesDir } from './compute-paths';
 import { ComputeServer } from './compute-server';
@@ -271,6 +272,11 @@ export class ComputeHost {
   /** WAL that Postgres handed over and no quorum has: of the compute with the most. */
   get uncommittedBytesMax(): number {
     return [...this.residents.values()].reduce((most, { server }) => Math.max(most, server?.uncommittedBytes ?? 0), 0);
+  }
+
+  /** Of computes whose writing may be slowed down. */
+  get paces(): WalPace[] {
+    return [...this.residents.values()].flatMap(({ server }) => server?.pace ?? []);
   }
 
   private async refreshActivity(): Promise<void> {

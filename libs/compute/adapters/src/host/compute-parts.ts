@@ -6,6 +6,7 @@ import type { PostgresServer } from '@neon/postgres-server';
 import type { AdminConnection } from '../access/admin-connection';
 import type { PageAgent } from '../pages/page-agent';
 import type { SpareDirectories } from '../directory/spare-directories';
+import type { WalPace } from '../walproposer/wal-pace';
 import type { Walproposer } from '../walproposer/walproposer';
 import type { ComputePaths } from './compute-paths';
 import { killProcessesIn } from './stray-processes';
@@ -20,6 +21,7 @@ export interface ComputeParts {
   agent?: PageAgent;
   postgres?: PostgresServer;
   admin?: AdminConnection;
+  pace?: WalPace;
   port: number;
 }
 
@@ -28,6 +30,7 @@ const LOG_TAIL_CHARACTERS = 4_000;
 
 /** Takes down whatever is there and deletes its files. */
 export async function release(parts: ComputeParts): Promise<void> {
+  parts.pace?.close();
   await parts.postgres?.stop('immediate', KILL_TIMEOUT_MS);
   parts.walproposer.close();
   await parts.admin?.close();

@@ -12,6 +12,7 @@ import { type Activity, type Running, type StopMode, nextActivity } from '@neon/
 import { Lsn, Refusal, TenantId, type Term, TimelineId, Unavailable } from '@neon/kernel';
 import { PageServiceClient } from '@neon/pageserver-client';
 import { type Logger, detached } from '@neon/telemetry';
+import type { WalPace } from '../walproposer/wal-pace';
 import { Walproposer } from '../walproposer/walproposer';
 import { type ComputeParts, postgresLog, release } from './compute-parts';
 import { computePaths } from './compute-paths';
@@ -124,6 +125,10 @@ export class ComputeServer {
 
   get uncommittedBytes(): number {
     return this.parts.walproposer.uncommittedBytes;
+  }
+
+  get pace(): WalPace | undefined {
+    return this.parts.pace;
   }
 
   /** `before` when it cannot be asked. */

@@ -11,7 +11,16 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeSpec } from '@neon/compute-contract';
-import { type Placeholder, type Running, isFresh, pagesAhead, pgHba, pgIdent, postgresConf } from '@neon/compute-core';
+import {
+  type BackpressureLimits,
+  type Placeholder,
+  type Running,
+  isFresh,
+  pagesAhead,
+  pgHba,
+  pgIdent,
+  postgresConf,
+} from '@neon/compute-core';
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import {
   type Distribution,
@@ -27,6 +36,7 @@ import { makeDirectory, writeOwned } from '../directory/lay-out';
 import { fetchBasebackup, planPreparation, prepareDirectory } from '../directory/prepare-directory';
 import { PageAgent } from '../pages/page-agent';
 import type { StartPages } from '../pages/start-pages';
+import { WalPace } from '../walproposer/wal-pace';
 import type { ComputeParts } from './compute-parts';
 import { discard } from './compute-parts';
 import { freePort } from './free-port';
@@ -43,6 +53,8 @@ export interface HostEnvironment {
   readonly pageShim: string;
   readonly spares: SpareDirectories;
   readonly startPages: StartPages;
+  /** How far others may be behind a compute. */
+  readonly backpressure: BackpressureLimits;
   readonly log: Logger;
 }
 
@@ -96,7 +108,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
   });
   await step('pages', () => detached(async () => parts.agent?.start()));
   parts.postgres = await step('postgres', () => startOnFreePort(options, distribution));
-  await step('connect', () => untilAborted(signal, connect(parts)));
+  await step('connect', () => untilAborted(signal, connect(options)));
   await step('access', () => untilAborted(signal, converge(parts, spec)));
   signal.throwIfAborted();
   durations['totalMs'] = rounded(performance.now() - startedAt);
@@ -217,13 +229,16 @@ function spawn({ spec, environment, parts }: LaunchOptions, distribution: Distri
   });
 }
 
-async function connect(parts: ComputeParts): Promise<void> {
+async function connect({ parts, environment, log }: LaunchOptions): Promise<void> {
   const { sockets: socketDir, data } = parts.paths;
   const [admin] = await Promise.all([
     detached(() => AdminConnection.open({ socketDir, port: parts.port })),
     parts.walproposer.follow({ socketDir, port: parts.port, walDir: `${data}/pg_wal` }),
   ]);
   parts.admin = admin;
+  const { walproposer: source, paths } = parts;
+  const { backpressure: limits } = environment;
+  parts.pace = detached(() => new WalPace({ arena: paths.arena, limits, source, postgres: admin, log }));
 }
 
 /** Without a quorum a statement would wait for ever. */

@@ -23,4 +23,15 @@ export function observe(host: ComputeHost): void {
     named('wal_uncommitted_bytes', 'WAL that Postgres wrote and no quorum of safekeepers has: the worst compute'),
     () => host.uncommittedBytesMax,
   );
+  gauge(
+    named('pageserver_lag_bytes', 'WAL that Postgres wrote and its pageserver has not ingested: the worst compute'),
+    () => Math.max(0, ...host.paces.map(({ lagBytes }) => lagBytes)),
+  );
+  gauge(named('wal_pressure_ratio', 'How near what takes WAL is to its bound, 1 at the bound: the worst compute'), () =>
+    Math.max(0, ...host.paces.map(({ pressureRatio }) => pressureRatio)),
+  );
+  gauge(
+    named('wal_slowed_computes', 'Computes whose writing of WAL is being slowed down'),
+    () => host.paces.filter(({ isDelaying }) => isDelaying).length,
+  );
 }

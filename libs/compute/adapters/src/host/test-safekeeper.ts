@@ -3,9 +3,11 @@ import {
   Acceptor,
   type AcceptorEffect,
   type AcceptorInput,
+  type AcceptorMessage,
   AcceptorState,
   FRAME_SIZE_MAX,
   Membership,
+  type PageserverPositions,
   type SessionId,
   type TimelineIdentity,
   decodeProposerMessage,
@@ -27,6 +29,9 @@ export class TestSafekeeper {
   private lastSession = 0;
   private isFlushing = false;
   port = 0;
+  /** What its answers say of a pageserver, and of itself. */
+  pageserver: PageserverPositions | undefined;
+  fullness: number | undefined;
 
   constructor(
     readonly id: number,
@@ -107,7 +112,7 @@ export class TestSafekeeper {
         this.tracker = this.trackerFrom(effect.endLsn);
         break;
       case 'send':
-        this.sessions.get(effect.session)?.write(encodeAcceptorMessage(effect.message));
+        this.sessions.get(effect.session)?.write(encodeAcceptorMessage(this.withFeedback(effect.message)));
         break;
       case 'refuse': {
         const { code, reason } = effect;
@@ -121,6 +126,16 @@ export class TestSafekeeper {
       default:
         unreachable(effect);
     }
+  }
+
+  private withFeedback(message: AcceptorMessage): AcceptorMessage {
+    if (message.kind !== 'appendResponse') return message;
+    const { pageserver, fullness } = this;
+    return {
+      ...message,
+      ...(fullness === undefined ? {} : { fullness }),
+      ...(pageserver === undefined ? {} : { pageserver }),
+    };
   }
 
   private flushSoon(): void {

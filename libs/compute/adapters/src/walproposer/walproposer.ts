@@ -13,6 +13,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  type AcceptorMessage,
   DEFAULT_TIMING,
   Membership,
   Proposer,
@@ -21,8 +22,9 @@ import {
   type ProposerMessage,
   type ProposerState,
   encodeProposerMessage,
+  quorumFullness,
 } from '@neon/consensus';
-import { WALPROPOSER } from '@neon/compute-core';
+import { FULL, WALPROPOSER, type WalPositions } from '@neon/compute-core';
 import type { ComputeSpec } from '@neon/compute-contract';
 import {
   Lsn,
@@ -84,6 +86,8 @@ export class Walproposer {
   private readonly links = new Map<SafekeeperId, SafekeeperLink>();
   private readonly ticker: NodeJS.Timeout;
   private readonly refusals = new Map<SafekeeperId, string>();
+  private readonly fullness = new Map<SafekeeperId, number>();
+  private readonly pageserver = { receivedLsn: Lsn.ZERO, durableLsn: Lsn.ZERO };
   private elected: Elected | undefined;
   /** Safekeepers that are greeted while `elect` waits belong to its trace; later sessions do not. */
   private electionTraceparent: string | undefined;
@@ -123,13 +127,38 @@ export class Walproposer {
         if (!this.isClosed) this.options.log.warn({ safekeeper, reason }, 'safekeeper disconnected');
         this.take({ kind: 'disconnected', safekeeper });
       },
-      onMessage: (message) => this.take({ kind: 'received', safekeeper, message }),
+      onMessage: (message) => {
+        this.hear(safekeeper, message);
+        this.take({ kind: 'received', safekeeper, message });
+      },
     });
     this.links.set(safekeeper, link);
   }
 
   get commitLsn(): Lsn {
     return this.state.commitLsn;
+  }
+
+  /** Who lags behind Postgres, as far as is known: the pageserver has served the start of this term. */
+  get positions(): WalPositions {
+    const startLsn = this.elected?.startLsn ?? Lsn.ZERO;
+    const fullnessOf = (id: SafekeeperId): number =>
+      this.state.peers.get(id)?.kind === 'streaming' ? (this.fullness.get(id) ?? 0) : FULL;
+    return {
+      writtenLsn: Lsn.max(this.receivedLsn, this.stream?.sourceEndLsn ?? Lsn.ZERO),
+      receivedLsn: Lsn.max(startLsn, this.pageserver.receivedLsn),
+      durableLsn: Lsn.max(startLsn, this.pageserver.durableLsn),
+      fullness: quorumFullness(this.state.voterSets, ({ safekeeperId }) => fullnessOf(safekeeperId)),
+    };
+  }
+
+  private hear(safekeeper: SafekeeperId, message: AcceptorMessage): void {
+    if (message.kind !== 'appendResponse') return;
+    this.fullness.set(safekeeper, message.fullness ?? 0);
+    if (message.pageserver === undefined) return;
+    const { receivedLsn, durableLsn } = message.pageserver;
+    this.pageserver.receivedLsn = Lsn.max(this.pageserver.receivedLsn, receivedLsn);
+    this.pageserver.durableLsn = Lsn.max(this.pageserver.durableLsn, durableLsn);
   }
 
   /** WAL that Postgres handed over and no quorum has. */

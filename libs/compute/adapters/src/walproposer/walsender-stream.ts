@@ -58,6 +58,7 @@ const STATUS_SIZE = 5 + 34;
 export class WalsenderStream {
   private readonly reader = new MessageReader(MESSAGE_SIZE_MAX);
   private nextLsn: Lsn;
+  private endLsn = Lsn.ZERO;
   private reportedLsn: Lsn;
   private isStreaming = false;
   private isEnded = false;
@@ -160,6 +161,7 @@ export class WalsenderStream {
       if (startLsn !== this.nextLsn)
         throw new Unavailable(`WAL at ${Lsn.format(startLsn)}, expected ${Lsn.format(this.nextLsn)}`);
       const bytes = payload.subarray(WAL_HEADER_SIZE);
+      this.endLsn = readLsn(payload, 9);
       this.nextLsn = Lsn.advance(startLsn, bytes.length);
       this.options.onWal(startLsn, bytes);
     } else if (kind === COPY_TAG.keepalive && payload.readUInt8(17) !== 0) this.sendStatus();
@@ -181,6 +183,11 @@ export class WalsenderStream {
     // Written, flushed and applied.
     for (const offset of [6, 14, 22]) writeLsn(message, offset, this.reportedLsn);
     this.socket.write(message);
+  }
+
+  /** Up to where the sender had WAL when it last sent some. */
+  get sourceEndLsn(): Lsn {
+    return this.endLsn;
   }
 
   get isOpen(): boolean {
