@@ -354,7 +354,7 @@ export class Timeline {
     }
   }
 
-  /** TL6. What makes a writer slow down travels with every position. */
+  /** TL5. What makes a writer slow down travels with every position. */
   private withFeedback(message: AcceptorMessage): AcceptorMessage {
     if (message.kind !== 'appendResponse') return message;
     const { fullness } = this.account;
