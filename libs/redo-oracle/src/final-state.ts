@@ -17,6 +17,7 @@ import {
   pageKindOf,
   type Mismatch,
   type PageKind,
+  type PostgresMajor,
   type Slru,
 } from '@neon/postgres';
 import {
@@ -31,7 +32,7 @@ import {
 import { transactionDifferences } from './final-transactions';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
 import { NOWHERE, excerpt, type Findings, type PageMismatch } from './report';
-import { bloomInitNotLogged, emptyMapNotLogged, replayLostBits } from './tolerance';
+import { bloomInitNotLogged, emptyMapNotLogged, initForkWrittenFirst, replayLostBits } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 /** Equal to no page: unlike a relation, an SLRU has a page only once WAL has told of it. */
@@ -39,6 +40,7 @@ const NO_PAGE = new Uint8Array(0);
 const DEFAULT_TABLESPACE = 1663;
 
 export interface FinalState {
+  readonly major: PostgresMajor;
   readonly dataDir: string;
   readonly store: PageStore;
   readonly findings: Findings;
@@ -90,14 +92,19 @@ interface ComparedPage {
   readonly replayed: ForkPages | undefined;
 }
 
+const isTolerated = ({ loggedDatabases, major }: FinalState, { relation, fork }: RelationFile, mismatch: Mismatch) =>
+  (loggedDatabases.has(relation.databaseOid) && replayLostBits(mismatch)) ||
+  bloomInitNotLogged(mismatch, fork) ||
+  emptyMapNotLogged(mismatch) ||
+  initForkWrittenFirst(mismatch, { fork, major });
+
 function comparePage(state: FinalState, { file, block, page, replayed }: ComparedPage): void {
   state.findings.finalPagesCompared++;
   const actual = replayed?.pages[block] ?? ZERO_PAGE;
   const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
   const mismatch = finalDifference(page, actual, { kind, block });
   if (mismatch === null) return;
-  const lostBits = state.loggedDatabases.has(file.relation.databaseOid) && replayLostBits(mismatch);
-  if (lostBits || bloomInitNotLogged(mismatch, file.fork) || emptyMapNotLogged(mismatch)) {
+  if (isTolerated(state, file, mismatch)) {
     state.findings.toleratedPages++;
     return;
   }

@@ -1,5 +1,11 @@
 import { Fork, PAGE_SIZE, type Mismatch } from '@neon/postgres';
-import { bloomInitNotLogged, emptyMapNotLogged, imageClearedEarly, replayLostBits } from './tolerance';
+import {
+  bloomInitNotLogged,
+  emptyMapNotLogged,
+  imageClearedEarly,
+  initForkWrittenFirst,
+  replayLostBits,
+} from './tolerance';
 
 const page = (...bytes: readonly [at: number, value: number][]): Uint8Array => {
   const content = new Uint8Array(PAGE_SIZE);
@@ -46,4 +52,16 @@ test('T4: a visibility map page without a bit may replay as zeros, one with a bi
   expect(emptyMapNotLogged(mismatch('visibility-map', page([12, 0x18], [24, 1]), page()))).toBe(false);
   expect(emptyMapNotLogged(mismatch('visibility-map', header, page([24, 1])))).toBe(false);
   expect(emptyMapNotLogged(mismatch('heap', header, page()))).toBe(false);
+});
+
+test('T5: before 16 a page of an init fork may have no LSN where its replay has one, and nothing else', () => {
+  const written = page([12, 0x48]);
+  const replayed = mismatch('btree', written, page([0, 1], [7, 2], [12, 0x48]));
+  expect(initForkWrittenFirst(replayed, { fork: Fork.INIT, major: 15 })).toBe(true);
+  expect(initForkWrittenFirst(replayed, { fork: Fork.INIT, major: 16 })).toBe(false);
+  expect(initForkWrittenFirst(replayed, { fork: Fork.MAIN, major: 15 })).toBe(false);
+  const otherwise = mismatch('btree', written, page([0, 1], [12, 0x49]));
+  expect(initForkWrittenFirst(otherwise, { fork: Fork.INIT, major: 15 })).toBe(false);
+  const olderLsn = mismatch('btree', page([0, 1], [12, 0x48]), page([0, 2], [12, 0x48]));
+  expect(initForkWrittenFirst(olderLsn, { fork: Fork.INIT, major: 15 })).toBe(false);
 });

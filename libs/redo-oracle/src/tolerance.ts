@@ -11,8 +11,10 @@
  *       unlogged relation: its replay is empty (BloomInitMetapage, GenericXLogStart).
  *   T4  A visibility map page is given its header when a relation's map grows, which is not logged (vm_extend): until a bit of it
  *       is set, its replay is all zeros.
+ *   T5  Before 16 the init forks of unlogged Btree, SP-GiST and bloom indexes are written before they are logged (btbuildempty,
+ *       spgbuildempty, blbuildempty): their pages on disk have no LSN, replayed ones have the record's.
  */
-import { Fork, PAGE_HEADER_SIZE, PAGE_SIZE, type Mismatch } from '@neon/postgres';
+import { Fork, PAGE_HEADER_SIZE, PAGE_SIZE, pageLsn, type Mismatch, type PostgresMajor } from '@neon/postgres';
 
 const hasNothing = (page: Uint8Array, from: number): boolean => page.every((byte, at) => at < from || byte === 0);
 
@@ -42,3 +44,15 @@ export const bloomInitNotLogged = ({ expected, actual }: Mismatch, fork: Fork): 
 /** T4 */
 export const emptyMapNotLogged = ({ kind, expected, actual }: Mismatch): boolean =>
   kind === 'visibility-map' && hasNothing(expected, PAGE_HEADER_SIZE) && hasNothing(actual, 0);
+
+const LSN_SIZE = 8;
+
+/** T5 */
+export const initForkWrittenFirst = (
+  { expected, actual }: Mismatch,
+  { fork, major }: { readonly fork: Fork; readonly major: PostgresMajor },
+): boolean =>
+  major < 16 &&
+  fork === Fork.INIT &&
+  pageLsn(expected) === 0 &&
+  expected.every((byte, at) => at < LSN_SIZE || byte === actual[at]);

@@ -115,5 +115,5 @@ function replayAll(
   findings.replayMs += Number(process.hrtime.bigint() - start) / 1e6;
   findings.walSizeBytes += range.lastLsn - range.startLsn;
   const { loggedDatabases, commitCount } = replay;
-  compareFinalState({ dataDir, store, findings, loggedDatabases, commitCount });
+  compareFinalState({ major: range.major, dataDir, store, findings, loggedDatabases, commitCount });
 }

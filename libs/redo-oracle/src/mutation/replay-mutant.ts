@@ -22,7 +22,8 @@ export function replayMutant(mutated: MutatedRedo, recording: Recording, id: num
       if (findings.mismatchCount > 0) break;
     }
     const { loggedDatabases, commitCount } = replay;
-    if (findings.mismatchCount === 0) compareFinalState({ dataDir, store, findings, loggedDatabases, commitCount });
+    if (findings.mismatchCount === 0)
+      compareFinalState({ major: range.major, dataDir, store, findings, loggedDatabases, commitCount });
   } catch (error) {
     return { by: 'exception', where: error instanceof Error ? error.message : String(error) };
   }
