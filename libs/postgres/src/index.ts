@@ -15,7 +15,13 @@ export { describeRecord, recordName, type RecordType } from './wal/describe';
 export { Rmgr } from './wal/rmgr';
 export { WalSegment, type WalSegmentAddress } from './wal/segment';
 export { DEFAULT_WAL_SEGMENT_SIZE, LONG_PAGE_HEADER_SIZE, SHORT_PAGE_HEADER_SIZE, WAL_PAGE_SIZE } from './wal/layout';
-export { encodePageHeader, walPageHeaderSize, type PageHeaderFields, type WalFormat } from './wal/page-header';
+export {
+  checkPageHeader,
+  encodePageHeader,
+  walPageHeaderSize,
+  type PageHeaderFields,
+  type WalFormat,
+} from './wal/page-header';
 export {
   WalEncoder,
   encodeRecord,
