@@ -18,6 +18,8 @@ describe('the configuration', () => {
       proposerPort: 5454,
       walLimits: { safekeeperBytesMax: Infinity, timelineBytesMax: Infinity },
       unarchivedWal: 'kept',
+      objectStoreUrl: undefined,
+      offloadAfterMs: 6 * 60 * 60 * 1000,
     });
   });
 

@@ -1,12 +1,27 @@
 /** The environment, read once at start: every problem is reported at once, and nothing else reads it. */
+import { parseObjectStoreUrl } from '@neon/object-store';
 import type { UnarchivedWal, WalLimits } from '@neon/safekeeper-core';
 import { z } from 'zod';
 
 /** Votes, positions and the next segments of timelines still find room, while WAL is no longer taken. */
 const DISK_FREE_BYTES_MIN = 256 * 1024 * 1024;
 
+/** A working day may begin before the night's rest ended: what comes back costs a request or two. */
+const OFFLOAD_AFTER_SECONDS = 6 * 60 * 60;
+
 const Bytes = z.coerce.number().int().nonnegative();
 const Port = z.coerce.number().int().min(0).max(65_535);
+
+const ObjectStoreUrl = z.string().refine(
+  (url) => {
+    try {
+      return parseObjectStoreUrl(url) !== undefined;
+    } catch {
+      return false;
+    }
+  },
+  { error: 'not the URL of an object store' },
+);
 
 const Environment = z.object({
   NEON_SAFEKEEPER_ID: z.coerce.number().int().positive(),
@@ -27,6 +42,10 @@ const Environment = z.object({
   NEON_DISK_FREE_BYTES_MIN: Bytes.default(DISK_FREE_BYTES_MIN),
   /** WAL that is in no archive, once the pageserver has it: without it, a pageserver that lost its disk cannot be made again. */
   NEON_UNARCHIVED_WAL: z.enum(['kept', 'trimmed']).default('kept'),
+  /** Where WAL is archived. Without it, it is on this disk alone. */
+  NEON_OBJECT_STORE_URL: ObjectStoreUrl.optional(),
+  /** How long a timeline is idle before its WAL is in the archive alone. */
+  NEON_OFFLOAD_AFTER_SECONDS: z.coerce.number().positive().default(OFFLOAD_AFTER_SECONDS),
   NEON_OTLP_URL: z.string().optional(),
   NEON_LOG_LEVEL: z.string().default('info'),
 });
@@ -43,6 +62,8 @@ export interface Config {
   readonly walLimits: WalLimits;
   readonly diskFreeBytesMin: number;
   readonly unarchivedWal: UnarchivedWal;
+  readonly objectStoreUrl: string | undefined;
+  readonly offloadAfterMs: number;
   readonly otlpUrl: string | undefined;
   readonly logLevel: string;
 }
@@ -67,6 +88,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     },
     diskFreeBytesMin: data.NEON_DISK_FREE_BYTES_MIN,
     unarchivedWal: data.NEON_UNARCHIVED_WAL,
+    objectStoreUrl: data.NEON_OBJECT_STORE_URL,
+    offloadAfterMs: 1000 * data.NEON_OFFLOAD_AFTER_SECONDS,
     otlpUrl: data.NEON_OTLP_URL,
     logLevel: data.NEON_LOG_LEVEL,
   });

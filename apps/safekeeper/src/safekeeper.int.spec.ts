@@ -93,6 +93,8 @@ describe('three safekeepers', () => {
       walLimits: UNLIMITED,
       diskFreeBytesMin: 0,
       unarchivedWal: 'kept' as const,
+      objectStoreUrl: undefined,
+      offloadAfterMs: Infinity,
       otlpUrl: undefined,
       logLevel: 'silent',
     };

@@ -235,6 +235,7 @@ export class FakeStorage {
       truncateLsn: '0/0',
       trimmedLsn: '0/1500000',
       remoteConsistentLsn: '0/0',
+      archivedLsn: null,
     };
     return {
       status: 200,
@@ -248,6 +249,7 @@ export class FakeStorage {
         term: 1,
         termHistory: [{ term: 1, startLsn: '0/1500000' }],
         ...lsns,
+        offloaded: false,
         trimHeldBy: 'setting',
         walBytes: 0,
         fullness: 0,

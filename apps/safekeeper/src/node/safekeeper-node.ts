@@ -2,24 +2,28 @@
 import { readFile } from 'node:fs/promises';
 import { SafekeeperId } from '@neon/kernel';
 import { SignalBus } from '@neon/messaging';
+import { objectStoreOf } from '@neon/object-store';
 import {
   type DataDirectory,
   DiskWatch,
   FileTimelineDirectory,
+  ObjectWalArchive,
   ReaderRegistry,
   StatusReporter,
   type TcpListener,
+  archiveEvents,
   countRefusedIncarnation,
   isDiskFull,
   listenTcp,
   lookAtDisk,
   observe,
+  observeArchive,
   openDataDirectory,
   serveProposer,
   serveReplication,
 } from '@neon/safekeeper-adapters';
 import type { SafekeeperStatus, TimelineDetail } from '@neon/safekeeper-contract';
-import { Safekeeper, type Timeline, timelineDetail } from '@neon/safekeeper-core';
+import { type ArchiveSettings, Safekeeper, type Timeline, timelineDetail } from '@neon/safekeeper-core';
 import { TokenVerifier } from '@neon/service-token';
 import type { Logger } from '@neon/telemetry';
 import type { Config } from '../config';
@@ -28,9 +32,11 @@ import type { Config } from '../config';
 const CONNECTION_COUNT_MAX = 20_000;
 /** How far the commit LSN in a control file may lag in time; it bounds the scan after a crash. */
 const SAVE_INTERVAL_MS = 30_000;
+/** How often idle timelines are looked for, at most. */
+const OFFLOAD_INTERVAL_MS = 60_000;
 
 export class SafekeeperNode {
-  private readonly saver: NodeJS.Timeout;
+  private readonly timers: NodeJS.Timeout[];
   private reporter: StatusReporter | undefined;
 
   private constructor(
@@ -44,7 +50,17 @@ export class SafekeeperNode {
     private readonly directory: DataDirectory,
     private readonly disk: DiskWatch,
   ) {
-    this.saver = setInterval(() => safekeeper.timelines.forEach((timeline) => timeline.save()), SAVE_INTERVAL_MS);
+    const each = (run: (timeline: Timeline) => void) => () => safekeeper.timelines.forEach(run);
+    this.timers = [
+      setInterval(
+        each((timeline) => timeline.save()),
+        SAVE_INTERVAL_MS,
+      ),
+      setInterval(
+        each(({ archive }) => archive?.considerOffload()),
+        Math.min(OFFLOAD_INTERVAL_MS, config.offloadAfterMs),
+      ),
+    ];
   }
 
   /** The directory is this process's before anything in it is read, or anybody hears of this safekeeper. */
@@ -85,7 +101,7 @@ export class SafekeeperNode {
         },
       },
       (delayMs, run) => void setTimeout(run, delayMs).unref(),
-      { limits: config.walLimits, trim: { unarchived: config.unarchivedWal, archived: () => null } },
+      { limits: config.walLimits, unarchived: config.unarchivedWal, archive: await archiveOf(config, logger) },
     );
     const disk = await DiskWatch.start({
       space: safekeeper.space,
@@ -109,6 +125,7 @@ export class SafekeeperNode {
       serve: (socket) => serveReplication(socket, context),
     });
     observe(safekeeper, { proposers, replication, disk });
+    if (config.objectStoreUrl !== undefined) observeArchive(safekeeper);
     node.current = new SafekeeperNode(
       safekeeper,
       tokens,
@@ -145,7 +162,7 @@ export class SafekeeperNode {
 
   /** Doors first, then the timelines, then the directory they are in, then the last word about them. */
   async close(): Promise<void> {
-    clearInterval(this.saver);
+    for (const timer of this.timers) clearInterval(timer);
     this.disk.stop();
     await Promise.all([this.proposers.close(), this.replication.close()]);
     this.reporter?.stop();
@@ -153,4 +170,14 @@ export class SafekeeperNode {
     await this.directory.release();
     await this.bus.close();
   }
+}
+
+async function archiveOf(config: Config, logger: Logger): Promise<ArchiveSettings | undefined> {
+  if (config.objectStoreUrl === undefined) return undefined;
+  return {
+    archive: new ObjectWalArchive(await objectStoreOf(config.objectStoreUrl)),
+    clock: { now: () => Date.now() },
+    events: archiveEvents(logger),
+    offloadAfterMs: config.offloadAfterMs,
+  };
 }

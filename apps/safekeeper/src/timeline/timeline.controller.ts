@@ -1,6 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
-import { Chosen, TimelineCreate, type TimelineDetail, type TimelineList } from '@neon/safekeeper-contract';
+import {
+  Chosen,
+  TimelineCreate,
+  TimelineDelete,
+  type TimelineDetail,
+  type TimelineList,
+} from '@neon/safekeeper-contract';
 import type { TimelineKey } from '@neon/safekeeper-core';
 import { SafekeeperNode } from '../node/safekeeper-node';
 import { ManagementGuard } from './management.guard';
@@ -52,8 +58,13 @@ export class TimelineController {
 
   @Delete(':timelineId')
   @HttpCode(204)
-  async delete(@Param('tenantId') tenant: string, @Param('timelineId') timeline: string): Promise<void> {
-    await this.node.safekeeper.delete(keyOf(tenant, timeline));
+  async delete(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Query() query: unknown,
+  ): Promise<void> {
+    const { archive } = TimelineDelete.parse(query);
+    await this.node.safekeeper.delete(keyOf(tenant, timeline), { archive });
   }
 }
 

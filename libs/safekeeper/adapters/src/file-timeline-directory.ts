@@ -9,6 +9,7 @@
  *   FD4  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone.
  *   FD5  Opened again after a failure, its control file and the names of its files are written anew: what a failed sync has
  *        lost, a later sync that succeeds does not bring back.
+ *   FD6  Files of a timeline that is in the archive alone are what an interruption left: they are removed, never read.
  */
 import { join } from 'node:path';
 import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
@@ -18,6 +19,7 @@ import {
   type OpenedTimeline,
   TimelineDirectory,
   type TimelineKey,
+  type TrimPoint,
   decodeControlFile,
   decodeTrimPoint,
   encodeControlFile,
@@ -36,6 +38,8 @@ const CHUNK_SIZE_MAX = 1024 * 1024;
 const MAKING = '.new';
 const REMOVING = '.removing';
 const TOMBSTONE = '.deleted';
+/** Beside a tombstone: the archive may still have something of the timeline. */
+const PURGING = '.purging';
 
 export class FileTimelineDirectory extends TimelineDirectory {
   private readonly maker = new SegmentMaker();
@@ -78,6 +82,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
       flushLsn,
       lastRecordLsn: undefined,
       trimmedLsn: TermHistory.startLsn(control.termHistory),
+      offloaded: null,
       store: new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean: true }),
     };
   }
@@ -93,31 +98,52 @@ export class FileTimelineDirectory extends TimelineDirectory {
     const names = await this.disk.readdir(directory);
     for (const name of names) if (name.endsWith(MAKING)) await this.disk.remove(join(directory, name));
     const files = new SegmentFiles(this.disk, directory, control);
-    const trimmedLsn = names.includes(TRIM_FILE)
+    const { trimmedLsn, offloaded } = names.includes(TRIM_FILE)
       ? decodeTrimPoint(await this.disk.readFile(join(directory, TRIM_FILE)))
-      : TermHistory.startLsn(control.termHistory);
-    await requireCommitted(files, control, trimmedLsn);
-    await files.removeBelow(trimmedLsn);
-    const { flushLsn, lastRecordLsn } = await findEnd(files, control);
-    await rewrite(files, { startLsn: control.commitLsn, endLsn: flushLsn });
+      : { trimmedLsn: TermHistory.startLsn(control.termHistory), offloaded: null };
+    const { flushLsn, lastRecordLsn } =
+      offloaded === null
+        ? await findHere(files, control, trimmedLsn)
+        : await leaveOffloaded(files, control, { trimmedLsn, offloaded });
     if (afterFailure) await replaceFile(this.disk, join(directory, CONTROL_FILE), encodeControlFile(control));
     else await syncDirectory(this.disk, directory);
-    const store = new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean: false });
-    return { control, flushLsn, lastRecordLsn, trimmedLsn, store };
+    const isTailClean = offloaded !== null;
+    const store = new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean });
+    return { control, flushLsn, lastRecordLsn, trimmedLsn, offloaded, store };
   }
 
   override async isDeleted(key: TimelineKey): Promise<boolean> {
     return this.disk.exists(this.pathOf(key) + TOMBSTONE);
   }
 
-  override async delete(key: TimelineKey): Promise<void> {
+  /** The mark comes first: without a tombstone it says nothing, and goes. */
+  override async delete(key: TimelineKey, { purge }: { readonly purge: boolean }): Promise<void> {
     const directory = this.pathOf(key);
     await this.makeTenantDirectory(key);
+    if (purge) await replaceFile(this.disk, directory + PURGING, new Uint8Array(0));
     await replaceFile(this.disk, directory + TOMBSTONE, new Uint8Array(0));
     if (!(await this.disk.exists(directory))) return;
     await this.disk.rename(directory, directory + REMOVING);
     await syncDirectory(this.disk, join(directory, '..'));
     await this.disk.remove(directory + REMOVING);
+  }
+
+  override async purging(): Promise<TimelineKey[]> {
+    const keys: TimelineKey[] = [];
+    for (const tenantId of (await this.disk.readdir(this.root)).filter(TenantId.is)) {
+      const names = new Set(await this.disk.readdir(join(this.root, tenantId)));
+      for (const name of names) {
+        const timelineId = name.slice(0, -PURGING.length);
+        if (!name.endsWith(PURGING) || !TimelineId.is(timelineId)) continue;
+        if (names.has(timelineId + TOMBSTONE)) keys.push({ tenantId, timelineId });
+        else await this.disk.remove(join(this.root, tenantId, name));
+      }
+    }
+    return keys;
+  }
+
+  override async purged(key: TimelineKey): Promise<void> {
+    await this.disk.remove(this.pathOf(key) + PURGING);
   }
 
   private async makeTenantDirectory({ tenantId }: TimelineKey): Promise<void> {
@@ -153,6 +179,31 @@ async function* chunksFrom(files: SegmentFiles, startLsn: Lsn): AsyncGenerator<U
   }
 }
 
+interface FoundEnd {
+  readonly flushLsn: Lsn;
+  readonly lastRecordLsn: Lsn | undefined;
+}
+
+async function findHere(files: SegmentFiles, control: DurableAcceptorState, trimmedLsn: Lsn): Promise<FoundEnd> {
+  await requireCommitted(files, control, trimmedLsn);
+  await files.removeBelow(trimmedLsn);
+  const found = await findEnd(files, control);
+  await rewrite(files, { startLsn: control.commitLsn, endLsn: found.flushLsn });
+  return found;
+}
+
+/** FD6. */
+async function leaveOffloaded(
+  files: SegmentFiles,
+  { commitLsn }: DurableAcceptorState,
+  { offloaded }: TrimPoint,
+): Promise<FoundEnd> {
+  if (offloaded?.endLsn !== commitLsn)
+    throw new Corrupt(`WAL is committed up to ${Lsn.format(commitLsn)}, and another end of it is in the archive`);
+  await files.removeAll();
+  return { flushLsn: commitLsn, lastRecordLsn: undefined };
+}
+
 /** FD3. The scan begins at the commit LSN; that WAL was ever there before shows in the names of its files. */
 async function requireCommitted(files: SegmentFiles, control: DurableAcceptorState, trimmedLsn: Lsn): Promise<void> {
   const { commitLsn, termHistory } = control;
@@ -166,10 +217,7 @@ async function requireCommitted(files: SegmentFiles, control: DurableAcceptorSta
 }
 
 /** The end of the last whole and sound record: a torn one, a hole, or zeros end the WAL (FD2). */
-async function findEnd(
-  files: SegmentFiles,
-  control: DurableAcceptorState,
-): Promise<{ flushLsn: Lsn; lastRecordLsn: Lsn | undefined }> {
+async function findEnd(files: SegmentFiles, control: DurableAcceptorState): Promise<FoundEnd> {
   const { pgMajor, walSegmentSize } = control.identity;
   const tracker = new WalBoundaryTracker({
     major: pgMajor as PostgresMajor,

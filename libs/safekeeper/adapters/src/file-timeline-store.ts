@@ -1,5 +1,5 @@
 /**
- * One timeline's WAL and control file in a directory (`TimelineStore`, promises TS1–TS6).
+ * One timeline's WAL and control file in a directory (`TimelineStore`, promises TS1–TS8).
  *
  * Writes gather in memory while a write runs; then one vectored write to a file opened with O_DSYNC takes all of them to
  * the disk: one system call that both writes and syncs, in the thread pool, so that the event loop never waits.
@@ -14,8 +14,10 @@ import { join } from 'node:path';
 import type { DurableAcceptorState } from '@neon/consensus';
 import { Corrupt, Lsn, Unavailable, assert } from '@neon/kernel';
 import {
+  type OffloadPoint,
   TimelineStore,
   type TimelineStoreEvents,
+  type TrimPoint,
   type WalWrite,
   encodeControlFile,
   encodeTrimPoint,
@@ -290,15 +292,55 @@ export class FileTimelineStore extends TimelineStore {
 
   /** TS6. */
   override trim(trimmedLsn: Lsn): Promise<void> {
-    const run = async (): Promise<void> => {
-      this.check();
-      await this.attempt(() => this.replace(TRIM_FILE, encodeTrimPoint(trimmedLsn)));
+    return this.afterTrims(async () => {
+      await this.attempt(() => this.saveTrimPoint({ trimmedLsn, offloaded: null }));
       for (const number of this.readers.keys()) if (this.files.startOf(number) < trimmedLsn) this.closeReader(number);
       trimmedSegments(await this.files.removeBelow(trimmedLsn));
+    });
+  }
+
+  /** TS7. */
+  override offload(trimmedLsn: Lsn, offloaded: OffloadPoint): Promise<void> {
+    return this.afterTrims(async () => {
+      assert(offloaded.endLsn === this.endLsn && this.queued === 0, 'TS7: the whole log is in the archive');
+      await this.maker.settle(this.files);
+      await this.attempt(async () => {
+        await this.saveTrimPoint({ trimmedLsn, offloaded });
+        await this.closeHandles();
+        await this.files.removeAll();
+      });
+      this.isTailClean = true;
+      this.preparedNumber = this.files.numberOf(this.endLsn);
+    });
+  }
+
+  /** TS8. */
+  override restore(trimmedLsn: Lsn, tail: Uint8Array): Promise<void> {
+    return this.afterTrims(async () => {
+      try {
+        if (tail.length > 0) await this.files.createWith(this.files.numberOf(trimmedLsn), tail);
+        await this.saveTrimPoint({ trimmedLsn, offloaded: null });
+      } catch (error) {
+        // A reader may have asked for it, who is not the one to tell.
+        this.events.failed(this.failWith(error));
+        this.check();
+      }
+    });
+  }
+
+  /** What changes the trim point happens one after the other. */
+  private afterTrims(change: () => Promise<void>): Promise<void> {
+    const run = (): Promise<void> => {
+      this.check();
+      return change();
     };
-    const trimmed = this.trimming.then(run, run);
-    this.trimming = trimmed.catch(() => undefined);
-    return trimmed;
+    const changed = this.trimming.then(run, run);
+    this.trimming = changed.catch(() => undefined);
+    return changed;
+  }
+
+  private saveTrimPoint(point: TrimPoint): Promise<void> {
+    return this.replace(TRIM_FILE, encodeTrimPoint(point));
   }
 
   private replace(name: string, content: Uint8Array): Promise<void> {

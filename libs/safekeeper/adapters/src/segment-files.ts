@@ -80,11 +80,25 @@ export class SegmentFiles {
    * SF1. With `zeroFill` its blocks are allocated too, so that later writes change no metadata: slower now, and every
    * flush is faster. The first segment of a timeline does without, so that creating a timeline costs nothing.
    */
-  async create(number: number, { zeroFill }: { zeroFill: boolean }): Promise<void> {
+  create(number: number, { zeroFill }: { zeroFill: boolean }): Promise<void> {
+    return this.make(number, async (file) => {
+      if (zeroFill)
+        for (let at = 0; at < this.segmentSize; at += ZEROS.length)
+          await writeAll(file, ZEROS.subarray(0, this.segmentSize - at), at);
+      await this.writeLeadIn(file, number);
+    });
+  }
+
+  /** SF1: one that begins with these bytes, durable when it returns. */
+  createWith(number: number, bytes: Uint8Array): Promise<void> {
+    return this.make(number, (file) => writeAll(file, bytes, 0));
+  }
+
+  private async make(number: number, fill: (file: DiskFile) => Promise<void>): Promise<void> {
     const path = this.pathOf(number);
     const temporary = `${path}.new`;
     try {
-      await this.fill(temporary, number, zeroFill);
+      await this.write(temporary, fill);
     } catch (error) {
       // On a full disk, what it has got so far is needed elsewhere. That it stays says nothing that `error` does not.
       await this.disk.remove(temporary).catch(() => undefined);
@@ -99,14 +113,11 @@ export class SegmentFiles {
     }
   }
 
-  private async fill(path: string, number: number, zeroFill: boolean): Promise<void> {
+  private async write(path: string, fill: (file: DiskFile) => Promise<void>): Promise<void> {
     const file = await this.disk.open(path, 'w', 0o600);
     try {
       await file.truncate(this.segmentSize);
-      if (zeroFill)
-        for (let at = 0; at < this.segmentSize; at += ZEROS.length)
-          await writeAll(file, ZEROS.subarray(0, this.segmentSize - at), at);
-      await this.writeLeadIn(file, number);
+      await fill(file);
       await file.sync();
     } finally {
       await file.close();
@@ -178,6 +189,11 @@ export class SegmentFiles {
     const numbers = (await this.numbers()).filter((number) => this.startOf(number + 1) <= lsn);
     for (const number of numbers) await this.disk.remove(this.pathOf(number));
     return numbers.length;
+  }
+
+  /** From the oldest segment on. */
+  async removeAll(): Promise<void> {
+    for (const number of await this.numbers()) await this.disk.remove(this.pathOf(number));
   }
 }
 

@@ -4,6 +4,7 @@
  *
  *   SR1  A timeline that changed is told at most every 200 ms, any other every 5 s.
  *   SR2  What another safekeeper has heard from a timeline's pageserver is taken on: a pageserver reports to the one it reads from.
+ *   SR3  What another one says of the archive is heard too: it decides who puts WAL there.
  */
 import type { SignalBus } from '@neon/messaging';
 import {
@@ -12,7 +13,7 @@ import {
   safekeeperAlive,
   safekeeperTimelineStatus,
 } from '@neon/safekeeper-contract';
-import { Lsn, TenantId, TimelineId } from '@neon/kernel';
+import { Lsn, SafekeeperId, TenantId, TimelineId } from '@neon/kernel';
 import { type Safekeeper, type Timeline, timelineStatus } from '@neon/safekeeper-core';
 
 const CHANGED_MS = 200;
@@ -43,10 +44,19 @@ export class StatusReporter {
   }
 
   /** SR2. */
-  private heard({ safekeeperId, remoteConsistentLsn, ...status }: SafekeeperTimelineStatus): void {
-    if (remoteConsistentLsn === undefined || safekeeperId === this.safekeeper.id) return;
+  private heard({ remoteConsistentLsn, archivedLsn, archiving, ...status }: SafekeeperTimelineStatus): void {
+    const safekeeperId = SafekeeperId.of(status.safekeeperId);
+    if (safekeeperId === this.safekeeper.id) return;
     const key = { tenantId: TenantId.parse(status.tenantId), timelineId: TimelineId.parse(status.timelineId) };
-    this.safekeeper.find(key)?.trimmer.remoteConsistent(Lsn.parse(remoteConsistentLsn));
+    const timeline = this.safekeeper.find(key);
+    if (remoteConsistentLsn !== undefined) timeline?.trimmer.remoteConsistent(Lsn.parse(remoteConsistentLsn));
+    if (archivedLsn === undefined) return;
+    timeline?.archive?.heard({
+      safekeeperId,
+      commitLsn: Lsn.parse(status.commitLsn),
+      archivedLsn: Lsn.parse(archivedLsn),
+      isArchiving: archiving === true,
+    });
   }
 
   stop(): void {

@@ -4,6 +4,7 @@ export {
   SafekeeperStatus,
   TimelineCreate,
   type TimelineCreateBody,
+  TimelineDelete,
   TimelineDetail,
   TimelineList,
 } from './management';

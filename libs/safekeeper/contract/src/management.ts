@@ -10,7 +10,8 @@
  *   POST   /v1/tenants/:tenantId/timelines/:timelineId/chosen    Chosen → TimelineDetail
  *          tells that a quorum holds the log of a term up to an LSN, each having accepted it in that term: it is committed.
  *          Without effect where the term is another
- *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed
+ *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed; what the archive
+ *          has of it goes too, unless `?archive=kept`: for a safekeeper that leaves a timeline which lives on elsewhere
  *   GET    /healthz, GET /metrics                         without a token
  *
  * An incarnation is the life of a data directory: a safekeeper whose disk was lost or replaced comes back as another one.
@@ -63,6 +64,10 @@ export const TimelineDetail = z.object({
   trimmedLsn: lsnText,
   /** Up to where the pageserver needs no WAL again, as far as this safekeeper knows; `0/0` when it has not heard. */
   remoteConsistentLsn: lsnText,
+  /** WAL below it was seen in the archive, as far as it was here when the safekeeper started; null without an archive. */
+  archivedLsn: lsnText.nullable(),
+  /** Its WAL is in the archive alone, and comes back with its first use. */
+  offloaded: z.boolean(),
   /** Who keeps more WAL from being removed. */
   trimHeldBy: z.enum(['commit', 'peer', 'pageserver', 'archive', 'reader', 'setting']),
   /** WAL that is kept here. */
@@ -73,6 +78,10 @@ export const TimelineDetail = z.object({
   readers: z.array(z.object({ name: z.string(), sentLsn: lsnText, flushLsn: lsnText, applyLsn: lsnText })),
 });
 export type TimelineDetail = z.infer<typeof TimelineDetail>;
+
+/** The query of DELETE. */
+export const TimelineDelete = z.object({ archive: z.enum(['deleted', 'kept']).default('deleted') });
+export type TimelineDelete = z.infer<typeof TimelineDelete>;
 
 export const Chosen = z.object({ term: z.number().int().nonnegative(), lsn: lsnText });
 export type Chosen = z.infer<typeof Chosen>;

@@ -32,6 +32,9 @@ export const SafekeeperTimelineStatus = z.object({
   commitLsn: lsnText,
   /** What this safekeeper has heard from the pageserver: no WAL below it will be asked for again. */
   remoteConsistentLsn: lsnText.optional(),
+  /** What it has seen in the archive, and whether it is the one that puts it there. */
+  archivedLsn: lsnText.optional(),
+  archiving: z.boolean().optional(),
   host: z.string(),
   replicationPort: port,
 });

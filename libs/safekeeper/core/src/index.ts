@@ -1,3 +1,6 @@
+export type { ArchiveSettings } from './archive/archive-context';
+export type { OffloadPoint } from './archive/archive-layout';
+export { type ArchiveEvents, WalArchive } from './archive/wal-archive';
 export { decodeControlFile, encodeControlFile, sameCreation } from './control-file';
 export { ReadCache } from './read-cache';
 export {
@@ -21,7 +24,6 @@ export {
   type WalWrite,
 } from './timeline-store';
 export { type ArchivedPosition, type TrimHolder, type UnarchivedWal } from './trim';
-export { decodeTrimPoint, encodeTrimPoint } from './trim-point';
-export { KEEP_ALL, type TrimSettings } from './trimmer';
+export { type TrimPoint, decodeTrimPoint, encodeTrimPoint } from './trim-point';
 export { READ_SIZE_MAX } from './wal-reads';
 export { FULL, UNLIMITED, type WalLimits, WalSpace, diskFullness } from './wal-space';

@@ -8,6 +8,7 @@
  *        for a leader that lacks what it had confirmed. It stays out.
  *   SK5  A failure is reported once, however often it comes again: next when the reason is another, or when the timeline has made
  *        WAL durable since.
+ *   SK6  What the archive has of a deleted timeline goes too, however often that is interrupted.
  */
 import {
   AcceptorState,
@@ -34,7 +35,10 @@ import type { SafekeeperIdentity } from './safekeeper-identity';
 import { ReadCache } from './read-cache';
 import { Timeline, type TimelineContext } from './timeline';
 import type { OpenedTimeline } from './timeline-store';
-import { KEEP_ALL, type TrimSettings } from './trimmer';
+import { type ArchiveContext, type ArchiveSettings, archiveContext } from './archive/archive-context';
+import { timelinePrefix } from './archive/archive-layout';
+import { ArchivePurge } from './archive/archive-purge';
+import type { UnarchivedWal } from './trim';
 import { type WalLimits, UNLIMITED, WalSpace } from './wal-space';
 
 export interface TimelineKey {
@@ -49,8 +53,11 @@ export abstract class TimelineDirectory {
   abstract open(key: TimelineKey, options?: { readonly afterFailure?: boolean }): Promise<OpenedTimeline>;
   abstract create(control: DurableAcceptorState): Promise<OpenedTimeline>;
   abstract isDeleted(key: TimelineKey): Promise<boolean>;
-  /** Leaves a tombstone (SK2); harmless when there is no such timeline. */
-  abstract delete(key: TimelineKey): Promise<void>;
+  /** Leaves a tombstone (SK2), and with `purge` a mark until `purged`; harmless when there is no such timeline. */
+  abstract delete(key: TimelineKey, options: { readonly purge: boolean }): Promise<void>;
+  /** Deleted timelines of which the archive may still have something (SK6). */
+  abstract purging(): Promise<TimelineKey[]>;
+  abstract purged(key: TimelineKey): Promise<void>;
 }
 
 export interface SafekeeperEvents {
@@ -74,7 +81,9 @@ export interface TimelineCreation {
 
 export interface SafekeeperSettings {
   readonly limits?: WalLimits;
-  readonly trim?: TrimSettings;
+  /** What happens to WAL where there is no archive. */
+  readonly unarchived?: UnarchivedWal;
+  readonly archive?: ArchiveSettings | undefined;
 }
 
 export interface FailedTimeline extends TimelineKey {
@@ -106,16 +115,19 @@ export class Safekeeper {
   private isClosed = false;
   readonly space: WalSpace;
   private readonly context: TimelineContext;
+  private readonly archive: ArchiveContext | undefined;
 
   constructor(
     readonly identity: SafekeeperIdentity,
     private readonly directory: TimelineDirectory,
     private readonly events: SafekeeperEvents,
     private readonly later: Later,
-    { limits = UNLIMITED, trim = KEEP_ALL }: SafekeeperSettings = {},
+    { limits = UNLIMITED, unarchived = 'kept', archive }: SafekeeperSettings = {},
   ) {
     this.space = new WalSpace(limits);
-    this.context = { space: this.space, blocks: new ReadCache(READ_CACHE_SIZE_MAX), trim };
+    this.archive = archive === undefined ? undefined : archiveContext(archive, later);
+    const blocks = new ReadCache(READ_CACHE_SIZE_MAX);
+    this.context = { space: this.space, blocks, unarchived, archive: this.archive };
   }
 
   get id(): SafekeeperId {
@@ -128,6 +140,13 @@ export class Safekeeper {
       for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.open(key);
     };
     await Promise.all(Array.from({ length: OPEN_CONCURRENCY }, next));
+    if (this.archive !== undefined) for (const key of await this.directory.purging()) this.purge(key, this.archive);
+  }
+
+  /** SK6. */
+  private purge(key: TimelineKey, { archive, queue }: ArchiveContext): void {
+    const purged = (): Promise<void> => this.directory.purged(key);
+    queue.ask(new ArchivePurge({ archive, prefix: timelinePrefix(key), purged }));
   }
 
   get timelines(): readonly Timeline[] {
@@ -199,18 +218,28 @@ export class Safekeeper {
     throw new Refusal('TimelineExists', `timeline ${nameOf(key)} exists with other parameters`);
   }
 
-  delete(key: TimelineKey): Promise<void> {
+  /**
+   * With `archive: 'kept'` other safekeepers go on with the timeline, and only this one has nothing to do with it any more.
+   */
+  delete(
+    key: TimelineKey,
+    { archive }: { readonly archive: 'deleted' | 'kept' } = { archive: 'deleted' },
+  ): Promise<void> {
     return this.inTurn(key, async () => {
       const entry = this.entries.get(nameOf(key));
       this.entries.delete(nameOf(key));
       this.reports.delete(nameOf(key));
       if (entry?.kind === 'open') await entry.timeline.close();
-      await this.directory.delete(key);
+      const purged = archive === 'deleted' ? this.archive : undefined;
+      await this.directory.delete(key, { purge: purged !== undefined });
+      const left = entry?.kind === 'open' ? entry.timeline.archive?.left() : undefined;
+      if (purged !== undefined) void (left ?? Promise.resolve()).then(() => this.purge(key, purged));
     });
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
+    this.archive?.queue.stop();
     for (const timeline of this.timelines) timeline.save();
     await Promise.all(this.timelines.map((timeline) => timeline.close()));
     this.entries.clear();

@@ -24,6 +24,8 @@ export function timelineDetail(timeline: Timeline, readers: readonly ReaderProgr
     truncateLsn: Lsn.format(state.truncateLsn),
     trimmedLsn: Lsn.format(timeline.firstLsn),
     remoteConsistentLsn: Lsn.format(timeline.trimmer.remoteConsistentLsn),
+    archivedLsn: timeline.archivedLsn === null ? null : Lsn.format(timeline.archivedLsn),
+    offloaded: timeline.isOffloaded,
     trimHeldBy: timeline.trimmer.horizon.heldBy,
     walBytes: timeline.keptBytes,
     fullness: timeline.fullness,
@@ -43,6 +45,7 @@ export function timelineStatus(
 ): SafekeeperTimelineStatus {
   const { state } = timeline;
   const { remoteConsistentLsn } = timeline.trimmer;
+  const { archive } = timeline;
   return {
     safekeeperId: state.safekeeperId,
     tenantId: state.identity.tenantId,
@@ -52,6 +55,7 @@ export function timelineStatus(
     flushLsn: Lsn.format(state.flushLsn),
     commitLsn: Lsn.format(state.commitLsn),
     ...(remoteConsistentLsn === Lsn.ZERO ? {} : { remoteConsistentLsn: Lsn.format(remoteConsistentLsn) }),
+    ...(archive === undefined ? {} : { archivedLsn: Lsn.format(archive.archivedLsn), archiving: archive.leads() }),
     ...address,
   };
 }

@@ -8,9 +8,12 @@
  *   TS5  After an error every further call fails: what the disk holds is only known after opening the timeline again.
  *   TS6  `trim` removes whole segments below `trimmedLsn`, none of them before it is durable that they are gone: after a
  *        restart they are not missed.
+ *   TS7  After `offload` no WAL is here, and a restart finds that it is in the archive; that is durable before the first file goes.
+ *   TS8  After `restore` the segment in which the log ends is here again, durably; interrupted, all of it is still offloaded.
  */
 import type { DurableAcceptorState } from '@neon/consensus';
 import type { Lsn } from '@neon/kernel';
+import type { OffloadPoint } from './archive/archive-layout';
 
 export interface WalWrite {
   readonly startLsn: Lsn;
@@ -46,6 +49,10 @@ export abstract class TimelineStore {
   abstract saveControl(state: DurableAcceptorState): Promise<void>;
   /** TS6. When only the removal fails it throws, and what is left goes with the next one. */
   abstract trim(trimmedLsn: Lsn): Promise<void>;
+  /** TS7. */
+  abstract offload(trimmedLsn: Lsn, point: OffloadPoint): Promise<void>;
+  /** TS8. `tail` is what the segment that begins at or before `trimmedLsn` holds; nothing when the log ends there. */
+  abstract restore(trimmedLsn: Lsn, tail: Uint8Array): Promise<void>;
   /** Nothing has happened for a while: lets go of what costs memory or descriptors. */
   abstract rest(): void;
   /** Flushes and lets go of the files. */
@@ -60,5 +67,7 @@ export interface OpenedTimeline {
   readonly lastRecordLsn: Lsn | undefined;
   /** WAL below it was removed: the start of a segment, or of the timeline. */
   readonly trimmedLsn: Lsn;
+  /** Null when the WAL above `trimmedLsn` is here. */
+  readonly offloaded: OffloadPoint | null;
   readonly store: TimelineStore;
 }

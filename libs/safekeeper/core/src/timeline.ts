@@ -8,6 +8,8 @@
  *   TL5  While there is no room (`wal-space.ts`), WAL waits in the backlog. Elections, heartbeats, reads and trims go on, and
  *        answers tell how full it is.
  *   TL6  A timeline at rest, with readers or without, holds neither WAL in memory nor files open.
+ *   TL7  One whose WAL is in the archive alone answers nothing that depends on its log before it is back
+ *        (`archive/residence.ts`).
  */
 import {
   Acceptor,
@@ -20,15 +22,18 @@ import {
   type PageserverPositions,
   type ProposerMessage,
   type RefusalCode,
-  type RequestId,
   type SessionId,
 } from '@neon/consensus';
 import { Corrupt, Lsn, type Term, Unavailable, assert, unreachable } from '@neon/kernel';
+import type { ArchiveContext } from './archive/archive-context';
+import { TimelineInArchive } from './archive/timeline-in-archive';
 import { Backlog } from './backlog';
+import { PendingPositions } from './pending-positions';
 import type { ReadCache } from './read-cache';
 import { RecordTracker } from './record-tracker';
 import type { OpenedTimeline, TimelineStore } from './timeline-store';
-import { type TrimSettings, Trimmer } from './trimmer';
+import type { UnarchivedWal } from './trim';
+import { Trimmer } from './trimmer';
 import { READ_SIZE_MAX, WalReads } from './wal-reads';
 import type { WalAccount, WalSpace } from './wal-space';
 
@@ -42,7 +47,8 @@ export interface ProposerSession {
 export interface TimelineContext {
   readonly space: WalSpace;
   readonly blocks: ReadCache;
-  readonly trim: TrimSettings;
+  readonly unarchived: UnarchivedWal;
+  readonly archive: ArchiveContext | undefined;
 }
 
 /** From here on an answer to an append tells how full it is; below, nobody has to slow down. */
@@ -57,8 +63,7 @@ export class Timeline {
   private readonly reads: WalReads;
   private readonly sessions = new Map<SessionId, ProposerSession>();
   private nextSession: SessionId = 1;
-  private readonly configuring = new Map<RequestId, (position: AcceptorPosition | undefined) => void>();
-  private nextRequest: RequestId = 1;
+  private readonly configuring = new PendingPositions();
   private readonly inputs: AcceptorInput[] = [];
   private effects: readonly AcceptorEffect[] = [];
   private nextEffect = 0;
@@ -69,6 +74,7 @@ export class Timeline {
   /** Up to where a pageserver has read here. */
   private pageserverLsn = Lsn.ZERO;
   readonly trimmer: Trimmer;
+  readonly archive: TimelineInArchive | undefined;
   private readonly account: WalAccount;
   private readonly backlog: Backlog;
   /** Of WAL that is taken and waits for its turn (TL1), and of that whose turn it is. */
@@ -99,22 +105,37 @@ export class Timeline {
       account: this.account,
       take: (session, message) => this.take(session, message),
     });
+    this.archive = TimelineInArchive.of(context.archive, opened, {
+      acceptor: () => this.acceptor,
+      isUnused: () => this.isUnused,
+      alone: (run) => this.alone(run),
+      onArchived: () => this.trimmer.consider(),
+      onOffloaded: (trimmedLsn) => {
+        this.trimmer.offloaded(trimmedLsn);
+        this.measure();
+      },
+      onRestored: () => this.measure(),
+    });
     this.reads = new WalReads({
       store: this.store,
       blocks: context.blocks,
       acceptor: () => this.acceptor,
       firstLsn: () => this.firstLsn,
+      archived: this.archive?.wal,
+      restore: () => this.archive?.restore(),
     });
     this.trimmer = new Trimmer({
       store: this.store,
-      settings: context.trim,
+      unarchived: context.unarchived,
       trimmedLsn: opened.trimmedLsn,
       durableCommitLsn: opened.control.commitLsn,
       acceptor: () => this.acceptor,
+      archivedLsn: () => this.archivedLsn,
       onTrimmed: () => this.measure(),
       onFailed: (error) => this.fail(error),
     });
     this.measure();
+    this.archive?.committed();
   }
 
   get state(): AcceptorState {
@@ -135,6 +156,16 @@ export class Timeline {
     return this.account.keptBytes;
   }
 
+  /** Null without an archive. */
+  get archivedLsn(): Lsn | null {
+    return this.archive?.archivedLsn ?? null;
+  }
+
+  /** Its WAL is in the archive alone (TL7). */
+  get isOffloaded(): boolean {
+    return this.archive?.isOffloaded ?? false;
+  }
+
   /** 100: no more WAL is taken (TL5). */
   get fullness(): number {
     return this.account.fullness;
@@ -143,11 +174,13 @@ export class Timeline {
   attach(session: ProposerSession): SessionId {
     const id = this.nextSession++;
     this.sessions.set(id, session);
+    this.archive?.used();
     return id;
   }
 
   detach(id: SessionId): void {
     this.backlog.drop(id);
+    this.archive?.used();
     if (this.sessions.delete(id)) this.input({ kind: 'disconnected', session: id });
   }
 
@@ -185,18 +218,9 @@ export class Timeline {
    *
    * @throws Unavailable when the timeline fails meanwhile
    */
-  configure(membership: Membership, minTerm: Term): Promise<AcceptorPosition> {
-    const request = this.nextRequest++;
-    return new Promise((resolve, reject) => {
-      const settle = (position: AcceptorPosition | undefined): void => {
-        this.configuring.delete(request);
-        if (position === undefined) reject(new Unavailable(this.failure?.message ?? 'the timeline failed'));
-        else resolve(position);
-      };
-      this.configuring.set(request, settle);
-      if (this.failure !== undefined) settle(undefined);
-      else this.input({ kind: 'configure', request, membership, minTerm });
-    });
+  async configure(membership: Membership, minTerm: Term): Promise<AcceptorPosition> {
+    if (this.failure !== undefined) throw new Unavailable(this.failure.message);
+    return this.configuring.ask((request) => this.input({ kind: 'configure', request, membership, minTerm }));
   }
 
   /** Now and then: saves in the control file what may lag there, and comes to rest if nothing was appended since (TL6). */
@@ -208,6 +232,29 @@ export class Timeline {
     this.restingLsn = this.acceptor.writeLsn;
     this.input({ kind: 'save' });
     this.trimmer.consider();
+  }
+
+  /** Nothing is under way here, nobody is connected who needs more than there is, and all of it is in the archive. */
+  private get isUnused(): boolean {
+    const { commitLsn, writeLsn } = this.acceptor;
+    return (
+      this.failure === undefined &&
+      this.sessions.size === 0 &&
+      this.configuring.isEmpty &&
+      commitLsn === writeLsn &&
+      writeLsn > this.firstLsn &&
+      this.trimmer.isSettledAt(commitLsn) &&
+      this.archive?.isComplete === true
+    );
+  }
+
+  private async alone(run: () => Promise<void>): Promise<void> {
+    if (this.isDraining || this.inputs.length > 0 || this.failure !== undefined) return;
+    this.isDraining = true;
+    const done = run();
+    this.resumeAfter(done);
+    // A failure is this timeline's, and not of the one who asked.
+    await done.catch(() => undefined);
   }
 
   /** TL4: undefined while there is room. */
@@ -230,9 +277,11 @@ export class Timeline {
   addReader(position: () => Lsn): () => void {
     const forget = this.reads.addReader();
     const release = this.trimmer.addReader(position);
+    this.archive?.used();
     return () => {
       forget();
       release();
+      this.archive?.used();
     };
   }
 
@@ -264,6 +313,7 @@ export class Timeline {
   async read(startLsn: Lsn, endLsn: Lsn, term?: Term): Promise<Uint8Array> {
     const sizeMax = Math.min(READ_SIZE_MAX, endLsn - startLsn);
     assert(sizeMax > 0 && startLsn >= AcceptorState.startLsn(this.acceptor), 'TL2: reads lie within the WAL');
+    this.archive?.used();
     const bytes = await this.reads.read(startLsn, sizeMax);
     this.readableLsn(term);
     return bytes;
@@ -276,6 +326,7 @@ export class Timeline {
 
   async close(): Promise<void> {
     this.fail(new Unavailable('the safekeeper is shutting down or the timeline was closed'), { quietly: true });
+    await this.archive?.close();
     await this.store.close();
   }
 
@@ -296,14 +347,13 @@ export class Timeline {
           this.nextEffect++;
           const pending = this.perform(effect);
           if (pending === undefined) continue;
-          pending.then(
-            () => this.resume(),
-            (error: unknown) => this.fail(error),
-          );
-          return;
+          return this.resumeAfter(pending);
         }
-        const input = this.inputs.shift();
+        const input = this.inputs[0];
         if (input === undefined || this.failure !== undefined) break;
+        const returning = dependsOnLog(input) ? this.archive?.restore() : undefined;
+        if (returning !== undefined) return this.resumeAfter(returning);
+        this.inputs.shift();
         this.step(input);
       }
     } catch (error) {
@@ -313,6 +363,13 @@ export class Timeline {
     this.steppedBytes = 0;
     this.measure();
     this.progress();
+  }
+
+  private resumeAfter(pending: Promise<void>): void {
+    pending.then(
+      () => this.resume(),
+      (error: unknown) => this.fail(error),
+    );
   }
 
   private resume(): void {
@@ -347,7 +404,7 @@ export class Timeline {
       case 'refuse':
         return this.refuse(effect.session, effect.code, effect.reason);
       case 'answer':
-        this.configuring.get(effect.request)?.(effect.position);
+        this.configuring.answer(effect.request, effect.position);
         return undefined;
       default:
         return unreachable(effect);
@@ -368,7 +425,8 @@ export class Timeline {
 
   private measure(): void {
     const takenBytes = this.pendingBytes + this.steppedBytes;
-    if (this.failure === undefined) this.account.set(this.acceptor.writeLsn + takenBytes - this.firstLsn);
+    const logBytes = this.isOffloaded ? 0 : this.acceptor.writeLsn - this.firstLsn;
+    if (this.failure === undefined) this.account.set(logBytes + takenBytes);
   }
 
   /** WAL that is not WAL ends the session before a byte of it is written. */
@@ -417,7 +475,7 @@ export class Timeline {
     this.failure = error instanceof Error ? error : new Error(String(error));
     for (const session of this.sessions.values()) session.refuse('StorageUnavailable', this.failure.message);
     this.sessions.clear();
-    for (const settle of [...this.configuring.values()]) settle(undefined);
+    this.configuring.fail(this.failure);
     this.inputs.length = 0;
     this.backlog.clear();
     this.reads.clear();
@@ -431,8 +489,12 @@ export class Timeline {
     // What was heard in a heartbeat may be what a trim waits for.
     if (!this.backlog.isEmpty) this.trimmer.consider();
     if (this.waiting.length > 0 && !this.isSaturated()) for (const resolve of this.waiting.splice(0)) resolve();
+    this.archive?.committed();
     for (const listener of this.listeners) listener();
   }
 }
+
+/** TL7. The others change nothing of an idle timeline. */
+const dependsOnLog = ({ kind }: AcceptorInput): boolean => kind !== 'save' && kind !== 'disconnected';
 
 const walSizeOf = (message: ProposerMessage): number => (message.kind === 'appendRequest' ? message.bytes.length : 0);

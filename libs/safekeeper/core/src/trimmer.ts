@@ -17,20 +17,13 @@ import {
   trimTarget,
 } from './trim';
 
-export interface TrimSettings {
-  readonly unarchived: UnarchivedWal;
-  archived(identity: AcceptorState['identity']): ArchivedPosition;
-}
-
-/** Nothing is archived, and everything is kept (TR2). */
-export const KEEP_ALL: TrimSettings = { unarchived: 'kept', archived: () => null };
-
 export interface TrimmerOptions {
   readonly store: Pick<TimelineStore, 'trim'>;
-  readonly settings: TrimSettings;
+  readonly unarchived: UnarchivedWal;
   readonly trimmedLsn: Lsn;
   readonly durableCommitLsn: Lsn;
   acceptor(): AcceptorState;
+  archivedLsn(): ArchivedPosition;
   onTrimmed(): void;
   onFailed(error: unknown): void;
 }
@@ -54,7 +47,7 @@ export class Trimmer {
   }
 
   get horizon(): TrimHorizon {
-    return trimHorizon(this.positions(), this.options.settings.unarchived);
+    return trimHorizon(this.positions(), this.options.unarchived);
   }
 
   /** TM2. @returns a function that removes it again */
@@ -79,11 +72,23 @@ export class Trimmer {
     this.consider();
   }
 
+  /** Nothing is removed now, the commit LSN is durable up to `lsn`, and each reader has been sent what is below. */
+  isSettledAt(lsn: Lsn): boolean {
+    return (
+      !this.isTrimming && this.durableCommitLsn === lsn && [...this.readers].every((position) => position() >= lsn)
+    );
+  }
+
+  /** All that is below is in the archive alone. */
+  offloaded(trimmedLsn: Lsn): void {
+    this.trimmedLsn = trimmedLsn;
+  }
+
   /** Cheap when there is nothing to do. */
   consider(): void {
     if (this.isTrimming) return;
-    const { settings, store, acceptor } = this.options;
-    const target = trimTarget(this.positions(), settings.unarchived, acceptor().identity.walSegmentSize);
+    const { unarchived, store, acceptor } = this.options;
+    const target = trimTarget(this.positions(), unarchived, acceptor().identity.walSegmentSize);
     if (target === this.trimmedLsn) return;
     this.isTrimming = true;
     // Before the files are gone: a read that begins now is told so, and does not find a file missing.
@@ -99,14 +104,14 @@ export class Trimmer {
   }
 
   private positions(): TrimPositions {
-    const { acceptor, settings } = this.options;
-    const { identity, truncateLsn } = acceptor();
+    const { acceptor, archivedLsn } = this.options;
+    const { truncateLsn } = acceptor();
     return {
       trimmedLsn: this.trimmedLsn,
       durableCommitLsn: this.durableCommitLsn,
       truncateLsn,
       remoteConsistentLsn: this.remoteLsn,
-      archivedLsn: settings.archived(identity),
+      archivedLsn: archivedLsn(),
       readerLsns: [...this.readers].map((position) => position()),
     };
   }

@@ -2,11 +2,13 @@
  * Reads of one timeline's WAL: from the tail in memory, from blocks that readers share, or from the files.
  *
  *   RD1  A block of committed WAL is shared by all readers; the end of the log is read for each alone.
- *   RD2  What was trimmed is refused, not missed.
+ *   RD2  What was trimmed is read from the archive; without one it is refused, not missed.
  *   RD3  The tail is in memory only while somebody reads it, or has just done so.
+ *   RD4  The end of an offloaded log is read when it is here again.
  */
 import type { AcceptorState } from '@neon/consensus';
 import { Lsn, Refusal } from '@neon/kernel';
+import type { ArchivedWal } from './archive/archived-wal';
 import type { CacheOwner, ReadCache } from './read-cache';
 import { TailCache } from './tail-cache';
 import type { TimelineStore } from './timeline-store';
@@ -19,6 +21,10 @@ export interface WalReadsOptions {
   readonly blocks: ReadCache;
   acceptor(): AcceptorState;
   firstLsn(): Lsn;
+  /** Undefined without an archive. */
+  readonly archived: ArchivedWal | undefined;
+  /** RD4: undefined when it is here. */
+  restore(): Promise<void> | undefined;
 }
 
 export class WalReads {
@@ -58,11 +64,11 @@ export class WalReads {
   /** RD2. @throws Refusal `WalTrimmed` */
   requireKept(startLsn: Lsn): void {
     const firstLsn = this.options.firstLsn();
-    if (startLsn >= firstLsn) return;
+    if (startLsn >= firstLsn || this.options.archived !== undefined) return;
     throw new Refusal(
       'WalTrimmed',
-      `WAL below ${Lsn.format(firstLsn)} was removed from this safekeeper: read ${Lsn.format(startLsn)} from the ` +
-        'archive, or begin with a base backup that is newer',
+      `WAL below ${Lsn.format(firstLsn)} was removed from this safekeeper, which has no archive to read ` +
+        `${Lsn.format(startLsn)} from: begin with a base backup that is newer`,
     );
   }
 
@@ -75,7 +81,11 @@ export class WalReads {
   /** RD1. */
   private async readFiles(startLsn: Lsn, sizeMax: number): Promise<Uint8Array> {
     this.requireKept(startLsn);
-    const { store, blocks, acceptor } = this.options;
+    const { store, blocks, acceptor, archived, restore, firstLsn } = this.options;
+    const keptLsn = firstLsn();
+    if (startLsn < keptLsn && archived !== undefined)
+      return archived.read(startLsn, Math.min(sizeMax, keptLsn - startLsn));
+    await restore();
     const offset = startLsn % READ_SIZE_MAX;
     const blockLsn = Lsn.of(startLsn - offset);
     if (Lsn.advance(blockLsn, READ_SIZE_MAX) > acceptor().commitLsn) return store.read(startLsn, sizeMax);
