@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { parseObjectStoreUrl } from '@neon/object-store';
 import { z } from 'zod';
 import type { Home } from './home';
 import { CommandFailure } from './progress';
@@ -42,11 +43,17 @@ export const COMPUTE_HOSTS_MAX = 3;
 const Settings = z.object({
   ports: z.partialRecord(z.string(), z.number().int().min(1).max(65_535)),
   computeHosts: z.number().int().min(1).max(COMPUTE_HOSTS_MAX).default(1),
+  /** Where WAL is archived; without it, a directory in home. */
+  objectStoreUrl: z
+    .string()
+    .transform((url) => (parseObjectStoreUrl(url), url))
+    .optional(),
 });
 
 export interface Settings {
   readonly ports: Ports;
   readonly computeHosts: number;
+  readonly objectStoreUrl?: string;
 }
 
 const fileOf = (home: Home): string => join(home.directory, 'config.json');
@@ -55,8 +62,12 @@ const fileOf = (home: Home): string => join(home.directory, 'config.json');
 export function readSettings(home: Home): Settings {
   if (!existsSync(fileOf(home))) return { ports: DEFAULT_PORTS, computeHosts: 1 };
   try {
-    const { ports, computeHosts } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
-    return { ports: { ...DEFAULT_PORTS, ...ports }, computeHosts };
+    const { ports, computeHosts, objectStoreUrl } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
+    return {
+      ports: { ...DEFAULT_PORTS, ...ports },
+      computeHosts,
+      ...(objectStoreUrl === undefined ? {} : { objectStoreUrl }),
+    };
   } catch (error) {
     throw new CommandFailure(`${fileOf(home)} is not valid: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -54,7 +54,7 @@ async function chooseSettings(home: Home, options: StartOptions): Promise<Settin
     say(`  ! port ${ports[name]} (${name}) is taken by another program: using ${free}`);
     ports[name] = free;
   }
-  const settings = { ports, computeHosts: options.computeHosts ?? before.computeHosts };
+  const settings = { ...before, ports, computeHosts: options.computeHosts ?? before.computeHosts };
   writeSettings(home, settings);
   return settings;
 }

@@ -1,6 +1,7 @@
 /** Every service of the stack with its ports and settings: the one place that knows how they fit together. */
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Distribution } from '@neon/postgres-server';
 import type { Ports } from '../config';
 import { type Home, folder, reachable } from '../home';
@@ -21,6 +22,7 @@ export interface Stack {
   readonly home: Home;
   readonly ports: Ports;
   readonly computeHosts: number;
+  readonly objectStoreUrl?: string;
   readonly secrets: Secrets;
   readonly distribution: Distribution;
   readonly natsServer: string;
@@ -155,8 +157,20 @@ function safekeeper(stack: Stack, id: (typeof SAFEKEEPERS)[number]): Service {
       NEON_DATA_DIR: folder(home, `data/safekeeper-${id}`, 0o700),
       NEON_PROPOSER_PORT: String(ports[`safekeeper-${id}-proposer`]),
       NEON_REPLICATION_PORT: String(ports[`safekeeper-${id}-replication`]),
+      ...objectStore(stack),
     },
   });
+}
+
+/** A directory in home, unless the settings name a store; a bucket's credentials come from the environment. */
+function objectStore({ home, objectStoreUrl }: Stack): Record<string, string> {
+  if (objectStoreUrl === undefined)
+    return { NEON_OBJECT_STORE_URL: pathToFileURL(folder(home, 'data/objects', 0o700)).href };
+  const credentials = Object.entries(process.env).filter(([name]) => name.startsWith('AWS_'));
+  return {
+    ...Object.fromEntries(credentials.map(([name, value]) => [name, value ?? ''])),
+    NEON_OBJECT_STORE_URL: objectStoreUrl,
+  };
 }
 
 function pageserver(stack: Stack): Service {
