@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 
@@ -58,7 +58,7 @@ export class SafekeeperProcess {
       httpPort: await freePort(),
     };
     mkdirSync(options.dataDir, { recursive: true });
-    const logFile = join(surroundings.root, 'safekeeper.log');
+    const logFile = join(surroundings.root, `${basename(options.dataDir)}.log`);
     writeFileSync(logFile, '');
     const child = spawn(process.execPath, ['-r', '@swc-node/register', join(CHECKOUT, 'apps/safekeeper/src/main.ts')], {
       cwd: CHECKOUT,
