@@ -101,10 +101,16 @@ describe('work with the archive', () => {
 
   test('that fails for a reason of its own lets others go on (AQ3)', async () => {
     const log: string[] = [];
-    queue.ask({ step: () => Promise.reject(new Error('damaged')) });
+    const damaged: ArchiveWork = { step: () => Promise.reject(new Error('damaged')) };
+    queue.ask(damaged);
     queue.ask(held(log, 'a').work);
     await turns();
+    // Asked for again before its pause is over, it still waits.
+    queue.ask(damaged);
+    await turns();
     expect([log, errors, timers.delays]).toEqual([['a'], ['damaged'], [PAUSE_MS_MAX]]);
+    await timers.pass(PAUSE_MS_MAX);
+    expect(errors).toEqual(['damaged', 'damaged']);
   });
 
   test('takes its slot for as long as its bytes take at the limit (AQ4)', async () => {

@@ -40,6 +40,8 @@ export class ArchiveQueue {
   private readonly waiting = new Set<ArchiveWork>();
   private readonly running = new Map<ArchiveWork, Promise<void>>();
   private readonly askedAgain = new Set<ArchiveWork>();
+  /** What failed for a reason of its own, until it is tried again (AQ3). */
+  private readonly resting = new Set<ArchiveWork>();
   private readonly dropped = new WeakSet<ArchiveWork>();
   private busySlots = 0;
   private failureCount = 0;
@@ -49,7 +51,7 @@ export class ArchiveQueue {
   constructor(private readonly options: ArchiveQueueOptions) {}
 
   ask(work: ArchiveWork): void {
-    if (this.dropped.has(work)) return;
+    if (this.dropped.has(work) || this.resting.has(work)) return;
     if (this.running.has(work)) this.askedAgain.add(work);
     else this.waiting.add(work);
     this.next();
@@ -105,7 +107,13 @@ export class ArchiveQueue {
     const { later, failed } = this.options;
     failed(error);
     this.askedAgain.delete(work);
-    if (!(error instanceof Unavailable)) return later(PAUSE_MS_MAX, () => this.ask(work));
+    if (!(error instanceof Unavailable)) {
+      this.resting.add(work);
+      return later(PAUSE_MS_MAX, () => {
+        this.resting.delete(work);
+        this.ask(work);
+      });
+    }
     if (!this.dropped.has(work)) this.waiting.add(work);
     if (this.isPaused) return;
     const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** Math.min(this.failureCount, 10));
