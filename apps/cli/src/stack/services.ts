@@ -162,14 +162,17 @@ function safekeeper(stack: Stack, id: (typeof SAFEKEEPERS)[number]): Service {
   });
 }
 
-/** A directory in home, unless the settings name a store; a bucket's credentials come from the environment. */
-function objectStore({ home, objectStoreUrl }: Stack): Record<string, string> {
-  if (objectStoreUrl === undefined)
-    return { NEON_OBJECT_STORE_URL: pathToFileURL(folder(home, 'data/objects', 0o700)).href };
+/** Of an installation whose settings name no other object store. */
+export const objectsDir = (home: Home): string => folder(home, 'data/objects', 0o700);
+export const objectStoreUrlOf = ({ home, objectStoreUrl }: Stack): string =>
+  objectStoreUrl ?? pathToFileURL(objectsDir(home)).href;
+
+/** A bucket's credentials come from the environment. */
+function objectStore(stack: Stack): Record<string, string> {
   const credentials = Object.entries(process.env).filter(([name]) => name.startsWith('AWS_'));
   return {
     ...Object.fromEntries(credentials.map(([name, value]) => [name, value ?? ''])),
-    NEON_OBJECT_STORE_URL: objectStoreUrl,
+    NEON_OBJECT_STORE_URL: objectStoreUrlOf(stack),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lsn } from '@neon/kernel';
@@ -28,7 +28,14 @@ function holder(name: string, { commitLsn = COMMIT, flushLsn = COMMIT, otherAt =
     if (otherAt >= first && otherAt < first + SEGMENT) bytes[otherAt - first]! ^= 0xff;
     writeFileSync(pathOf(name, first), bytes);
   }
-  return { name, startLsn: START, flushLsn, commitLsn, directory: join(root, name) };
+  return {
+    name,
+    startLsn: START,
+    flushLsn,
+    commitLsn,
+    directory: join(root, name),
+    archiveDirectory: join(root, 'archive'),
+  };
 }
 
 it('W1: a commit LSN above the flush LSN is found', () => {
@@ -54,6 +61,17 @@ it.each([START, Lsn.of(2 * SEGMENT), Lsn.of(COMMIT - 1)])('W3: one other byte at
   expect(problems).toEqual([
     `a and c differ at ${at}, which is committed`,
     `b and c differ at ${at}, which is committed`,
+  ]);
+});
+
+it('W3: what is in the archive alone is compared there', () => {
+  const [left, right] = [holder('a', { otherAt: 2 * SEGMENT + 7 }), holder('b')];
+  mkdirSync(left.archiveDirectory);
+  renameSync(pathOf('a', 2 * SEGMENT), `${pathOf('archive', 2 * SEGMENT)}~object`);
+  const { problems, comparedBytes } = compareWal([left, right], RANGE);
+  expect([problems, comparedBytes]).toEqual([
+    [`a and b differ at ${Lsn.format(Lsn.of(2 * SEGMENT + 7))}, which is committed`],
+    COMMIT - START,
   ]);
 });
 

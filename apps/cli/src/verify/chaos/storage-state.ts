@@ -5,7 +5,7 @@
  *   W2  A quorum holds all that any of them knows to be committed.
  *   W3  Up to the end of what two of them hold committed, their bytes are equal.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lsn } from '@neon/kernel';
 import { WalSegment } from '@neon/postgres';
@@ -17,6 +17,8 @@ export interface WalHolder {
   readonly commitLsn: Lsn;
   /** Of the timeline's segment files. */
   readonly directory: string;
+  /** Of the archive's segments, in a directory as object store: what was removed here is there. */
+  readonly archiveDirectory: string;
 }
 
 /** W1 and W2, as what is wrong. */
@@ -73,11 +75,13 @@ function firstDifference(
 
 /** Shorter than asked for when the file is. */
 function readWal(
-  { directory }: WalHolder,
+  { directory, archiveDirectory }: WalHolder,
   { lsn, size, segmentSize }: { lsn: Lsn; size: number; segmentSize: number },
 ): Buffer {
   const buffer = Buffer.alloc(size);
-  const file = openSync(join(directory, WalSegment.fileName({ lsn, segmentSize })), 'r');
+  const name = WalSegment.fileName({ lsn, segmentSize });
+  const kept = join(directory, name);
+  const file = openSync(existsSync(kept) ? kept : join(archiveDirectory, `${name}~object`), 'r');
   try {
     return buffer.subarray(0, readSync(file, buffer, 0, size, lsn % segmentSize));
   } finally {

@@ -8,7 +8,7 @@ import { TimelineDetail as SafekeeperTimeline } from '@neon/safekeeper-contract'
 import { TokenIssuer } from '@neon/service-token';
 import type { Installation } from '../../installation';
 import { CommandFailure } from '../../progress';
-import { SAFEKEEPERS } from '../../stack/services';
+import { SAFEKEEPERS, objectsDir } from '../../stack/services';
 import { computeOf } from '../local-compute';
 import { type WalHolder, committedLsn, compareWal, judge } from './storage-state';
 
@@ -71,6 +71,7 @@ export class TimelineWatch {
           flushLsn: Lsn.parse(detail.flushLsn),
           commitLsn: Lsn.parse(detail.commitLsn),
           directory: join(this.installation.home.directory, 'data', name, this.tenantId, this.timelineId),
+          archiveDirectory: join(objectsDir(this.installation.home), 'wal', this.tenantId, this.timelineId, 'segments'),
           segmentSize: detail.walSegmentSize,
         };
       }),

@@ -1,19 +1,20 @@
 /**
  * The WAL of a timeline that began with an imported cluster, as an archive that stock Postgres recovers from.
  *
- *   A1  It is a safekeeper's segment files. The first one begins with the cluster's own WAL, which no safekeeper was given.
+ *   A1  It is a safekeeper's segment files, and those that it has removed because the installation's archive has them. The first one begins with the cluster's own WAL, which no safekeeper was given.
  *   A2  The safekeeper is one that holds everything below `endLsn`.
  */
-import { chownSync, copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lsn } from '@neon/kernel';
+import { ObjectPrefix, objectStoreOf } from '@neon/object-store';
 import { WalSegment } from '@neon/postgres';
 import { TimelineDetail } from '@neon/safekeeper-contract';
 import { TokenIssuer } from '@neon/service-token';
 import type { Installation } from '../../installation';
 import { CommandFailure } from '../../progress';
-import { SAFEKEEPERS } from '../../stack/services';
+import { SAFEKEEPERS, objectStoreUrlOf } from '../../stack/services';
 
 const WAIT_MS = 30_000;
 const POLL_MS = 100;
@@ -53,6 +54,8 @@ export async function archiveWal(
     copyFileSync(join(segments, name), join(directory, name));
     byteCount += detail.walSegmentSize;
   }
+  // Later than the files: what is removed meanwhile is there already.
+  byteCount += await copyArchived(installation, timeline, directory);
   const address = { lsn: Lsn.parse(detail.startLsn), segmentSize: detail.walSegmentSize };
   const first = WalSegment.fileName(address);
   const content = readFileSync(join(directory, first));
@@ -61,6 +64,26 @@ export async function archiveWal(
   if (home.user !== null)
     for (const path of ['.', ...readdirSync(directory)]) chownSync(join(directory, path), home.user.uid, home.user.gid);
   return { directory, byteCount };
+}
+
+/** @returns the size of what was not there yet */
+async function copyArchived(
+  { stack }: Installation,
+  { tenantId, timelineId }: Timeline,
+  directory: string,
+): Promise<number> {
+  const store = await objectStoreOf(objectStoreUrlOf(stack));
+  let byteCount = 0;
+  for await (const { key } of store.list(ObjectPrefix.of('wal', tenantId, timelineId, 'segments'))) {
+    const path = join(directory, basename(key));
+    if (existsSync(path)) continue;
+    const object = await store.get(key);
+    if (object === null) throw new CommandFailure(`${key} is gone from ${store.description}`);
+    writeFileSync(path, object.bytes);
+    byteCount += object.bytes.length;
+  }
+  await store.close();
+  return byteCount;
 }
 
 async function holderOf(
