@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   addItem,
   addItemInPlace,
+  copyPiece,
   pieceOf,
   repairFragmentation,
   reserveHeapTuple,
@@ -33,6 +34,7 @@ import {
   pageLsn,
   pageSpecial,
   pageUpper,
+  setPageFlags,
   setPageLsn,
 } from './page-header';
 
@@ -140,6 +142,32 @@ describe('a page', () => {
   });
 });
 
+describe('a piece of bytes', () => {
+  test('is copied as it was, short or long, from elsewhere or from the same page, over itself too', () => {
+    const source = Uint8Array.from({ length: 100 }, (_, index) => index + 1);
+    for (const length of [0, 8, 24, 25, 60]) {
+      const expected = [...source.subarray(0, length)];
+      const target = new Uint8Array(60);
+      copyPiece(target, 0, { bytes: source, offset: 0, length });
+      expect([...target.subarray(0, length)]).toEqual(expected);
+      const same = source.slice();
+      copyPiece(same, 2, { bytes: same, offset: 0, length });
+      expect([...same.subarray(2, 2 + length)]).toEqual(expected);
+      expect([...same.subarray(2 + length)]).toEqual([...source.subarray(2 + length)]);
+    }
+  });
+
+  test.each([
+    ['begins before its bytes', 0, -1, 4],
+    ['has less than no bytes', 5, 5, -1],
+    ['ends behind its bytes', 0, 5, 4],
+    ['would lie before the target', -1, 0, 4],
+    ['would end behind the target', 7, 0, 4],
+  ])('that %s is refused', (_name, at, offset, length) => {
+    expect(() => copyPiece(new Uint8Array(10), at, { bytes: new Uint8Array(8), offset, length })).toThrow(RangeError);
+  });
+});
+
 describe('repairing fragmentation', () => {
   test('closes gaps, drops unused pointers at the end and remembers those in between', () => {
     const page = pageOf([100, 50, 60, 70, 80]);
@@ -159,6 +187,47 @@ describe('repairing fragmentation', () => {
     repairFragmentation(page, false);
     expect(meaning(page)).toEqual([normal(item(8, 1)), UNUSED]);
     expect(pageFlags(page)).toBe(PageFlag.HAS_FREE_LINES);
+  });
+
+  test('forgets the hint when no unused pointer remains, whether some went or not', () => {
+    for (const unused of [[], [3]]) {
+      const page = pageOf([8, 8, 8]);
+      setPageFlags(page, PageFlag.HAS_FREE_LINES | PageFlag.PAGE_FULL);
+      for (const number of unused) setLinePointer(page, number, UNUSED_POINTER);
+      repairFragmentation(page);
+      expect(pageFlags(page)).toBe(PageFlag.PAGE_FULL);
+    }
+    const page = pageOf([8, 8, 8]);
+    setPageFlags(page, PageFlag.HAS_FREE_LINES);
+    setLinePointer(page, 2, UNUSED_POINTER);
+    repairFragmentation(page);
+    expect(pageFlags(page)).toBe(PageFlag.HAS_FREE_LINES);
+    const none = pageOf([8, 8]);
+    repairFragmentation(none);
+    expect(pageFlags(none)).toBe(0);
+  });
+
+  test('drops all line pointers of a page of nothing else', () => {
+    const page = newPage();
+    for (const bound of [12, 14]) page.set([0, 32], bound);
+    repairFragmentation(page);
+    expect(pageLower(page)).toBe(24);
+  });
+
+  test('clears what an unused pointer still says', () => {
+    const page = pageOf([8, 8]);
+    setLinePointer(page, 1, 100);
+    repairFragmentation(page);
+    expect(linePointer(page, 1)).toBe(UNUSED_POINTER);
+  });
+
+  test('refuses items that together take more than there is', () => {
+    const page = pageOf([5000, 8]);
+    setLinePointer(page, 2, linePointer(page, 1));
+    expect(() => repairFragmentation(page)).toThrow(Corrupt);
+    const full = pageOf([4080, 4080]);
+    repairFragmentation(full);
+    expect(meaning(full)).toEqual([normal(item(4080, 1)), normal(item(4080, 2))]);
   });
 
   const lengths = fc.array(fc.integer({ min: 1, max: 180 }), { minLength: 1, maxLength: 40 });
@@ -265,6 +334,12 @@ describe('an index page', () => {
     deleteIndexTupleNoCompact(page, 3);
     expect(meaning(page)).toEqual([normal(item(8, 1)), UNUSED]);
     expectCompact(page, { ordered: true });
+  });
+
+  test('refuses to delete some of items that together take more than there is', () => {
+    const page = pageOf([5000, 8, 8, 8, 8]);
+    setLinePointer(page, 2, linePointer(page, 1));
+    expect(() => deleteIndexTuples(page, [3, 4, 5])).toThrow(Corrupt);
   });
 
   test('refuses an item pointer that leads out of the item space', () => {

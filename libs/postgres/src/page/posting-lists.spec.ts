@@ -25,6 +25,7 @@ describe('a GIN posting list', () => {
     // (1,1), (1,2), (1,130): differences 1 and 128.
     const segment = encodeSegment([2048 + 1, 2048 + 2, 2048 + 130]);
     expect(Buffer.from(segment).toString('hex')).toBe('000001000100' + '0300' + '01' + '8001' + '00');
+    expect(Buffer.from(encodeSegment([1, 128])).toString('hex')).toBe('000000000100' + '0100' + '7f' + '00');
   });
 
   test('merges with another, each tuple id once', () => {
@@ -33,6 +34,8 @@ describe('a GIN posting list', () => {
         expect(mergeTids(left, right)).toEqual([...new Set([...left, ...right])].sort((a, b) => a - b));
       }),
     );
+    expect(mergeTids([1, 3], [1])).toEqual([1, 3]);
+    expect(mergeTids([1], [1, 3])).toEqual([1, 3]);
   });
 
   test('whose differences never end, or lead beyond all tuple ids, is refused at once', () => {
@@ -50,6 +53,8 @@ describe('a GIN posting list', () => {
     segment[9] = 0x80;
     expect(() => decodeSegment(segment, 0, segment.length)).toThrow(Corrupt);
     expect(() => segmentSize(segment, 0, segment.length - 1)).toThrow(Corrupt);
+    const eight = Uint8Array.of(0, 0, 0, 0, 1, 0, 8, 0, ...new Array<number>(7).fill(0x80), 0);
+    expect(() => decodeSegment(eight, 0, eight.length)).toThrow(Corrupt);
   });
 });
 
@@ -96,6 +101,7 @@ describe('a B-tree posting list tuple', () => {
     const posting = formPosting(plainTuple(1), 0, tidBytes([1, 2, 3]));
     expect(() => removeFromPosting(posting, 0, [0, 1, 2])).toThrow(Corrupt);
     expect(() => removeFromPosting(posting, 0, [3])).toThrow(Corrupt);
+    expect(() => removeFromPosting(posting, 0, [3, 4, 5])).toThrow(Corrupt);
   });
 
   test('takes a tid in its middle and gives its last one to the tuple that brought it', () => {
@@ -104,6 +110,8 @@ describe('a B-tree posting list tuple', () => {
     expect(offsetNumbersOf(swapped.posting)).toEqual([1, 3, 4, 5]);
     expect(swapped.posting.length).toBe(posting.length);
     expect(swapped.added).toEqual(plainTuple(9));
+    const far = formPosting(plainTuple(1), 0, tidBytes([1, 3, 0x105, 0x209]));
+    expect(offsetNumbersOf(swapPosting(far, plainTuple(4), 2).posting)).toEqual([1, 3, 4, 0x105]);
     expect(() => swapPosting(posting, plainTuple(4), 0)).toThrow(Corrupt);
     expect(() => swapPosting(posting, plainTuple(4), 4)).toThrow(Corrupt);
   });

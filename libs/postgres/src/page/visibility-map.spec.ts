@@ -37,6 +37,9 @@ describe('a hash index’s metapage', () => {
     [10_000, 10, 1024],
     [12_000, 10, 1280],
     [1_000_000, 307, 3584],
+    [3, 1, 4],
+    [1281, 1, 1536],
+    [2 ** 31, 1, 2 ** 30],
   ])('for %d tuples at fill factor %d has %d buckets', (tupleCount, fillFactor, bucketCount) => {
     const page = new Uint8Array(PAGE_SIZE);
     initHashMeta(page, { tupleCount, fillFactor, procedureOid: 1 });

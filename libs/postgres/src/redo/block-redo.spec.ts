@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { addItem, addItemInPlace, pieceOf } from '../page/bufpage';
 import { GistFlag, gistFlags, initGistPage } from '../page/gist-page';
 import { HashFlag, initHashPage, initUnbucketedPage } from '../page/hash-page';
-import { HEAP_TUPLE_HEADER_SIZE, Infomask, setTupleInfomask, tupleInfomask } from '../page/heap-tuple';
+import { HEAP_TUPLE_HEADER_SIZE, Infomask, setTupleInfomask, tupleInfomask, tupleInfomask2 } from '../page/heap-tuple';
 import {
   ItemState,
   itemAt,
@@ -13,6 +13,7 @@ import {
   linePointerCount,
   setLinePointer,
   DEAD_POINTER,
+  UNUSED_POINTER,
 } from '../page/line-pointer';
 import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
 import { BtreeFlag, btreeFlags, initBtreePage, setBtreeCycleId } from '../page/nbtree-page';
@@ -48,7 +49,7 @@ function redo(
   page: Uint8Array,
   { major = 17, blockId = 0, walLogHints = false }: Redone = {},
 ): Uint8Array {
-  const bytes = encodeRecord(draft, { major, prevLsn: Lsn.of(8) });
+  const bytes = encodeRecord(draft, { major, prevLsn: Lsn.of(0x1fffff8) });
   const record = parseRecord(bytes, { major, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
   const reference = record.blocks.find(({ id }) => id === blockId)!;
   redoBlock({ record, block: reference, endLsn: END_LSN, walLogHints }, page);
@@ -104,17 +105,41 @@ describe('pruning', () => {
     const page = redo({ rmid: Rmgr.HEAP2, info: 0x20, main, blocks: [block(0, { data })] }, heapPage(5));
     expect(states(page)).toEqual([REDIRECT, NORMAL, DEAD, NORMAL]);
     expect([2, 4].map((number) => tupleInfomask(page, itemAt(page, number)))).toEqual([0x300, 0x300]);
+    expect([4, 2].map((number) => itemAt(page, number))).toEqual([PAGE_SIZE - 64, PAGE_SIZE - 32]);
+    expect(pageLsn(page)).toBe(END_LSN);
+  });
+
+  test.each([0x10, 0x20, 0x30])(
+    'of Postgres 17 is the same by operation %i, and may be of dead tuples alone',
+    (info) => {
+      const data = shorts(1, 2);
+      const page = redo(
+        { rmid: Rmgr.HEAP2, info, main: Uint8Array.of(0, 0x44), blocks: [block(0, { data })] },
+        heapPage(3),
+      );
+      expect(states(page)).toEqual([NORMAL, DEAD, NORMAL]);
+      expect(itemAt(page, 3)).toBe(PAGE_SIZE - 64);
+    },
+  );
+
+  test.each([0x10, 0x14])('of Postgres 17 that only freezes (flags %i) leaves line pointers alone', (flags) => {
+    const page = heapPage(3);
+    setLinePointer(page, 3, UNUSED_POINTER);
+    const data = join(shorts(1, 0), words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 1), shorts(2));
+    redo({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, flags), blocks: [block(0, { data })] }, page);
+    expect(states(page)).toEqual([NORMAL, NORMAL, UNUSED]);
+    expect(pageLsn(page)).toBe(END_LSN);
   });
 
   test('without a cleanup lock frees line pointers and moves nothing', () => {
     const page = heapPage(3);
-    setLinePointer(page, 3, DEAD_POINTER);
+    for (const dead of [1, 3]) setLinePointer(page, dead, DEAD_POINTER);
     const before = itemAt(page, 2);
     redo(
-      { rmid: Rmgr.HEAP2, info: 0x30, main: Uint8Array.of(0, 0x80), blocks: [block(0, { data: shorts(1, 3) })] },
+      { rmid: Rmgr.HEAP2, info: 0x30, main: Uint8Array.of(0, 0x80), blocks: [block(0, { data: shorts(2, 1, 3) })] },
       page,
     );
-    expect(states(page)).toEqual([NORMAL, NORMAL]);
+    expect(states(page)).toEqual([UNUSED, NORMAL]);
     expect(itemAt(page, 2)).toBe(before);
   });
 
@@ -124,23 +149,40 @@ describe('pruning', () => {
     redo({ rmid: Rmgr.HEAP2, info: 0x20, main: shorts(1), blocks: [block(0, { data: shorts(2) })] }, page, { major });
     expect(states(page)).toEqual([NORMAL, UNUSED, NORMAL]);
     expect(pageFlags(page) & PageFlag.HAS_FREE_LINES).not.toBe(0);
+    expect(pageLsn(page)).toBe(END_LSN);
   });
 });
 
 describe('freezing', () => {
+  /** xmax, infomask2, infomask of tuples 1 to 3, and where the page ends up. */
+  const frozen = (page: Uint8Array): number[] => [
+    ...[1, 2, 3].flatMap((number) => {
+      const at = itemAt(page, number);
+      return [readU32(page, at + 4), tupleInfomask2(page, at), tupleInfomask(page, at)];
+    }),
+    pageLsn(page),
+  ];
+  const expected = [0, 5, 0x300, 0, 0, Infomask.XMAX_INVALID, 9, 6, 0x310, END_LSN];
+
   test.each([14, 15] as const)('of Postgres %d names each tuple with its fields', (major) => {
-    const data = join(words(0), shorts(2, 1, Infomask.XMIN_FROZEN, 0));
-    const draft = { rmid: Rmgr.HEAP2, info: 0x30, main: join(words(700), shorts(1)), blocks: [block(0, { data })] };
-    const page = redo(draft, heapPage(2), { major });
-    expect(tupleInfomask(page, itemAt(page, 2))).toBe(Infomask.XMIN_FROZEN);
-    expect(tupleInfomask(page, itemAt(page, 1))).toBe(Infomask.XMAX_INVALID);
+    const data = join(words(0), shorts(1, 5, 0x300, 0), words(9), shorts(3, 6, 0x310, 0));
+    const draft = { rmid: Rmgr.HEAP2, info: 0x30, main: join(words(700), shorts(2)), blocks: [block(0, { data })] };
+    expect(frozen(redo(draft, heapPage(3), { major }))).toEqual(expected);
   });
 
+  const plans = join(words(0), shorts(5, 0x300, 0, 1), words(9), shorts(6, 0x310, 0, 1));
+
   test('of Postgres 16 groups tuples by plan', () => {
-    const data = join(words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 2), shorts(1, 2));
-    const main = join(words(700), shorts(1), Uint8Array.of(0));
-    const page = redo({ rmid: Rmgr.HEAP2, info: 0x30, main, blocks: [block(0, { data })] }, heapPage(2), { major: 16 });
-    expect([1, 2].map((number) => tupleInfomask(page, itemAt(page, number)))).toEqual([0x300, 0x300]);
+    const main = join(words(700), shorts(2), Uint8Array.of(0));
+    const blocks = [block(0, { data: join(plans, shorts(1, 3)) })];
+    const page = redo({ rmid: Rmgr.HEAP2, info: 0x30, main, blocks }, heapPage(3), { major: 16 });
+    expect(frozen(page)).toEqual(expected);
+  });
+
+  test('of Postgres 17 does so too, in one record with pruning', () => {
+    const blocks = [block(0, { data: join(shorts(2, 0), plans, shorts(1, 3)) })];
+    const page = redo({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, 0x10), blocks }, heapPage(3));
+    expect(frozen(page)).toEqual(expected);
   });
 });
 
@@ -284,6 +326,10 @@ describe('a record that makes no sense', () => {
     const at = itemAt(page, 2);
     expect([...page.subarray(at + 23, at + 31)]).toEqual([0, 1, 2, 3, 9, 9, 7, 8]);
     expect(itemLength(linePointer(page, 2))).toBe(31);
+    const byte = join(shorts(1), shorts(1, 0), Uint8Array.of(24, 0, 9));
+    const prefix = join(words(700), shorts(1), Uint8Array.of(0, 0x20), words(0), shorts(3));
+    redo({ rmid: Rmgr.HEAP, info: 0x40, main: prefix, blocks: [block(0, { data: byte })] }, page);
+    expect([...page.subarray(itemAt(page, 3) + 23, itemAt(page, 3) + 26)]).toEqual([0, 1, 9]);
   });
 
   test('of an unknown operation is refused by name', () => {

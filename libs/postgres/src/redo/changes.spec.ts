@@ -16,6 +16,7 @@ import { changesOf } from './changes';
 import { XidStatus, xidStatus } from './clog';
 import { DeltaKind } from './delta';
 import { redoRecord } from './redo-record';
+import { parsePrepare } from './transaction-record';
 import { slruPageIsBefore } from './slru';
 
 const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
@@ -143,6 +144,46 @@ describe('transactions', () => {
     expect(new DataView(page.buffer).getBigInt64(10, true)).toBe(2n ** 63n - 1n);
   });
 
+  it('A1: without an id, without an origin, or with one that has no progress, a transaction leaves none', () => {
+    expect(changes({ ...commitWith(0), xid: 0 })).toEqual([]);
+    const origin = [words(0x99, 0), words(7, 0)];
+    const originsOf = (originId: number, xinfo: number) =>
+      changes({ ...commitWith(xinfo, ...(xinfo === 0 ? [] : origin)), originId }).filter(
+        ({ kind }) => kind === 'replication-origin',
+      );
+    expect(originsOf(4, 32)).toEqual([{ kind: 'replication-origin', originId: 4, remoteLsn: 0x99n }]);
+    for (const [originId, xinfo] of [
+      [4, 0],
+      [0, 32],
+      [0xffff, 32],
+    ] as const)
+      expect(originsOf(originId, xinfo)).toEqual([]);
+  });
+
+  it('A1: a prepared transaction ends with the text of its name or without', () => {
+    const parts = [words(900), words(0x99, 0), words(7, 0)];
+    const found = changes({ ...commitWith(16 | 32, ...parts), info: 0x80 | 0x30, originId: 4 });
+    expect(found).toContainEqual({ kind: 'two-phase-remove', xid: 900 });
+    expect(found).toContainEqual({ kind: 'replication-origin', originId: 4, remoteLsn: 0x99n });
+  });
+
+  it.each([
+    [14, 64, 46, 48],
+    [17, 72, 54, 56],
+  ] as const)(
+    'a PREPARE of Postgres %i tells its subtransactions and its origin',
+    (major, size, gidLengthAt, originAt) => {
+      const main = new Uint8Array(size + 16 + 8);
+      main.set(words(555), 8);
+      main.set(words(2), 28);
+      writeU16(main, gidLengthAt, 9);
+      main.set(words(0x99), originAt);
+      main.set(words(556, 557), size + 16);
+      const record = recordOf({ rmid: Rmgr.TRANSACTION, info: 0x10, xid: 555, main }, major);
+      expect(parsePrepare(record)).toMatchObject({ xid: 555, subxids: Uint32Array.of(556, 557), originLsn: 0x99n });
+    },
+  );
+
   it.each([
     [14, 64, 46],
     [17, 72, 54],
@@ -197,6 +238,35 @@ describe('multixacts', () => {
     ]);
   });
 
+  it('J2: members go round at 2^32, and leave those behind them alone', () => {
+    const xids = [901, 902, 903, 904, 905, 906, 907];
+    const found = changes(
+      creation(
+        9,
+        0xffff_fffe,
+        xids.map((xid) => [xid, 3] as const),
+      ),
+    );
+    const last = Math.floor(0xffff_ffff / 1636);
+    expect(pagesOf(found).slice(1)).toEqual([members(last), members(0)]);
+    const [end, start] = [last, 0].map((page) => apply(found, members(page), new Uint8Array(PAGE_SIZE).fill(0xff)));
+    const at = (member: number): number => Math.floor(member / 4) * 20 + 4 + (member % 4) * 4;
+    const inPage = 0xffff_fffe % 1636;
+    expect([0, 1, 2].map((i) => readU32(end!, at(inPage + i)))).toEqual([901, 902, 0xffff_ffff]);
+    expect([0, 1, 2, 3, 4, 5].map((i) => readU32(start!, at(i)))).toEqual([903, 904, 905, 906, 907, 0xffff_ffff]);
+    expect([...start!.subarray(0, 4), ...start!.subarray(20, 24)]).toEqual([3, 3, 3, 3, 3, 0xff, 0xff, 0xff]);
+  });
+
+  it.each([
+    [1, 2_097_151],
+    [2, 0],
+    [2048, 0],
+    [2049, 1],
+  ])('truncation before multixact %i keeps offsets from page %i on', (endId, firstPage) => {
+    const found = changes({ rmid: Rmgr.MULTIXACT, info: 0x30, main: words(5, 1, endId, 10, 3300) });
+    expect(found[1]).toEqual({ kind: 'slru-truncate', slru: 'multixact-offsets', firstPage });
+  });
+
   it('truncation cuts members by range and offsets one multixact early', () => {
     const draft = { rmid: Rmgr.MULTIXACT, info: 0x30, main: words(5, 1, 4096, 10, 3300) };
     expect(changes(draft)).toEqual([
@@ -222,6 +292,17 @@ describe('SLRU pages', () => {
     ]);
     const page: PageId = { kind: 'slru', slru: 'xact', page: 77 };
     expect(apply(found, page, new Uint8Array(PAGE_SIZE).fill(1))).toEqual(new Uint8Array(PAGE_SIZE));
+  });
+
+  it.each([
+    [Rmgr.CLOG, 0x00, 'xact'],
+    [Rmgr.COMMIT_TS, 0x00, 'commit-ts'],
+    [Rmgr.MULTIXACT, 0x00, 'multixact-offsets'],
+    [Rmgr.MULTIXACT, 0x10, 'multixact-members'],
+  ] as const)('a ZEROPAGE record of resource manager %i, %i, is of %s', (rmid, info, slru) => {
+    const page = { kind: 'slru', slru, page: 77 };
+    expect(changes({ rmid, info, main: words(77, 0) })).toMatchObject([{ kind: 'page-delta', page, willInit: true }]);
+    expect(() => changes({ rmid, info, main: words(77, 1) })).toThrow(WalError);
   });
 
   it('U1: order goes round with the ids', () => {
@@ -264,8 +345,20 @@ describe('the visibility map', () => {
     expect([3, 7, 8].map((block) => visibilityBits(after, block))).toEqual([0, 0, 3]);
     const old = apply(changes({ rmid: Rmgr.HEAP, info: 0x20, main: update(1), blocks }), mapPage, map());
     expect([3, 7].map((block) => visibilityBits(old, block))).toEqual([0, 3]);
+    const successor = apply(changes({ rmid: Rmgr.HEAP, info: 0x20, main: update(2), blocks }), mapPage, map());
+    expect([3, 7].map((block) => visibilityBits(successor, block))).toEqual([3, 0]);
     const hot = changes({ rmid: Rmgr.HEAP, info: 0x40, main: update(1), blocks: [heapBlock(0, 7)] });
     expect(visibilityBits(apply(hot, mapPage, map()), 7)).toBe(0);
+    const hotSuccessor = changes({ rmid: Rmgr.HEAP, info: 0x40, main: update(2), blocks: [heapBlock(0, 7)] });
+    expect(visibilityBits(apply(hotSuccessor, mapPage, map()), 7)).toBe(0);
+  });
+
+  it('V1: blocks whose bits are on two map pages are cleared on each', () => {
+    const blocks = [heapBlock(0, HEAP_BLOCKS_PER_MAP_BLOCK + 7), heapBlock(1, 3)];
+    const both = changes({ rmid: Rmgr.HEAP, info: 0x20, main: update(3), blocks });
+    const [first, second] = [0, 1].map((page) => apply(both, relationPage(page, Fork.VISIBILITY_MAP), map()));
+    expect([3, 7].map((block) => visibilityBits(first!, block))).toEqual([0, 3]);
+    expect([3, 7].map((block) => visibilityBits(second!, block))).toEqual([3, 0]);
   });
 
   it('V1: a map page that the record names is a block like any other', () => {
@@ -296,6 +389,22 @@ describe('the visibility map', () => {
     const after = apply(found, relationPage(1, Fork.VISIBILITY_MAP), map());
     expect([4, 5, 6, 7, 19].map((block) => visibilityBits(after, block))).toEqual([3, 3, 0, 0, 0]);
     expect(truncate(0)).toHaveLength(3);
+  });
+
+  it.each([
+    [1, Fork.MAIN],
+    [2, Fork.VISIBILITY_MAP],
+    [4, Fork.FSM],
+  ])('V2: truncation with flags %i cuts fork %i alone', (flags, fork) => {
+    const main = words(0, 1663, 5, 16384, flags);
+    expect(changes({ rmid: Rmgr.STORAGE, info: 0x20, main })).toMatchObject([{ kind: 'relation-truncate', fork }]);
+  });
+
+  it('a fork is created if there is such a fork', () => {
+    const create = (fork: number) => changes({ rmid: Rmgr.STORAGE, info: 0x10, main: words(1663, 5, 16384, fork) });
+    for (const fork of [Fork.MAIN, Fork.FSM, Fork.VISIBILITY_MAP, Fork.INIT])
+      expect(create(fork)).toEqual([{ kind: 'relation-create', relation: RELATION, fork }]);
+    expect(() => create(4)).toThrow(UnsupportedRecord);
   });
 });
 
@@ -405,6 +514,34 @@ describe('pages that a record names', () => {
     expect(record.mainLength).toBe(10);
   });
 
+  it('Y1: what other blocks hold is left out from 256 bytes on', () => {
+    const other = (size: number, ofOther: Partial<BlockDraft> = {}): RecordDraft => ({
+      rmid: Rmgr.HASH,
+      info: 0x60,
+      main: new Uint8Array(4),
+      blocks: [
+        heapBlock(0, 3, { data: new Uint8Array(300) }),
+        heapBlock(1, 4, { data: new Uint8Array(size), ...ofOther }),
+      ],
+    });
+    /** Whether the delta of the first block is the whole record. */
+    const isWhole = (draft: RecordDraft): boolean => {
+      const [change] = changes(draft);
+      const expected = encodeRecord(draft, { major: 17, prevLsn: Lsn.of(8) });
+      return change?.kind === 'page-delta' && Buffer.compare(change.delta.subarray(7), expected) === 0;
+    };
+    const imageOf = (size: number, apply: boolean) => ({
+      image: { ...image, bytes: page.subarray(0, size), holeOffset: size, holeLength: PAGE_SIZE - size, apply },
+    });
+    expect([255, 256].map((size) => isWhole(other(size)))).toEqual([true, false]);
+    expect([127, 128].map((size) => isWhole(other(128, imageOf(size, true))))).toEqual([true, false]);
+    const own = (apply: boolean): RecordDraft => ({
+      ...other(0),
+      blocks: [heapBlock(0, 3, imageOf(300, apply)), heapBlock(1, 4)],
+    });
+    expect([true, false].map((apply) => isWhole(own(apply)))).toEqual([true, false]);
+  });
+
   it('Y1: a record of one block without an image is its own delta', () => {
     const draft = {
       rmid: Rmgr.HEAP,
@@ -440,6 +577,22 @@ describe('pages that a record names', () => {
       expect.objectContaining({ reason: 'image' }),
     );
     expect(changes(draft, { zstd: () => page })).toMatchObject([{ kind: 'page-image' }]);
+    const broken = (): Uint8Array => {
+      throw new Error('not a frame');
+    };
+    expect(() => changes(draft, { zstd: broken })).toThrow(expect.objectContaining({ reason: 'image' }));
+  });
+
+  it('a delta that begins with a compressed image needs the decoder too', () => {
+    const zstd = { ...image, bytes: new Uint8Array(100), compression: 'zstd' as const };
+    const draft = { rmid: Rmgr.HASH, info: 0x60, main: new Uint8Array(4), blocks: [heapBlock(0, 3, { image: zstd })] };
+    const [change] = changes(draft);
+    if (change?.kind !== 'page-delta') throw new Error('not a delta');
+    const context = { page: relationPage(3), endLsn: END_LSN, major: 17 as const };
+    const after = new Uint8Array(PAGE_SIZE);
+    applyDelta(after, change.delta, { ...context, zstd: () => page });
+    expect(after.subarray(4000, PAGE_SIZE - 16)).toEqual(page.subarray(4000, PAGE_SIZE - 16));
+    expect(() => applyDelta(after, change.delta, context)).toThrow(WalError);
   });
 });
 
@@ -535,6 +688,18 @@ describe('redoRecord', () => {
     expect(pagesOf(told)).toEqual([relationPage(0, Fork.VISIBILITY_MAP)]);
   });
 
+  it('I1: a block to be initialized is of zeros before its redo', () => {
+    const header = new Uint8Array(24);
+    header.set([0, 32, 0, 32, 0, 32, 4, 32], 12);
+    writeU16(header, 12, 24);
+    writeU16(header, 14, 24);
+    const data = join(Uint8Array.of(0, 0, 24, 0), header);
+    const record = recordOf({ rmid: Rmgr.GENERIC, info: 0, blocks: [heapBlock(0, 5, { data, willInit: true })] });
+    const page = new Uint8Array(PAGE_SIZE).fill(1);
+    redoRecord(record, { pageOf: () => page, apply: () => undefined });
+    expect(page.subarray(24).every((byte) => byte === 0)).toBe(true);
+  });
+
   it('builds a page from nothing where the record says so, and refuses what changesOf refuses', () => {
     const init = { ...insertion(null), info: 0x80 };
     const page = new Uint8Array(PAGE_SIZE).fill(1);
@@ -542,6 +707,10 @@ describe('redoRecord', () => {
     const record = recordOf({ ...init, blocks: block === undefined ? [] : [{ ...block, willInit: true }] });
     redoRecord(record, { pageOf: () => page, apply: () => undefined });
     expect(page.subarray(8, 24)).toEqual(Uint8Array.of(0, 0, 0, 0, 28, 0, 224, 31, 0, 32, 4, 32, 0, 0, 0, 0));
+    const hint = recordOf({ rmid: Rmgr.XLOG, info: 0xa0, blocks: [heapBlock(0, 3)] });
+    const untouched = page.slice();
+    redoRecord(hint, { pageOf: () => page, apply: () => undefined });
+    expect(page).toEqual(untouched);
     const custom = recordOf({ rmid: 130, info: 0, main: new Uint8Array(4) });
     expect(() => redoRecord(custom, { pageOf: () => page, apply: () => undefined })).toThrow(UnsupportedRecord);
   });
