@@ -117,6 +117,11 @@ test('U2: a guard is negated, and what it throws is left alone', () => {
   ]);
 });
 
+test('U2: so is one of a call that does nothing but throw', () => {
+  const { mutants } = instrumented('export function f(id: number): void { if (id !== 3) unsupported(`${id + 1}`); }');
+  expect(mutants.map(mutantName)).toEqual(['redo/sample.ts f: [body removed]', 'redo/sample.ts f: id !== 3 [negated]']);
+});
+
 test('S2: bounds that are only checked are left alone', () => {
   const { mutants } = instrumented(`
     declare function mainData(record: object, size: number): number;
@@ -132,6 +137,17 @@ test('buffers made when the module is loaded are known, and nothing else there i
     export const f = (): number => buffer.length;`);
   expect(scratchCount).toBe(1);
   expect(mutants.map(({ mutation }) => mutation)).toEqual(['body removed']);
+});
+
+test('mutants that are named alike are counted', () => {
+  const { mutants } = instrumented('export const f = (a: number): number => a * 2 - a * 2;');
+  expect(mutants.map(mutantName).slice(1)).toEqual([
+    'redo/sample.ts f: 2 [one more]',
+    'redo/sample.ts f: a * 2 [* to +]',
+    'redo/sample.ts f: 2 [one more] #2',
+    'redo/sample.ts f: a * 2 [* to +] #2',
+    'redo/sample.ts f: a * 2 - a * 2 [- to +]',
+  ]);
 });
 
 test('methods, callbacks and functions in objects go by the names around them', () => {

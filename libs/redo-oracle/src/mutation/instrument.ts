@@ -13,7 +13,7 @@ import ts from 'typescript';
 import type { Constants } from './constants';
 import type { Mutant } from './mutant';
 import { always, negated, replacementsOf, textOf, type Replacement } from './mutations';
-import { isBound, isBoundProperty, isCheckStatement, isFunctionMutated } from './scope';
+import { isBound, isBoundProperty, isCheck, isCheckStatement, isFunctionMutated } from './scope';
 
 export interface InstrumentedFile {
   readonly text: string;
@@ -40,6 +40,7 @@ class InstrumentedSource {
   readonly mutants: Mutant[] = [];
   private functionName: string | null = null;
   private conditionCount = 0;
+  private readonly occurrences = new Map<string, number>();
 
   constructor(
     private readonly source: Source,
@@ -109,7 +110,10 @@ class InstrumentedSource {
     const { line } = this.source.syntax.getLineAndCharacterOfPosition(node.getStart());
     const functionName = this.functionName ?? '';
     const original = isFunction(node) ? '' : textOf(node).replaceAll(/\s+/g, ' ');
-    this.mutants.push({ id, file: this.source.file, functionName, line: line + 1, mutation, original });
+    const alike = `${functionName}: ${original} [${mutation}]`;
+    const occurrence = (this.occurrences.get(alike) ?? 0) + 1;
+    this.occurrences.set(alike, occurrence);
+    this.mutants.push({ id, file: this.source.file, functionName, line: line + 1, mutation, original, occurrence });
     return id;
   }
 
@@ -224,8 +228,11 @@ function nameOf(node: ts.Node): string {
 
 const bodyOf = (node: ts.SignatureDeclaration): ts.Node | undefined => ('body' in node ? node.body : undefined);
 
+/** Whether a statement throws, or calls what does nothing else. */
 function onlyThrows(node: ts.Node): boolean {
   if (ts.isThrowStatement(node)) return true;
+  if (ts.isExpressionStatement(node) && ts.isCallExpression(node.expression))
+    return isCheck(textOf(node.expression.expression));
   const [only, ...others] = ts.isBlock(node) ? node.statements : [];
   return only !== undefined && others.length === 0 && onlyThrows(only);
 }

@@ -11,11 +11,15 @@ export interface Mutant {
   readonly mutation: string;
   /** The source text that was changed, white space collapsed. */
   readonly original: string;
+  /** Which of the function's mutants that are otherwise named alike, from 1. */
+  readonly occurrence: number;
 }
 
 /** How a mutant is told from others of its function while the code around it changes: no line, no number. */
-export const mutantName = ({ file, functionName, mutation, original }: Mutant): string =>
-  `${file} ${functionName}: ${original === '' ? '' : `${original} `}[${mutation}]`;
+export function mutantName({ file, functionName, mutation, original, occurrence }: Mutant): string {
+  const text = original === '' ? '' : `${original} `;
+  return `${file} ${functionName}: ${text}[${mutation}]${occurrence === 1 ? '' : ` #${occurrence}`}`;
+}
 
 export const functionOf = ({ file, functionName }: Mutant): string => `${file} ${functionName}`;
 

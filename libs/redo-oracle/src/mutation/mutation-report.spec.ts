@@ -8,6 +8,7 @@ const mutant = (id: number, functionName: string): Mutant => ({
   line: 10 + id,
   mutation: '+ to -',
   original: 'a + b',
+  occurrence: 1,
 });
 const report = (...outcomes: readonly Outcome[]): MutationReport => ({
   seed: 3,

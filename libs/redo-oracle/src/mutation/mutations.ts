@@ -3,8 +3,8 @@
  *
  *   U1  An expression gets: an operator for another, a constant one off, a flag left out, a condition that always or never
  *       holds, a boolean turned round, a negation or complement dropped, its last two arguments exchanged.
- *   U2  A condition that guards a `throw` is only negated: no record that Postgres wrote trips a guard, so that one which
- *       never trips, or trips elsewhere, shows nowhere but in libs/postgres' own specs.
+ *   U2  A condition that guards a `throw`, or a call that does nothing else, is only negated: no record that Postgres wrote
+ *       trips a guard, so that one which never trips, or trips elsewhere, shows nowhere but in libs/postgres' own specs.
  */
 import ts from 'typescript';
 import type { Constants } from './constants';

@@ -1,5 +1,9 @@
 import { branch, collect, ignore, on, passed, runWith, scratch, setUp, step } from './switch';
 
+/** As modules make them when they are loaded: before anything is set up. */
+const buffer = scratch(new Uint8Array(2));
+const table = scratch(Uint8Array.of(0, 7));
+
 beforeEach(() => setUp(10));
 
 test('W1: a mutant is on while something is run with it', () => {
@@ -54,9 +58,10 @@ test('W3: what does not end is stopped, unless as much was needed without a muta
   expect(() => runWith(1, long)).not.toThrow();
 });
 
-test('W4: shared buffers hold garbage when a mutant is tried', () => {
-  const buffer = scratch(new Uint8Array(2));
-  expect(runWith(1, () => [...buffer])).toEqual([0xa5, 0xa5]);
+test('W4: shared buffers hold garbage when a mutant is tried, tables what they held', () => {
+  buffer[0] = 1;
+  setUp(10);
+  expect(runWith(1, () => [...buffer, ...table])).toEqual([0xa5, 0xa5, 0, 7]);
 });
 
 function throwing(): never {

@@ -7,7 +7,8 @@
  *       the same order and about as often.
  *   W3  What runs with a mutant on is stopped by an exception after many more loops and calls than anything took without.
  *   W4  Buffers that functions share from call to call hold garbage when something is run with a mutant on: the run before,
- *       without it, left there what the mutant may fail to write.
+ *       without it, left there what the mutant may fail to write. One that holds anything when its library was loaded is a
+ *       table, and stays.
  */
 const NONE = -1;
 /** W3: this many, and this many times as many as the longest run without a mutant took. */
@@ -27,9 +28,14 @@ let ignored = new Uint8Array(0);
 let heldIn: number[] = [];
 let list: number[] = [];
 let path = 0;
-const buffers: (Uint8Array | Uint16Array | Uint32Array | Int32Array)[] = [];
+let buffers: (Uint8Array | Uint16Array | Uint32Array | Int32Array)[] = [];
 
+let isLoaded = false;
+
+/** To be called when the library is loaded, and before each recording. */
 export function setUp(mutantCount: number): void {
+  if (!isLoaded) buffers = buffers.filter((buffer) => buffer.every((value) => value === 0));
+  isLoaded = true;
   passedIn = new Int32Array(mutantCount).fill(NONE);
   ignored = new Uint8Array(mutantCount);
   heldIn = [];
