@@ -11,12 +11,12 @@ interface Instrumented {
 }
 
 /** Source text, instrumented and run. */
-function instrumented(text: string): Instrumented {
+function instrumented(text: string, isChosen = (_id: number): boolean => true): Instrumented {
   const syntax = ts.createSourceFile('redo/sample.ts', text, ts.ScriptTarget.ES2023, true);
   const constants = findConstants([syntax]);
   const { text: written, mutants } = instrument(
     { file: 'redo/sample.ts', syntax },
-    { constants, firstId: 0, switchModule: './switch' },
+    { constants, firstId: 0, switchModule: './switch', isChosen },
   );
   const module = ts.ModuleKind.CommonJS;
   const { outputText } = ts.transpileModule(written, { compilerOptions: { module, target: ts.ScriptTarget.ES2023 } });
@@ -104,6 +104,12 @@ test('conditions always hold, or never do; statements and cases go', () => {
   expect(by('[never: kind > 1]')).toEqual(['two']);
   expect(by(`log.push('two') [removed]`)).toEqual(['many']);
   expect(by('2 [case removed]')).toEqual(['many', 'other']);
+});
+
+test('a mutant that is not chosen is told of, and cannot be switched on', () => {
+  const { mutants, call } = instrumented('export const f = (a: number): number => a + 2;', (id) => id !== 1);
+  expect(mutants.map(({ mutation }) => mutation)).toEqual(['body removed', 'one more', '+ to -']);
+  expect([0, 1, 2].map((id) => call('f', [5], id))).toEqual([undefined, 7, 3]);
 });
 
 test('U2: a guard is negated, and what it throws is left alone', () => {

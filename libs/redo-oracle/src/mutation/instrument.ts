@@ -26,11 +26,18 @@ export interface Source {
   readonly syntax: ts.SourceFile;
 }
 
-export function instrument(
-  source: Source,
-  { constants, firstId, switchModule }: { constants: Constants; firstId: number; switchModule: string },
-): InstrumentedFile {
-  const writer = new InstrumentedSource(source, constants, firstId);
+export interface InstrumentOptions {
+  readonly constants: Constants;
+  /** The number of the first mutant. */
+  readonly firstId: number;
+  readonly switchModule: string;
+  /** Which mutants can be switched on; others cost nothing, and are told of all the same. */
+  readonly isChosen: (id: number) => boolean;
+}
+
+export function instrument(source: Source, options: InstrumentOptions): InstrumentedFile {
+  const { switchModule } = options;
+  const writer = new InstrumentedSource(source, options);
   const text = writer.render(source.syntax);
   const imports = `import { branch as __branch, on as __on, scratch as __scratch, step as __step } from '${switchModule}';\n`;
   return { text: imports + text, mutants: writer.mutants };
@@ -44,8 +51,7 @@ class InstrumentedSource {
 
   constructor(
     private readonly source: Source,
-    private readonly constants: Constants,
-    private readonly firstId: number,
+    private readonly options: InstrumentOptions,
   ) {}
 
   /** The text of a node, mutations and all. */
@@ -96,17 +102,18 @@ class InstrumentedSource {
 
   /** An expression or, when one of its mutants is on, another. */
   private choose(node: ts.Node, text: string): string {
-    return this.chooseAmong(node, replacementsOf(node, this.constants), text);
+    return this.chooseAmong(node, replacementsOf(node, this.options.constants), text);
   }
 
   private chooseAmong(node: ts.Node, replacements: readonly Replacement[], text: string): string {
     if (replacements.length === 0) return text;
-    const branches = replacements.map((each) => `__on(${this.add(node, each.mutation)}) ? (${each.text}) : `);
+    const branches = replacements.map((each) => `${this.on(node, each.mutation)} ? (${each.text}) : `);
     return `(${branches.join('')}(${text}))`;
   }
 
-  private add(node: ts.Node, mutation: string): number {
-    const id = this.firstId + this.mutants.length;
+  /** A further mutant: the condition under which it is on. */
+  private on(node: ts.Node, mutation: string): string {
+    const id = this.options.firstId + this.mutants.length;
     const { line } = this.source.syntax.getLineAndCharacterOfPosition(node.getStart());
     const functionName = this.functionName ?? '';
     const original = isFunction(node) ? '' : textOf(node).replaceAll(/\s+/g, ' ');
@@ -114,13 +121,13 @@ class InstrumentedSource {
     const occurrence = (this.occurrences.get(alike) ?? 0) + 1;
     this.occurrences.set(alike, occurrence);
     this.mutants.push({ id, file: this.source.file, functionName, line: line + 1, mutation, original, occurrence });
-    return id;
+    return this.options.isChosen(id) ? `__on(${id})` : 'false';
   }
 
   private renderFunction(node: ts.SignatureDeclaration): string {
     const body = bodyOf(node);
     if (body === undefined) return this.renderChildren(node);
-    const removed = isNamed(node) && !onlyThrows(body) ? `__on(${this.add(node, 'body removed')})` : null;
+    const removed = isNamed(node) && !onlyThrows(body) ? this.on(node, 'body removed') : null;
     const head = this.headOf(node, body);
     if (!ts.isBlock(body)) {
       const value = this.render(body);
@@ -150,7 +157,7 @@ class InstrumentedSource {
   }
 
   /** A condition that tells whether it holds. There are more mutants than conditions, so that numbers of files do not meet. */
-  private marked = (text: string): string => `__branch(${this.firstId + this.conditionCount++}, ${text})`;
+  private marked = (text: string): string => `__branch(${this.options.firstId + this.conditionCount++}, ${text})`;
 
   private renderLoop(node: ts.IterationStatement): string {
     const { statement } = node;
@@ -161,15 +168,14 @@ class InstrumentedSource {
       : ts.isWhileStatement(node)
         ? node.expression
         : undefined;
-    const never = condition === undefined ? null : this.add(condition, 'loop never entered');
+    const never = condition === undefined ? null : this.on(condition, 'loop never entered');
     const { text } = this.source.syntax;
     let at = node.getStart();
     let head = '';
     ts.forEachChild(node, (child) => {
       if (child === statement) return;
       const rendered = this.render(child);
-      head +=
-        text.slice(at, child.getStart()) + (child === condition ? `(!__on(${never}) && (${rendered}))` : rendered);
+      head += text.slice(at, child.getStart()) + (child === condition ? `(!${never} && (${rendered}))` : rendered);
       at = child.end;
     });
     return `${head}${text.slice(at, statement.getStart())}${body()}`;
@@ -179,13 +185,13 @@ class InstrumentedSource {
     const { expression } = node;
     if (ts.isCallExpression(expression) && isCheckStatement(textOf(expression.expression))) return textOf(node);
     const text = this.render(expression);
-    return `{ if (!__on(${this.add(expression, 'removed')})) ${text}; }`;
+    return `{ if (!${this.on(expression, 'removed')}) ${text}; }`;
   }
 
   private renderCase(node: ts.CaseClause): string {
-    const never = this.add(node.expression, 'case removed');
+    const never = this.on(node.expression, 'case removed');
     const statements = node.statements.map((statement) => this.render(statement)).join('\n');
-    return `case (__on(${never}) ? NaN : (${textOf(node.expression)})):\n${statements}`;
+    return `case (${never} ? NaN : (${textOf(node.expression)})):\n${statements}`;
   }
 
   private renderCall(node: ts.CallExpression): string {

@@ -1,49 +1,22 @@
-/** The list of mutants that no run can catch, looked up. */
-import { mutantName, type Mutant } from './mutant';
-import { BEYOND } from './beyond';
+/** The list of mutants that nothing can catch, looked up. */
 import { EQUIVALENTS } from './equivalents';
-import { OTHER_MAJORS } from './other-majors';
+import { mutantName, type Mutant } from './mutant';
 
-/** Mutants of one reason, by their names (`mutantName`); a name that ends in `*` stands for all that begin so. */
+/** Mutants of one reason, by their names (`mutantName`). */
 export interface Entry {
   readonly reason: string;
   readonly mutants: readonly string[];
-  /** It holds for runs of these majors alone; all of them unless given. */
-  readonly majors?: readonly number[];
 }
 
-export interface Listed {
-  readonly status: 'equivalent' | 'beyond' | 'other-major';
-  readonly reason: string;
-}
+const REASONS: ReadonlyMap<string, string> = new Map(
+  EQUIVALENTS.flatMap(({ reason, mutants }) => mutants.map((name) => [name, reason])),
+);
 
-interface Pattern extends Listed {
-  readonly text: string;
-  readonly majors: readonly number[] | undefined;
-}
+/** @returns why nothing tells the mutant from redo; undefined when something must */
+export const reasonOf = (mutant: Mutant): string | undefined => REASONS.get(mutantName(mutant));
 
-const patternsOf = (entries: readonly Entry[], status: Listed['status']): Pattern[] =>
-  entries.flatMap(({ reason, mutants, majors }) => mutants.map((text) => ({ status, reason, text, majors })));
-
-const PATTERNS: readonly Pattern[] = [
-  ...patternsOf(EQUIVALENTS, 'equivalent'),
-  ...patternsOf(BEYOND, 'beyond'),
-  ...patternsOf(OTHER_MAJORS, 'other-major'),
-];
-
-const matches = ({ text }: Pattern, name: string): boolean =>
-  text.endsWith('*') ? name.startsWith(text.slice(0, -1)) : name === text;
-
-/** @returns undefined when the mutant is to be caught by a run of these majors */
-export function listedAs(mutant: Mutant, majors: readonly number[]): Listed | undefined {
-  const name = mutantName(mutant);
-  return PATTERNS.find(
-    (pattern) => matches(pattern, name) && majors.every((major) => pattern.majors?.includes(major) ?? true),
-  );
-}
-
-/** Patterns that stand for nothing. */
-export function stalePatterns(mutants: readonly Mutant[]): string[] {
-  const names = mutants.map(mutantName);
-  return PATTERNS.filter((pattern) => !names.some((name) => matches(pattern, name))).map(({ text }) => text);
+/** Entries that stand for nothing. */
+export function staleEntries(mutants: readonly Mutant[]): string[] {
+  const names = new Set(mutants.map(mutantName));
+  return [...REASONS.keys()].filter((name) => !names.has(name));
 }

@@ -20,40 +20,37 @@ export interface MutatedRedo {
   readonly redo: Redo;
   readonly switches: Switches;
   readonly mutants: readonly Mutant[];
+  /** Those that are to be tried, by number. */
+  readonly chosen: ReadonlySet<number>;
+  /** Where its sources are. */
+  readonly directory: string;
 }
 
 export type Switches = Pick<typeof switches, 'setUp' | 'ignore' | 'collect' | 'passed' | 'runWith'>;
 
-const LIBRARY = 'libs/postgres/src';
-const SWITCH = 'mutation-switch';
+export const LIBRARY = 'libs/postgres/src';
+export const SWITCH = 'mutation-switch';
 const ENTRY = `export { changesOf } from './redo/changes';
 export { applyDelta } from './redo/apply';
 export { redoRecord } from './redo/redo-record';
 export * from './${SWITCH}';
 `;
 
-/** @param workDir a directory of this call's own */
-export async function buildMutatedRedo({
-  checkout,
-  workDir,
-}: {
-  checkout: string;
-  workDir: string;
-}): Promise<MutatedRedo> {
+export interface BuildOptions {
+  readonly checkout: string;
+  /** A directory of this call's own. */
+  readonly workDir: string;
+  /** Which mutants are to be tried, by number: others are not in the code. */
+  readonly choose: (mutants: readonly Mutant[]) => ReadonlySet<number>;
+}
+
+export async function buildMutatedRedo({ checkout, workDir, choose }: BuildOptions): Promise<MutatedRedo> {
   const sources = readSources(join(checkout, LIBRARY));
-  const constants = findConstants(sources.map(({ syntax }) => syntax));
-  const mutants: Mutant[] = [];
-  for (const source of sources) {
-    const target = join(workDir, source.file);
+  const { mutants } = instrumentAll(sources, { workDir, isChosen: () => false });
+  const chosen = choose(mutants);
+  for (const { target, text } of instrumentAll(sources, { workDir, isChosen: (id) => chosen.has(id) }).files) {
     mkdirSync(dirname(target), { recursive: true });
-    if (!isMutated(source.file)) {
-      writeFileSync(target, source.syntax.text);
-      continue;
-    }
-    const switchModule = `./${relative(dirname(target), join(workDir, SWITCH))}`;
-    const instrumented = instrument(source, { constants, firstId: mutants.length, switchModule });
-    mutants.push(...instrumented.mutants);
-    writeFileSync(target, instrumented.text);
+    writeFileSync(target, text);
   }
   copyFileSync(join(checkout, 'libs/redo-oracle/src/mutation/switch.ts'), join(workDir, `${SWITCH}.ts`));
   writeFileSync(join(workDir, 'entry.ts'), ENTRY);
@@ -62,7 +59,27 @@ export async function buildMutatedRedo({
   await promisify(execFile)(process.execPath, [bundler, join(workDir, 'entry.ts'), bundle]);
   const loaded: Redo & Switches = createRequire(bundle)(bundle);
   loaded.setUp(mutants.length);
-  return { redo: loaded, switches: loaded, mutants };
+  return { redo: loaded, switches: loaded, mutants, chosen, directory: workDir };
+}
+
+interface Instrumentation {
+  readonly workDir: string;
+  readonly isChosen: (id: number) => boolean;
+}
+
+/** All sources as they are to be written, and the mutants of those that are mutated. */
+function instrumentAll(sources: readonly Source[], { workDir, isChosen }: Instrumentation) {
+  const constants = findConstants(sources.map(({ syntax }) => syntax));
+  const mutants: Mutant[] = [];
+  const files = sources.map((source) => {
+    const target = join(workDir, source.file);
+    if (!isMutated(source.file)) return { target, text: source.syntax.text };
+    const switchModule = `./${relative(dirname(target), join(workDir, SWITCH))}`;
+    const instrumented = instrument(source, { constants, firstId: mutants.length, switchModule, isChosen });
+    mutants.push(...instrumented.mutants);
+    return { target, text: instrumented.text };
+  });
+  return { mutants, files };
 }
 
 function readSources(directory: string): Source[] {

@@ -4,8 +4,8 @@
  *   S1  Left out is the judge: masks, page kinds, the comparison. A mutant there would change the verdict, not the page.
  *   S2  Arguments that are only checked (the least size of a record's part, the end of a buffer) are left alone: WAL that
  *       Postgres wrote never comes near them. Records that do not fit are the business of libs/postgres' own specs.
- *   S3  Functions in these files that redo does not call: they serve the judge, or other readers of pages, or work once, when
- *       their module is loaded.
+ *   S3  Functions in these files that redo does not call: they serve the judge, or other readers of pages and records, or
+ *       work once, when their module is loaded.
  */
 const JUDGE = new Set([
   'page/hidden-state.ts',
@@ -31,6 +31,7 @@ const BOUNDS: Readonly<Record<string, number>> = {
   mainData: 1,
   blockData: 2,
   checkedTupleSize: 2,
+  readEntry: 2,
   segmentSize: 2,
   leafTuple: 2,
   innerTuple: 2,
@@ -44,6 +45,7 @@ export const isBoundProperty = (name: string): boolean => name === 'end';
 /** S2: functions that do nothing but check. Neither they nor statements that call them are mutated. */
 const CHECKS = new Set([
   'checkHeader',
+  'checkPage',
   'checkItemPlace',
   'requireBlockRedo',
   'ONLY_BY_IMAGE',
@@ -52,7 +54,7 @@ const CHECKS = new Set([
   'unsupported',
 ]);
 /** S2: functions whose result tells nothing when it is not used. */
-const CHECKED_READS = new Set(['mainData', 'blockData', 'checkedTupleSize', 'storedItem']);
+const CHECKED_READS = new Set(['mainData', 'segmentSize', 'blockData', 'checkedTupleSize', 'storedItem']);
 
 export const isCheck = (functionName: string): boolean => CHECKS.has(functionName);
 export const isCheckStatement = (functionName: string): boolean =>
@@ -65,6 +67,7 @@ const NOT_OF_REDO = new Set([
   'clearBrinFlags',
   'describeRecordDelta',
   'gistNsn',
+  'MainDataReader.lsn',
   'isTupleSpeculative',
   'isXminFrozen',
   'pageChecksum',

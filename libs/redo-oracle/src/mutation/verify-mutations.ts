@@ -1,9 +1,10 @@
 /**
  * The mutation check: redo is broken in one place after the other, and the oracle must notice each time.
  *
- *   Z1  A mutant counts as caught when a replay with it would have been found wrong by what `verifyRedo` compares.
+ *   Z1  A mutant counts as caught when a replay with it would have been found wrong by what `verifyRedo` compares. One that
+ *       is not may still be caught by a spec of libs/postgres, which is counted apart.
  *   Z2  A run fails when a mutant survives that is not in the list of those that cannot be caught, or when that list names one
- *       that does not exist.
+ *       that does not exist, or that is caught.
  *   Z3  Several majors are one run: a mutant need be caught by one of them.
  */
 import { join } from 'node:path';
@@ -14,12 +15,13 @@ import { SCENARIOS, withRecording, type VerifyRedoOptions } from '../verify-redo
 import { readWal } from '../wal-files';
 import { RandomSource } from '../workload/random-source';
 import { Allowance } from './allowance';
-import { listedAs, stalePatterns } from './listed';
+import { reasonOf, staleEntries } from './listed';
 import { functionOf, groupBy, mutantName, type Mutant } from './mutant';
 import { buildMutatedRedo, type MutatedRedo } from './mutated-redo';
 import { MutationPass, type Catch } from './mutation-pass';
 import type { MutantOutcome, MutationReport, Outcome } from './mutation-report';
 import { replayMutant } from './replay-mutant';
+import { catchesBySpecs } from './spec-run';
 import { structure } from './structure-scenario';
 
 export interface VerifyMutationsOptions extends Omit<VerifyRedoOptions, 'distribution' | 'furtherScenarios'> {
@@ -34,8 +36,6 @@ const MUTATION_SCENARIOS = [structure, ...SCENARIOS];
 
 interface Progress {
   readonly mutated: MutatedRedo;
-  /** Mutants that this run is to catch, by number. */
-  readonly chosen: ReadonlySet<number>;
   readonly caught: Map<number, { by: Catch; major: number }>;
   readonly reached: Set<number>;
   readonly log: (line: string) => void;
@@ -43,13 +43,15 @@ interface Progress {
 
 export async function verifyMutations(options: VerifyMutationsOptions): Promise<MutationReport> {
   const { checkout, workDir, quick, seed, report, distributions } = options;
-  const mutated = await buildMutatedRedo({ checkout, workDir: join(workDir, 'mutated') });
-  const majors = distributions.map(({ major }) => major);
-  const chosen = quick ? sample(mutated.mutants, { seed, majors }) : new Set(mutated.mutants.map(({ id }) => id));
+  const mutated = await buildMutatedRedo({
+    checkout,
+    workDir: join(workDir, 'mutated'),
+    choose: (mutants) => (quick ? sample(mutants, seed) : new Set(mutants.map(({ id }) => id))),
+  });
+  const { chosen } = mutated;
   report(`${mutated.mutants.length} mutants, ${chosen.size} of them tried, seed ${seed}`);
   const progress: Progress = {
     mutated,
-    chosen,
     caught: new Map(),
     reached: new Set(),
     log: (line) => report(`  ${line}`),
@@ -59,35 +61,37 @@ export async function verifyMutations(options: VerifyMutationsOptions): Promise<
       await withRecording({ ...options, quick: true, distribution }, scenario, (recording) =>
         tryMutants(recording, progress),
       );
+  const left = [...chosen].filter((id) => !progress.caught.has(id));
+  progress.log(`${left.length} mutants are left to the specs of libs/postgres`);
+  const bySpecs = await catchesBySpecs(mutated, { checkout, candidates: left });
   const outcomes = mutated.mutants
     .filter(({ id }) => chosen.has(id))
-    .map((mutant): MutantOutcome => ({ mutant, outcome: outcomeOf(mutant, progress, majors) }));
+    .map((mutant): MutantOutcome => ({ mutant, outcome: outcomeOf(mutant, progress, bySpecs) }));
   const listedButCaught = outcomes
-    .filter(({ mutant, outcome }) => outcome.status === 'caught' && listedAs(mutant, majors) !== undefined)
+    .filter(({ mutant, outcome }) => outcome.status !== 'equivalent' && reasonOf(mutant) !== undefined)
     .map(({ mutant }) => mutantName(mutant));
   const postgresVersions = distributions.map(({ version }) => version);
-  return { seed, postgresVersions, outcomes, stale: stalePatterns(mutated.mutants), listedButCaught };
+  return { seed, postgresVersions, outcomes, stale: staleEntries(mutated.mutants), listedButCaught };
 }
 
 /** One mutant of each function, of those that are not listed. */
-function sample(
-  mutants: readonly Mutant[],
-  { seed, majors }: { seed: number; majors: readonly number[] },
-): ReadonlySet<number> {
+function sample(mutants: readonly Mutant[], seed: number): ReadonlySet<number> {
   const random = new RandomSource(seed);
-  const candidates = mutants.filter((mutant) => listedAs(mutant, majors) === undefined);
+  const candidates = mutants.filter((mutant) => reasonOf(mutant) === undefined);
   const chosen = [...groupBy(candidates, functionOf).values()].map((of) => of[random.below(of.length)]);
   return new Set(chosen.flatMap((mutant) => mutant?.id ?? []));
 }
 
 function tryMutants(recording: Recording, progress: Progress): void {
-  const { mutated, chosen, caught, log } = progress;
+  const { mutated, caught, log } = progress;
+  const { chosen } = mutated;
   const { major } = recording.range;
   const leftOver = runPass(recording, progress);
   if (leftOver.length > 0) log(`${leftOver.length} mutants change more than pages: each is replayed by itself`);
-  for (const id of leftOver) {
-    const by = replayMutant(mutated, recording, id);
-    if (by !== null) caught.set(id, { by, major });
+  for (const mutant of leftOver.flatMap((id) => mutated.mutants[id] ?? [])) {
+    if (reasonOf(mutant) !== undefined) continue;
+    const by = replayMutant(mutated, recording, mutant.id);
+    if (by !== null) caught.set(mutant.id, { by, major });
   }
   log(`${caught.size} of ${chosen.size} mutants caught`);
 }
@@ -99,10 +103,10 @@ const LISTED_MAX = 5;
 
 /** @returns mutants that are left over for a replay of their own */
 function runPass({ baseDir, dataDir, range, settings }: Recording, progress: Progress): number[] {
-  const { mutated, chosen, caught, reached } = progress;
-  const { mutants, redo } = mutated;
+  const { mutated, caught, reached } = progress;
+  const { mutants, redo, chosen } = mutated;
   const { major } = range;
-  const listed = new Set(mutants.filter((mutant) => listedAs(mutant, [major]) !== undefined).map(({ id }) => id));
+  const listed = new Set(mutants.filter((mutant) => reasonOf(mutant) !== undefined).map(({ id }) => id));
   const allowance = (max: number): Allowance => new Allowance((id) => (listed.has(id) ? LISTED_MAX : max));
   const patience = { passing: allowance(PASSING_MAX), deviating: allowance(DEVIATING_MAX) };
   const store = loadBase(baseDir, { major, codecs: settings, redo });
@@ -119,10 +123,12 @@ function runPass({ baseDir, dataDir, range, settings }: Recording, progress: Pro
   return [...pass.leftOver];
 }
 
-function outcomeOf(mutant: Mutant, { caught, reached }: Progress, majors: readonly number[]): Outcome {
+function outcomeOf(mutant: Mutant, { caught, reached }: Progress, bySpecs: ReadonlyMap<number, string>): Outcome {
   const found = caught.get(mutant.id);
   if (found !== undefined) return { status: 'caught', ...found };
-  const listed = listedAs(mutant, majors);
-  if (listed !== undefined) return listed;
+  const spec = bySpecs.get(mutant.id);
+  if (spec !== undefined) return { status: 'by spec', spec };
+  const reason = reasonOf(mutant);
+  if (reason !== undefined) return { status: 'equivalent', reason };
   return { status: reached.has(mutant.id) ? 'survived' : 'unreached' };
 }
