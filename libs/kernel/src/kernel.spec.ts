@@ -95,9 +95,26 @@ describe('frames', () => {
     );
   });
 
-  it('F2: refuses an empty frame and one above the limit', () => {
-    expect(() => new FrameDecoder(10).push(Uint8Array.of(0, 0, 0, 0))).toThrow(ByteReadError);
-    expect(() => new FrameDecoder(10).push(Uint8Array.of(0, 0, 0, 11))).toThrow(ByteReadError);
+  it('F2: refuses an empty frame and one above the limit, after the frames before it', () => {
+    for (const size of [0, 11]) {
+      const refused = [...encodeFrame(7, Uint8Array.of(1)), 0, 0, 0, size];
+      const received: number[] = [];
+      const receive = (): void => {
+        for (const { tag } of new FrameDecoder(10).push(Uint8Array.from(refused))) received.push(tag);
+      };
+      expect(receive).toThrow(ByteReadError);
+      expect(received).toEqual([7]);
+    }
+  });
+
+  it('F3: a long frame that comes byte by byte costs no more than four times what has come', () => {
+    const decoder = new FrameDecoder(2 ** 24);
+    const memory = () => (Reflect.get(decoder, 'room') as Uint8Array).length;
+    expect([...decoder.push(Uint8Array.of(1, 0, 0, 0, 7))]).toEqual([]);
+    for (let received = 6; received < 1_000; received++) {
+      expect([...decoder.push(Uint8Array.of(received))]).toEqual([]);
+      expect(memory()).toBeLessThanOrEqual(4 * received);
+    }
   });
 });
 
