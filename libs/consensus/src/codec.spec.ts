@@ -14,7 +14,7 @@ import { TermHistory } from './term-history';
 
 const number = fc.nat(Number.MAX_SAFE_INTEGER);
 const lsn = number.map(Lsn.of);
-const term = number.map(Term.of);
+const term = fc.maxSafeNat().map((value) => Term.of(value % 2 ** 52));
 const generation = fc.nat(0xffff_ffff);
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const termHistory = fc.array(fc.tuple(fc.nat(1000), fc.nat(1e12)), { maxLength: 20 }).map((steps) =>
@@ -116,7 +116,7 @@ const feedback = fc.record(
   { requiredKeys: [] },
 );
 
-const frameOf = (bytes: Uint8Array) => new FrameDecoder(FRAME_SIZE_MAX).push(bytes)[0]!;
+const frameOf = (bytes: Uint8Array) => [...new FrameDecoder(FRAME_SIZE_MAX).push(bytes)][0]!;
 
 describe('consensus messages', () => {
   test('decode to what was encoded (C1)', () => {
@@ -170,6 +170,15 @@ describe('consensus messages', () => {
         );
       }),
     );
+  });
+
+  test('a term that leaves none above it is refused: whoever is told of it must find a higher one (C2)', () => {
+    const { payload, tag } = frameOf(
+      encodeProposerMessage({ kind: 'voteRequest', membershipGeneration: 1, term: Term.of(2 ** 52) }),
+    );
+    expect(decodeProposerMessage({ tag, payload })).toMatchObject({ term: 2 ** 52 });
+    new DataView(payload.buffer, payload.byteOffset).setBigUint64(4, 2n ** 53n - 1n);
+    expect(() => decodeProposerMessage({ tag, payload })).toThrow(ByteReadError);
   });
 
   test('a greeting of another version is refused as such, whatever follows its version (C3)', () => {

@@ -255,7 +255,14 @@ function requireVersion(version: number): void {
   if (version !== PROTOCOL_VERSION) throw new VersionUnsupported(version);
 }
 
-const readTerm = (reader: ByteReader): Term => Term.of(reader.safeU64());
+/** Far above any that was ever reached, and below what a number holds: there are terms above whatever one is told of. */
+const TERM_TOLD_MAX = 2 ** 52;
+
+function readTerm(reader: ByteReader): Term {
+  const term = reader.safeU64();
+  if (term > TERM_TOLD_MAX) throw new ByteReadError(`term ${term}`);
+  return Term.of(term);
+}
 
 function readPercent(reader: ByteReader): number {
   const percent = reader.u8();
