@@ -18,6 +18,7 @@ import { verifyObjectStore } from './verify/object-store';
 import { verifyPages } from './verify/pages';
 import { type VerifyRedoCommand, verifyRedoCommand } from './verify/redo';
 import { verifyWal } from './verify/wal';
+import { type VerifyWireCommand, verifyWire } from './verify/wire';
 import { randomInt } from 'node:crypto';
 
 const port = (text: string): number => {
@@ -132,6 +133,9 @@ proof('wal', 'whatever the bytes of WAL, records and pages: decoding and redo en
   .option('--minutes <count>', 'go on for so long', Number)
   .option('--collect', 'instead, make the seeds anew from what the packaged servers write', false)
   .action((options: ProofOptions & { minutes?: number; collect: boolean }) => verifyWal(options));
+proof('wire', 'whatever proposers and safekeepers are told: neither dies, and nothing committed is lost')
+  .option('--minutes <count>', 'go on for so long', Number)
+  .action((options: VerifyWireCommand) => verifyWire(options));
 proof('chaos', 'clients of a whole installation of its own while everything is killed, paused, cut off and filled')
   .option('--minutes <count>', 'go on for so long (default: 5)', Number)
   .option('--keep', 'leave data and logs of the run where they are, also when it succeeds', false)

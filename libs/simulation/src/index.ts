@@ -15,3 +15,5 @@ export {
 export { checkModel, type ModelCheckResult } from './model/check';
 export { FULL_MODELS, SMALL_MODELS, sizeText, type NamedModel } from './model/sizes';
 export { type ModelSize } from './model/world';
+export { encodeWireInput } from './wire/corpus';
+export { runWireFuzz, type WireFailure, type WireInput } from './wire/wire-fuzz';
