@@ -114,6 +114,11 @@ export function onVoteInCampaign(state: ProposerState, safekeeper: SafekeeperId,
     return { state: { ...state, heardTerm }, effects: [] };
   const granted = message.granted && message.term === state.term;
   const position: LogPosition = { termHistory: message.termHistory, flushLsn: message.flushLsn };
+  // P10: whoever grants a term has seen none as high, and its log does not end before it begins.
+  const isPossible =
+    TermHistory.last(position.termHistory).term < message.term &&
+    TermHistory.startLsn(position.termHistory) <= position.flushLsn;
+  if (granted && !isPossible) return disconnect(state, safekeeper, 'its vote comes with an impossible log');
   const next = withPeer(
     { ...state, heardTerm, truncateLsn: Lsn.max(state.truncateLsn, message.truncateLsn) },
     safekeeper,

@@ -130,6 +130,15 @@ describe('a proposer that campaigns', () => {
     expect(kinds(run(again, vote(A), vote(B), vote(C)).effects)).toEqual([]);
   });
 
+  test('disconnects a safekeeper that votes with a log that cannot be, and is elected by the others (P10)', () => {
+    const lies = [vote(A, { termHistory: history([0, 100], [5, 500]) }), vote(A, { flushLsn: 99 })];
+    for (const lie of lies) {
+      const lied = run(GREETED, lie);
+      expect(lied.effects).toMatchObject([{ kind: 'disconnect', safekeeper: A }]);
+      expect(kinds(run(lied.state, vote(B), vote(C)).effects)).toContain('elected');
+    }
+  });
+
   test('disconnects a safekeeper that is another than it should be', () => {
     const { effects } = run(CREATED, connected(A), from(A, greetingOf(B)));
     expect(effects.at(-1)).toMatchObject({ kind: 'disconnect', safekeeper: A });

@@ -16,7 +16,8 @@
  *   P9  It goes by one membership at a time, the highest it was told of. A quorum is one of each of its sets, of members
  *       that were greeted in its generation, each as the disk that is meant; nobody else votes or counts. A leader goes on
  *       when the membership changes, a candidate begins again.                                                   (I9)
- *   P10 A safekeeper that confirms WAL which it was not sent in this session is not believed, and disconnected.
+ *   P10 A safekeeper that confirms WAL which it was not sent in this session, or votes with a log that cannot be, is not
+ *       believed, and disconnected.
  *
  * Inputs and effects: `proposer-state.ts`. A recovery is a run without live WAL: the first `committed` ends it, and
  * streaming goes on in the same term from there.
