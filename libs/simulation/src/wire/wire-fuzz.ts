@@ -52,7 +52,7 @@ const LIES_MAX = 40;
 
 let recorded: ToyRun | undefined;
 /** What a proposer says to one safekeeper from its greeting on, and what it hears. */
-export const recordedConversation = (): ToyRun => (recorded ??= runToyCompute(HONEST, 1));
+export const recordedConversation = (): ToyRun => (recorded ??= runToyCompute(HONEST));
 
 export function runWireFuzz({ seed, more, failed, check = checkWireInput }: WireFuzzOptions) {
   let [caseCount, failureCount] = [0, 0];

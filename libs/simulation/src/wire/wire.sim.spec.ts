@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readFailed } from './corpus';
 import { type WireFailure, checkWireInput, recordedConversation, runWireFuzz } from './wire-fuzz';
 
-const CASES = 4_000;
+const CASES = 6_000;
 
 describe('mutated conversations of proposers and safekeepers', () => {
   it('WF1–WF5: hold for whatever comes', () => {
