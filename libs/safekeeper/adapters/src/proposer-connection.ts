@@ -5,6 +5,7 @@
  *   PC2  Bytes that are not the protocol end the connection with a log line; nothing else notices.
  *   PC3  Memory is bounded: reading pauses while the timeline has too much queued, and a peer that does not read its
  *        answers is dropped.
+ *   PC4  Who has not said who it is within GREETING_TIMEOUT_MS is sent away, however slowly it speaks.
  */
 import type { Socket } from 'node:net';
 import {
@@ -37,10 +38,13 @@ const UNSENT_BYTES_MAX = FRAME_SIZE_MAX + 1024 * 1024;
 
 export function serveProposer(socket: Socket, context: ProposerConnectionContext): void {
   const connection = new ProposerConnection(socket, context);
-  socket.setTimeout(GREETING_TIMEOUT_MS, () => connection.end('no greeting in time'));
+  const timer = setTimeout(() => connection.end('no greeting in time'), GREETING_TIMEOUT_MS);
   socket.on('data', (chunk) => connection.onData(chunk));
   socket.on('error', () => socket.destroy());
-  socket.on('close', () => connection.onClose());
+  socket.on('close', () => {
+    clearTimeout(timer);
+    connection.onClose();
+  });
 }
 
 class ProposerConnection {
@@ -130,7 +134,6 @@ class ProposerConnection {
         },
         refuse: (code, reason) => this.refuse(code, reason),
       });
-      this.socket.setTimeout(0);
       this.logger.info('proposer connected');
       timeline.receive(this.session, message);
     } catch (error) {

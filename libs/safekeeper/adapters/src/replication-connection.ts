@@ -8,11 +8,13 @@
  *        SEND_INTERVAL_MS, and in full pieces whenever there is one. Commits do not pay for their readers one by one.
  *   RC5  Bytes that are not the protocol end the connection with a log line; nothing else notices.
  *   RC6  What a pageserver says it has, and below which it never asks again, is passed on; no other reader is believed that.
+ *   RC7  Who has not said who it is within STARTUP_TIMEOUT_MS is sent away, however slowly it speaks; so is a reader that says
+ *        nothing for `readerSilenceMs`, though it was asked to: WAL is kept for as long as its reader is there.
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lsn, Refusal, Unavailable } from '@neon/kernel';
+import { ByteReadError, Lsn, Refusal, Unavailable } from '@neon/kernel';
 import {
   MessageReader,
   ProtocolViolation,
@@ -47,12 +49,15 @@ export interface ReplicationConnectionContext {
   readonly tokens: TokenVerifier;
   readonly readers: ReaderRegistry;
   readonly logger: Logger;
+  readonly readerSilenceMs?: number;
 }
 
 /** Readers send status and commands, never WAL. */
 const MESSAGE_SIZE_MAX = 64 * 1024;
 const STARTUP_TIMEOUT_MS = 10_000;
 const KEEPALIVE_MS = 10_000;
+/** As Postgres' own wal_sender_timeout. */
+const READER_SILENCE_MS = 60_000;
 /** A reader's delay at most, in a flow of commits; far below what anybody who waits for a pageserver notices. */
 const SEND_INTERVAL_MS = 5;
 
@@ -63,19 +68,25 @@ export function serveReplication(socket: Socket, context: ReplicationConnectionC
   const abort = new AbortController();
   socket.on('error', () => socket.destroy());
   socket.on('close', () => abort.abort());
-  socket.setTimeout(STARTUP_TIMEOUT_MS, () => socket.destroy());
-  new ReplicationConnection(socket, { ...context, logger }, abort.signal).run().catch((error: unknown) => {
-    if (abort.signal.aborted) return;
+  const refuse = (error: unknown): void => {
+    if (abort.signal.aborted || socket.writableEnded) return;
     const { sqlState, message } = describe(error);
     logger.warn({ sqlState, reason: message }, 'replication connection ended');
     socket.end(encodeErrorResponse({ severity: 'FATAL', sqlState, message }));
+    // A peer that does not read this, or keeps its side open, is not waited for.
     socket.setTimeout(1_000, () => socket.destroy());
-  });
+  };
+  const late = new ProtocolViolation('no startup packet and password in time');
+  const timer = setTimeout(() => refuse(late), STARTUP_TIMEOUT_MS);
+  abort.signal.addEventListener('abort', () => clearTimeout(timer));
+  const connection = new ReplicationConnection(socket, { ...context, logger }, abort.signal);
+  connection.run(() => clearTimeout(timer)).catch(refuse);
 }
 
 class ReplicationConnection {
   private readonly messages = new MessageReader(MESSAGE_SIZE_MAX);
   private isPageserver = false;
+  private heardMs = 0;
   private progress: ReaderProgress = { name: '', sentLsn: Lsn.ZERO, flushLsn: Lsn.ZERO, applyLsn: Lsn.ZERO };
 
   constructor(
@@ -84,13 +95,14 @@ class ReplicationConnection {
     private readonly signal: AbortSignal,
   ) {}
 
-  async run(): Promise<void> {
+  /** @param greeted called when it is known who the reader is */
+  async run(greeted: () => void): Promise<void> {
     const parameters = await this.startup();
     if (parameters === undefined) return;
     const target = parseTarget(parameters);
     await this.authenticate(target);
     const timeline = this.context.safekeeper.get(target);
-    this.socket.setTimeout(0);
+    greeted();
     this.greet(timeline);
     for (;;) {
       const message = await this.nextMessage();
@@ -196,19 +208,39 @@ class ReplicationConnection {
     const stop = new AbortController();
     const sending = this.send(timeline, target, AbortSignal.any([stop.signal, this.signal]));
     const listening = this.listen(timeline, target);
+    const silence = this.watchSilence();
     try {
       // Whichever ends first ends the other: an error while sending, or the reader's CopyDone.
-      await Promise.race([sending, listening]);
+      await Promise.race([sending, listening, silence.over]);
       stop.abort();
       await sending;
       this.socket.write(encodeCopyDone());
     } finally {
       stop.abort();
+      silence.end();
       for (const loser of [sending, listening]) loser.catch(() => undefined);
       release();
       forget();
       logger.info({ reader: target.name, sentLsn: Lsn.format(this.progress.sentLsn) }, 'reader stopped');
     }
+  }
+
+  /** RC7. It is asked for a word when half of its time has passed. */
+  private watchSilence(): { readonly over: Promise<never>; readonly end: () => void } {
+    const { readerSilenceMs = READER_SILENCE_MS } = this.context;
+    let end = (): void => undefined;
+    this.heardMs = performance.now();
+    const over = new Promise<never>((_resolve, reject) => {
+      const timer = setInterval(() => {
+        const silentMs = performance.now() - this.heardMs;
+        if (silentMs >= readerSilenceMs) reject(new Unavailable(`the reader said nothing for ${readerSilenceMs} ms`));
+        else if (silentMs >= readerSilenceMs / 2 && !this.socket.writableNeedDrain)
+          this.socket.write(encodeKeepalive({ endLsn: this.progress.sentLsn, nowMs: Date.now(), wantsReply: true }));
+      }, readerSilenceMs / 6);
+      end = () => clearInterval(timer);
+    });
+    over.catch(() => undefined);
+    return { over, end: () => end() };
   }
 
   private async send(timeline: Timeline, target: ReplicationTarget, stop: AbortSignal): Promise<void> {
@@ -277,6 +309,7 @@ class ReplicationConnection {
     for (;;) {
       const message = await this.nextMessage();
       if (message === undefined) throw new Unavailable('the reader left');
+      this.heardMs = performance.now();
       if (message.tag === tagOf('c')) return;
       if (message.tag === tagOf('X')) return void this.socket.end();
       if (message.tag !== tagOf('d')) throw new ProtocolViolation(`unexpected message type ${message.tag}`);
@@ -338,12 +371,14 @@ const SQL_STATES: Readonly<Record<string, string>> = {
   Unauthorized: '28000',
   TimelineUnknown: '3D000',
   UnknownCommand: '42601',
+  NotHere: '0A000',
   MalformedOptions: '08004',
   WalMissing: '58P01',
   WalTrimmed: '58P01',
 };
 
 function describe(error: unknown): { sqlState: string; message: string } {
+  if (error instanceof ByteReadError) return { sqlState: '08P01', message: error.message };
   if (error instanceof ProtocolViolation) return { sqlState: error.sqlState, message: error.message };
   if (error instanceof Refusal) return { sqlState: SQL_STATES[error.code] ?? 'XX000', message: error.message };
   if (error instanceof Unavailable) return { sqlState: '57P01', message: error.message };

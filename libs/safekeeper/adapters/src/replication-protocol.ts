@@ -45,6 +45,7 @@ export function parseTarget(parameters: ReadonlyMap<string, string>): Replicatio
     if (match?.[1] !== undefined && match[2] !== undefined) settings.set(match[1], match[2]);
   }
   const term = settings.get('term');
+  requirePhysical(parameters.get('replication'));
   try {
     return {
       tenantId: TenantId.parse(settings.get('tenant_id') ?? ''),
@@ -57,6 +58,24 @@ export function parseTarget(parameters: ReadonlyMap<string, string>): Replicatio
   }
 }
 
+const YES = ['true', 'on', 'yes', '1'];
+
+/** A client that does not replicate is told where it is; one that decodes needs a Postgres. */
+function requirePhysical(replication: string | undefined): void {
+  if (replication === 'database')
+    throw new Refusal('NotHere', 'a safekeeper sends WAL as it is: for logical replication connect to the compute');
+  if (replication === undefined || !YES.includes(replication.toLowerCase()))
+    throw new Refusal('MalformedOptions', 'this is a safekeeper, which serves WAL: connect with replication=true');
+}
+
+/** Commands of Postgres' protocol that a safekeeper cannot do, and what to do instead. */
+const NOT_HERE: readonly (readonly [RegExp, string])[] = [
+  [/^BASE_BACKUP\b/i, 'a safekeeper has WAL and no data files: take the base backup from a Postgres of this timeline'],
+  [/^(CREATE|DROP|ALTER|READ)_REPLICATION_SLOT\b/i, 'a safekeeper has no replication slots: replicate without one'],
+  [/^START_REPLICATION\b.*\bLOGICAL\b/i, 'a safekeeper sends WAL as it is: decode it at the compute'],
+  [/^TIMELINE_HISTORY\b/i, 'a safekeeper has timeline 1 of Postgres alone, which has no history file'],
+];
+
 /** @throws Refusal */
 export function parseCommand(text: string): ReplicationCommand {
   const command = text.trim().replace(/;$/, '').trim();
@@ -67,6 +86,8 @@ export function parseCommand(text: string): ReplicationCommand {
     /^START_REPLICATION(?:\s+SLOT\s+\S+)?(?:\s+PHYSICAL)?\s+([0-9A-F]{1,8}\/[0-9A-F]{1,8})(?:\s+TIMELINE\s+(\d+))?$/i.exec(
       command,
     );
+  const notHere = start === null ? NOT_HERE.find(([pattern]) => pattern.test(command)) : undefined;
+  if (notHere !== undefined) throw new Refusal('NotHere', notHere[1]);
   if (start?.[1] === undefined) throw new Refusal('UnknownCommand', `not understood: ${command.slice(0, 100)}`);
   if (start[2] !== undefined && start[2] !== '1')
     throw new Refusal('UnknownCommand', `timeline ${start[2]} is not in this server's history`);
@@ -123,10 +144,19 @@ export function encodeXLogDataHeader(wal: {
     .finish();
 }
 
-export const encodeKeepalive = (keepalive: { readonly endLsn: Lsn; readonly nowMs: number }): Uint8Array =>
+export const encodeKeepalive = (keepalive: {
+  readonly endLsn: Lsn;
+  readonly nowMs: number;
+  readonly wantsReply?: boolean;
+}): Uint8Array =>
   encodeMessage(
     'd',
-    new ByteWriter(18).u8(0x6b).u64(keepalive.endLsn).u64(postgresTime(keepalive.nowMs)).u8(0).finish(),
+    new ByteWriter(18)
+      .u8(0x6b)
+      .u64(keepalive.endLsn)
+      .u64(postgresTime(keepalive.nowMs))
+      .u8(keepalive.wantsReply === true ? 1 : 0)
+      .finish(),
   );
 
 const postgresTime = (nowMs: number): bigint => BigInt(nowMs - POSTGRES_EPOCH_MS) * 1000n;
