@@ -114,6 +114,11 @@ export default tseslint.config(
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
       'no-restricted-properties': 'off',
+      // Simulations and what they break conversations with are for specs.
+      '@nx/enforce-module-boundaries': [
+        'error',
+        { enforceBuildableLibDependency: false, allow: ['@neon/simulation'], depConstraints },
+      ],
     },
   },
   { files: ['**/main.ts'], rules: { 'no-restricted-properties': 'off' } },

@@ -15,5 +15,6 @@ export {
 export { checkModel, type ModelCheckResult } from './model/check';
 export { FULL_MODELS, SMALL_MODELS, sizeText, type NamedModel } from './model/sizes';
 export { type ModelSize } from './model/world';
+export { type Conversation, cut, mutate, mutateBytes, withLength } from './wire/mutate';
 export { encodeWireInput } from './wire/corpus';
 export { runWireFuzz, type WireFailure, type WireInput } from './wire/wire-fuzz';

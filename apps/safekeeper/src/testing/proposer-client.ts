@@ -29,6 +29,8 @@ export class ProposerClient {
   /** What the last answers to appends said. */
   readonly fullness = new Map<SafekeeperId, number | undefined>();
   readonly pageserver = new Map<SafekeeperId, PageserverPositions>();
+  /** Connections that ended, other than by its own `close`. */
+  lostCount = 0;
   startLsn: Lsn | undefined;
   commitLsn = Lsn.ZERO;
   deposedBy: Term | undefined;
@@ -100,6 +102,7 @@ export class ProposerClient {
     socket.on('close', () => {
       if (this.sockets.get(id) === socket) {
         this.sockets.delete(id);
+        if (!this.isClosed) this.lostCount++;
         this.feed({ kind: 'disconnected', safekeeper: id });
       }
       setTimeout(() => this.connect(id), RECONNECT_MS).unref();

@@ -85,6 +85,11 @@ export class WalReader {
     this.socket.write(encodeMessage('d', status.finish()));
   }
 
+  /** Reads nothing more from the connection. */
+  pause(): void {
+    this.socket.pause();
+  }
+
   close(): void {
     this.socket.destroy();
   }
