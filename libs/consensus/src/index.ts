@@ -8,6 +8,7 @@ export {
   type ListedMembership,
   type SettledMembership,
 } from './membership';
+export { MemberRecord, MembershipRecord } from './membership-record';
 export { readMembership, writeMembership } from './membership-codec';
 export { MembershipChange, type ChangeEffect, type ChangeInput, type ChangeStep } from './membership-change';
 export { quorumFullness } from './quorum';
