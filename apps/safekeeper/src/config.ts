@@ -35,6 +35,8 @@ const Environment = z.object({
   NEON_NATS_TOKEN: z.string().optional(),
   /** SPKI PEM of the key that service tokens are verified with. */
   NEON_TOKEN_PUBLIC_KEY_FILE: z.string().min(1),
+  /** Holds this safekeeper's own token, scope storage, for other safekeepers: without it, it copies nothing from them. */
+  NEON_STORAGE_TOKEN_FILE: z.string().min(1).optional(),
   /** WAL to keep: of all timelines, and of each. None by default: with nothing trimmed, a limit is the day writes stop. */
   NEON_WAL_BYTES_MAX: Bytes.optional(),
   NEON_TIMELINE_WAL_BYTES_MAX: Bytes.optional(),
@@ -59,6 +61,7 @@ export interface Config {
   readonly httpPort: number;
   readonly nats: { readonly servers: string; readonly token: string | undefined };
   readonly tokenPublicKeyFile: string;
+  readonly storageTokenFile: string | undefined;
   readonly walLimits: WalLimits;
   readonly diskFreeBytesMin: number;
   readonly unarchivedWal: UnarchivedWal;
@@ -82,6 +85,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     httpPort: data.NEON_HTTP_PORT,
     nats: { servers: data.NEON_NATS_URL, token: data.NEON_NATS_TOKEN },
     tokenPublicKeyFile: data.NEON_TOKEN_PUBLIC_KEY_FILE,
+    storageTokenFile: data.NEON_STORAGE_TOKEN_FILE,
     walLimits: {
       safekeeperBytesMax: data.NEON_WAL_BYTES_MAX ?? Infinity,
       timelineBytesMax: data.NEON_TIMELINE_WAL_BYTES_MAX ?? Infinity,

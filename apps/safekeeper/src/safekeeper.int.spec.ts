@@ -90,6 +90,7 @@ describe('three safekeepers', () => {
       httpPort: otherPorts.get(id)?.httpPort ?? 0,
       nats: { servers: `nats://127.0.0.1:${NATS_PORT}`, token: undefined },
       tokenPublicKeyFile: join(root, 'public.pem'),
+      storageTokenFile: undefined,
       walLimits: UNLIMITED,
       diskFreeBytesMin: 0,
       unarchivedWal: 'kept' as const,

@@ -246,6 +246,8 @@ export class FakeStorage {
         systemId: '7300000000000000001',
         walSegmentSize: 16 * 1024 * 1024,
         membershipGeneration: 1,
+        membership: { generation: 1 },
+        incarnation: this.incarnations.get(id),
         term: 1,
         termHistory: [{ term: 1, startLsn: '0/1500000' }],
         ...lsns,

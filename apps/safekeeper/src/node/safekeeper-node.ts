@@ -8,6 +8,7 @@ import {
   DiskWatch,
   FileTimelineDirectory,
   ObjectWalArchive,
+  Peers,
   ReaderRegistry,
   StatusReporter,
   type TcpListener,
@@ -49,6 +50,7 @@ export class SafekeeperNode {
     private readonly replication: TcpListener,
     private readonly directory: DataDirectory,
     private readonly disk: DiskWatch,
+    readonly peers: Peers,
   ) {
     const each = (run: (timeline: Timeline) => void) => () => safekeeper.timelines.forEach(run);
     this.timers = [
@@ -136,6 +138,7 @@ export class SafekeeperNode {
       replication,
       directory,
       disk,
+      new Peers({ safekeeper, dataDir: config.dataDir, token: await storageToken(config) }),
     );
     return node.current;
   }
@@ -180,4 +183,8 @@ async function archiveOf(config: Config, logger: Logger): Promise<ArchiveSetting
     events: archiveEvents(logger),
     offloadAfterMs: config.offloadAfterMs,
   };
+}
+
+async function storageToken({ storageTokenFile }: Config): Promise<string | undefined> {
+  return storageTokenFile === undefined ? undefined : (await readFile(storageTokenFile, 'utf8')).trim();
 }

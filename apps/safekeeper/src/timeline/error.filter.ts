@@ -9,7 +9,11 @@ const STATUS_OF_REFUSAL: Readonly<Record<string, number>> = {
   TimelineUnknown: 404,
   TimelineExists: 409,
   WrongIncarnation: 409,
+  NotAMember: 409,
+  DonorMismatch: 409,
+  DonorRefused: 503,
   TimelineDeleted: 410,
+  WalTrimmed: 410,
 };
 
 interface Answer {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
-import { Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
+import { Lsn, SystemId, TenantId, Term } from '@neon/kernel';
 import {
   Chosen,
   TimelineCreate,
@@ -7,8 +7,8 @@ import {
   type TimelineDetail,
   type TimelineList,
 } from '@neon/safekeeper-contract';
-import type { TimelineKey } from '@neon/safekeeper-core';
 import { SafekeeperNode } from '../node/safekeeper-node';
+import { keyOf } from './key';
 import { ManagementGuard } from './management.guard';
 
 @Controller('v1/tenants/:tenantId/timelines')
@@ -38,11 +38,6 @@ export class TimelineController {
     return this.node.detail(created);
   }
 
-  @Get(':timelineId')
-  get(@Param('tenantId') tenant: string, @Param('timelineId') timeline: string): TimelineDetail {
-    return this.node.detail(this.node.safekeeper.get(keyOf(tenant, timeline)));
-  }
-
   @Post(':timelineId/chosen')
   @HttpCode(200)
   chosen(
@@ -67,8 +62,3 @@ export class TimelineController {
     await this.node.safekeeper.delete(keyOf(tenant, timeline), { archive });
   }
 }
-
-const keyOf = (tenant: string, timeline: string): TimelineKey => ({
-  tenantId: TenantId.parse(tenant),
-  timelineId: TimelineId.parse(timeline),
-});

@@ -26,6 +26,7 @@ import {
 } from '@neon/safekeeper-core';
 import { type Disk, nodeDisk } from './disk';
 import { replaceFile, syncDirectory, writeAll } from './durable-file';
+import { copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
 import { SegmentMaker } from './segment-maker';
@@ -122,6 +123,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
     await this.makeTenantDirectory(key);
     if (purge) await replaceFile(this.disk, directory + PURGING, new Uint8Array(0));
     await replaceFile(this.disk, directory + TOMBSTONE, new Uint8Array(0));
+    await this.disk.remove(copyOf(directory));
     if (!(await this.disk.exists(directory))) return;
     await this.disk.rename(directory, directory + REMOVING);
     await syncDirectory(this.disk, join(directory, '..'));

@@ -2,6 +2,8 @@ export { type DataDirectory, openDataDirectory } from './data-directory';
 export { isDiskFull } from './disk';
 export { type DiskRoom, DiskWatch, lookAtDisk } from './disk-watch';
 export { FileTimelineDirectory } from './file-timeline-directory';
+export { Peers } from './peers';
+export { walDigest, walPiece } from './wal-ranges';
 export { type ProposerConnectionContext, serveProposer } from './proposer-connection';
 export { ObjectWalArchive } from './object-wal-archive';
 export { countRefusedIncarnation, observe } from './observe';

@@ -1,4 +1,17 @@
 export {
+  DIGEST_SIZE_MAX,
+  MemberBody,
+  MembershipBody,
+  MembershipConfigure,
+  type MembershipConfigureBody,
+  MembershipPosition,
+  TermRaise,
+  TimelinePull,
+  WAL_PIECE_SIZE_MAX,
+  WalDigest,
+  WalRange,
+} from './membership';
+export {
   Chosen,
   MEMBERSHIP_GENERATION_FIRST,
   SafekeeperStatus,

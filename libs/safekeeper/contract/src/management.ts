@@ -1,17 +1,33 @@
 /**
- * The management API of a safekeeper: JSON over HTTP, token scope `management`, errors `{ code, message }`.
+ * The management API of a safekeeper: JSON over HTTP, errors `{ code, message }`. Token scope `management`; for the routes that
+ * only tell what a timeline holds (marked *), also `storage`, with which safekeepers ask each other.
  *
  *   GET    /v1/status                                     → SafekeeperStatus
  *   GET    /v1/tenants/:tenantId/timelines                → { timelines: TimelineDetail[] }
  *   PUT    /v1/tenants/:tenantId/timelines/:timelineId    TimelineCreate → TimelineDetail
  *          idempotent: same body, same answer; another body: 409 `TimelineExists`; deleted before: 410 `TimelineDeleted`;
  *          the safekeeper is another incarnation than `incarnation`: 409 `WrongIncarnation`
- *   GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
+ * * GET    /v1/tenants/:tenantId/timelines/:timelineId    → TimelineDetail; 404 `TimelineUnknown`; 503 `StorageUnavailable`
  *   POST   /v1/tenants/:tenantId/timelines/:timelineId/chosen    Chosen → TimelineDetail
  *          tells that a quorum holds the log of a term up to an LSN, each having accepted it in that term: it is committed.
  *          Without effect where the term is another
  *   DELETE /v1/tenants/:tenantId/timelines/:timelineId    → 204, also when it was deleted before or never existed; what the archive
  *          has of it goes too, unless `?archive=kept`: for a safekeeper that leaves a timeline which lives on elsewhere
+ *   PUT    …/:timelineId/membership    MembershipConfigure → MembershipPosition
+ *          takes on the membership if it is higher than its own, and in it a term of `minTerm` at least; the answer is what holds
+ *          then, durably: the caller looks at its generation. 409 `WrongIncarnation`; 404 `TimelineUnknown` says that this very
+ *          disk never had the timeline; 410 `TimelineDeleted`; 400 `MalformedRequest` for what is no membership
+ *   POST   …/:timelineId/term          TermRaise → MembershipPosition
+ *          a term of `minTerm` at least, in whatever membership it is: a leader of an earlier term is deposed by this member
+ *   POST   …/:timelineId/pull          TimelinePull → TimelineDetail
+ *          copies the timeline from the donor, unless it is here, and begins as a member. An answer may take as long as the copy:
+ *          who gives up waiting asks again, and waits for the same copy. 409 `WrongIncarnation`, `NotAMember`; 410 `TimelineDeleted`;
+ *          409 `DonorMismatch`: what answers as the donor is another disk; 503 when the donor or the copy failed: what was
+ *          copied and compared by then stays, and is not copied again
+ * * GET    …/:timelineId/wal?from&to&term    → the bytes, at most WAL_PIECE_SIZE_MAX: the range, or its beginning
+ * * GET    …/:timelineId/digest?from&to&term → WalDigest of exactly the range, at most DIGEST_SIZE_MAX
+ *          both within what is durable, for as long as the safekeeper's term is `term` (503 when it passes); 410 `WalTrimmed`;
+ *          400 `RangeNotHere` when the range is empty, too long, or not within the WAL that is here
  *   GET    /healthz, GET /metrics                         without a token
  *
  * An incarnation is the life of a data directory: a safekeeper whose disk was lost or replaced comes back as another one.
@@ -27,6 +43,7 @@
  */
 import { z } from 'zod';
 import { hexId, incarnation, lsnText, systemIdText } from './json';
+import { MembershipBody } from './membership';
 
 export const MEMBERSHIP_GENERATION_FIRST = 1;
 
@@ -53,6 +70,9 @@ export const TimelineDetail = z.object({
   systemId: systemIdText,
   walSegmentSize: z.number().int(),
   membershipGeneration: z.number().int(),
+  membership: MembershipBody,
+  /** Of the data directory that it is in. */
+  incarnation,
   term: z.number().int(),
   termHistory: z.array(z.object({ term: z.number().int(), startLsn: lsnText })),
   startLsn: lsnText,

@@ -12,6 +12,7 @@
  */
 import {
   AcceptorState,
+  type AdmissionRequest,
   type DurableAcceptorState,
   type Member,
   Membership,
@@ -105,7 +106,7 @@ interface Report {
   durableLsn: Lsn | undefined;
 }
 
-const nameOf = ({ tenantId, timelineId }: TimelineKey): string => `${tenantId}/${timelineId}`;
+export const nameOf = ({ tenantId, timelineId }: TimelineKey): string => `${tenantId}/${timelineId}`;
 
 export class Safekeeper {
   private readonly entries = new Map<string, Entry>();
@@ -183,24 +184,58 @@ export class Safekeeper {
     const membership = Membership.founding(membershipGeneration);
     const control = AcceptorState.create({ safekeeperId: this.id, identity, membership, startLsn, term: Term.ZERO });
     return this.inTurn(key, async () => {
-      const presence = await this.presence(key);
-      const admission = admit(presence, { incarnation, membership }, this.member);
-      switch (admission) {
-        case 'make':
-          return this.adopt(key, await this.directory.create(control));
-        case 'keep':
-          return this.same(key, control);
-        case 'WrongIncarnation':
-          this.events.incarnationRefused(key, incarnation);
-          throw new Refusal(admission, `safekeeper ${this.id} has nothing of what its life ${incarnation} confirmed`);
-        case 'TimelineDeleted':
-          throw new Refusal(admission, `timeline ${nameOf(key)} was deleted`);
-        case 'NotAMember':
-          throw new Refusal(admission, `safekeeper ${this.id} is not a member in that membership`);
-        default:
-          return unreachable(admission);
-      }
+      if ((await this.admission(key, { incarnation, membership })) === 'keep') return this.same(key, control);
+      return this.adopt(key, await this.directory.create(control));
     });
+  }
+
+  /** SK1, SK4. Makes a timeline of a copy of another safekeeper's (`pull.ts`); `adopt` is the moment at which it is one. */
+  adoptCopy(key: TimelineKey, request: AdmissionRequest, adopt: () => Promise<void>): Promise<Timeline> {
+    return this.inTurn(key, async () => {
+      if ((await this.admission(key, request)) === 'make') {
+        await adopt();
+        await this.open(key);
+      }
+      return this.get(key);
+    });
+  }
+
+  /** SK2, SK4. @throws Refusal `TimelineDeleted`, `WrongIncarnation`, `NotAMember` */
+  async admission(key: TimelineKey, request: AdmissionRequest): Promise<'make' | 'keep'> {
+    const admission = admit(await this.presence(key), request, this.member);
+    switch (admission) {
+      case 'make':
+      case 'keep':
+        return admission;
+      case 'WrongIncarnation':
+        throw this.wrongIncarnation(key, request.incarnation);
+      case 'TimelineDeleted':
+        throw new Refusal(admission, `timeline ${nameOf(key)} was deleted`);
+      case 'NotAMember':
+        throw new Refusal(admission, `safekeeper ${this.id} is not a member in that membership`);
+      default:
+        return unreachable(admission);
+    }
+  }
+
+  /**
+   * The timeline, on the very disk that is meant.
+   *
+   * @throws Refusal `WrongIncarnation`, `TimelineDeleted`, `TimelineUnknown`; Unavailable
+   */
+  async kept(key: TimelineKey, incarnation: string): Promise<Timeline> {
+    if (incarnation !== this.identity.incarnation) throw this.wrongIncarnation(key, incarnation);
+    if ((await this.presence(key)) === 'deleted')
+      throw new Refusal('TimelineDeleted', `timeline ${nameOf(key)} was deleted`);
+    return this.get(key);
+  }
+
+  private wrongIncarnation(key: TimelineKey, incarnation: string): Refusal {
+    this.events.incarnationRefused(key, incarnation);
+    return new Refusal(
+      'WrongIncarnation',
+      `safekeeper ${this.id} has nothing of what its life ${incarnation} confirmed`,
+    );
   }
 
   private get member(): Member {

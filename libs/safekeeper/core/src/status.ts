@@ -1,5 +1,5 @@
 /** What a safekeeper tells about a timeline, as its contract has it. */
-import { AcceptorState, TermHistory } from '@neon/consensus';
+import { AcceptorState, MembershipRecord, TermHistory } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
 import type { SafekeeperTimelineStatus, TimelineDetail } from '@neon/safekeeper-contract';
 import type { Timeline } from './timeline';
@@ -16,6 +16,8 @@ export function timelineDetail(timeline: Timeline, readers: readonly ReaderProgr
   return {
     ...state.identity,
     membershipGeneration: state.membership.generation,
+    membership: MembershipRecord.of(state.membership),
+    incarnation: state.incarnation,
     term: state.term,
     termHistory: state.termHistory.map(({ term, startLsn }) => ({ term, startLsn: Lsn.format(startLsn) })),
     startLsn: Lsn.format(TermHistory.startLsn(state.termHistory)),

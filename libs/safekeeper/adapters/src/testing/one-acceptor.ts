@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type AcceptorMessage, type ProposerMessage, TermHistory } from '@neon/consensus';
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { WalEncoder } from '@neon/postgres';
-import { Safekeeper, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
+import { Safekeeper, type SafekeeperIdentity, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
 import type { Disk } from '../disk';
 import { FileTimelineDirectory } from '../file-timeline-directory';
 
@@ -127,12 +127,17 @@ export interface Started {
 /** A safekeeper over a directory; what fails is tried again soon. */
 export async function startSafekeeper(
   directory: string,
-  options: { readonly disk?: Disk; readonly settings?: SafekeeperSettings } = {},
+  options: {
+    readonly disk?: Disk;
+    readonly settings?: SafekeeperSettings;
+    readonly identity?: SafekeeperIdentity;
+  } = {},
 ): Promise<Started> {
   const failures: string[] = [];
+  const { identity = { id: SAFEKEEPER, incarnation: INCARNATION } } = options;
   const safekeeper = new Safekeeper(
-    { id: SAFEKEEPER, incarnation: INCARNATION },
-    new FileTimelineDirectory(directory, SAFEKEEPER, options.disk),
+    identity,
+    new FileTimelineDirectory(directory, identity.id, options.disk),
     {
       timelineFailed: (_key, error) => void failures.push(error.message),
       timelineOpened: () => undefined,

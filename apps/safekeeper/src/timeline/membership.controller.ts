@@ -1,0 +1,63 @@
+import { Body, Controller, HttpCode, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { type AcceptorPosition, MemberRecord, MembershipRecord } from '@neon/consensus';
+import { Lsn, Term } from '@neon/kernel';
+import {
+  MembershipConfigure,
+  type MembershipPosition,
+  TermRaise,
+  type TimelineDetail,
+  TimelinePull,
+} from '@neon/safekeeper-contract';
+import { SafekeeperNode } from '../node/safekeeper-node';
+import { keyOf } from './key';
+import { ManagementGuard } from './management.guard';
+
+/** Who keeps a timeline. */
+@Controller('v1/tenants/:tenantId/timelines/:timelineId')
+@UseGuards(ManagementGuard)
+export class MembershipController {
+  constructor(@Inject(SafekeeperNode) private readonly node: SafekeeperNode) {}
+
+  @Put('membership')
+  async configure(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): Promise<MembershipPosition> {
+    const { incarnation, membership, minTerm } = MembershipConfigure.parse(body);
+    const wanted = MembershipRecord.parse(membership);
+    const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
+    return show(await kept.configure(wanted, Term.of(minTerm)));
+  }
+
+  @Post('term')
+  @HttpCode(200)
+  async raiseTerm(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): Promise<MembershipPosition> {
+    const { incarnation, minTerm } = TermRaise.parse(body);
+    const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
+    return show(await kept.configure(kept.state.membership, Term.of(minTerm)));
+  }
+
+  @Post('pull')
+  @HttpCode(200)
+  async pull(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): Promise<TimelineDetail> {
+    const { incarnation, membership, donor } = TimelinePull.parse(body);
+    const request = { incarnation, membership: MembershipRecord.parse(membership), donor: MemberRecord.parse(donor) };
+    return this.node.detail(await this.node.peers.pull(keyOf(tenant, timeline), request, donor));
+  }
+}
+
+const show = ({ membership, term, lastLogTerm, flushLsn }: AcceptorPosition): MembershipPosition => ({
+  membership: MembershipRecord.of(membership),
+  term,
+  lastLogTerm,
+  flushLsn: Lsn.format(flushLsn),
+});

@@ -1,0 +1,36 @@
+/**
+ * What this safekeeper takes from others by itself, over their management APIs.
+ *
+ *   PE1  Nothing without a token for it: then others are asked for nothing.
+ */
+import { Unavailable } from '@neon/kernel';
+import { Pulls, type PullRequest, type Safekeeper, type Timeline, type TimelineKey } from '@neon/safekeeper-core';
+import { FileTimelineCopies } from './file-timeline-copies';
+import { type DonorAddress, HttpDonor } from './http-donor';
+
+export interface PeersOptions {
+  readonly safekeeper: Safekeeper;
+  readonly dataDir: string;
+  /** A service token of scope `storage`. */
+  readonly token: string | undefined;
+}
+
+export class Peers {
+  private readonly pulls: Pulls;
+
+  constructor(private readonly options: PeersOptions) {
+    this.pulls = new Pulls(options.safekeeper, new FileTimelineCopies(options.dataDir));
+  }
+
+  /** @throws Refusal, Unavailable */
+  pull(key: TimelineKey, request: PullRequest, donor: DonorAddress): Promise<Timeline> {
+    return this.pulls.pull(key, request, new HttpDonor(key, donor, this.requireToken()));
+  }
+
+  /** PE1. */
+  private requireToken(): string {
+    if (this.options.token === undefined)
+      throw new Unavailable('this safekeeper has no token of its own to ask others with');
+    return this.options.token;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * WAL by range, for other safekeepers.
+ *
+ *   WR1  Only what is durable here in the term that was named is told, and only while that term lasts.
+ *   WR2  Memory is bounded: a range is read piece by piece, and is no longer than the contract says.
+ */
+import { createHash } from 'node:crypto';
+import { Lsn, Refusal, Term } from '@neon/kernel';
+import { DIGEST_SIZE_MAX, WAL_PIECE_SIZE_MAX, type WalRange } from '@neon/safekeeper-contract';
+import type { LogRange, Timeline } from '@neon/safekeeper-core';
+
+/** The range, or its beginning. @throws Refusal `RangeNotHere`, `WalTrimmed`; Unavailable */
+export async function walPiece(timeline: Timeline, wanted: WalRange): Promise<Uint8Array> {
+  const range = checked(timeline, wanted, Infinity);
+  const endLsn = Lsn.min(range.endLsn, Lsn.advance(range.startLsn, WAL_PIECE_SIZE_MAX));
+  const pieces: Uint8Array[] = [];
+  for await (const bytes of piecesOf(timeline, { ...range, endLsn })) pieces.push(bytes);
+  return Buffer.concat(pieces);
+}
+
+/** SHA-256 of exactly the range, in hexadecimal. @throws Refusal `RangeNotHere`, `WalTrimmed`; Unavailable */
+export async function walDigest(timeline: Timeline, wanted: WalRange): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of piecesOf(timeline, checked(timeline, wanted, DIGEST_SIZE_MAX))) hash.update(bytes);
+  return hash.digest('hex');
+}
+
+interface TermRange extends LogRange {
+  readonly term: Term;
+}
+
+async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: TermRange): AsyncGenerator<Uint8Array> {
+  for (let lsn = startLsn; lsn < endLsn;) {
+    const bytes = await timeline.read(lsn, endLsn, term);
+    yield bytes;
+    lsn = Lsn.advance(lsn, bytes.length);
+  }
+}
+
+function checked(timeline: Timeline, wanted: WalRange, sizeMax: number): TermRange {
+  const term = Term.of(wanted.term);
+  const [startLsn, endLsn] = [Lsn.parse(wanted.from), Lsn.parse(wanted.to)];
+  const readableLsn = timeline.readableLsn(term);
+  timeline.requireKept(startLsn);
+  if (startLsn >= endLsn || endLsn > readableLsn || endLsn - startLsn > sizeMax)
+    throw new Refusal(
+      'RangeNotHere',
+      `WAL of [${wanted.from}, ${wanted.to}) was asked for: here is [${Lsn.format(timeline.firstLsn)}, ${Lsn.format(readableLsn)})`,
+    );
+  return { startLsn, endLsn, term };
+}
