@@ -4,6 +4,7 @@ import { type ComputeState, applySpec, startCompute, stopCompute } from '@neon/c
 import { Lsn } from '@neon/kernel';
 import { Bus, type Subscribed } from '@neon/messaging';
 import { findDistributions, postgresUser } from '@neon/postgres-server';
+import { safekeeperAlive } from '@neon/safekeeper-contract';
 import type { Logger } from '@neon/telemetry';
 import type { Config } from '../config';
 import { HostAnnouncer } from './host-announcer';
@@ -44,6 +45,9 @@ export class HostService {
       onEnded: (end) => announcer.ended(end),
     });
     observe(computes);
+    bus.onSignal(safekeeperAlive, ({ safekeeperId: id, host, proposerPort, replicationPort }) =>
+      computes.addresses.heardOf({ id, host, proposerPort, replicationPort }),
+    );
     announcer.start(() => computes.states());
     return new HostService(bus, computes, announcer, respond(bus, computes, config.hostId));
   }

@@ -11,6 +11,9 @@ export type ComputeRole = z.infer<typeof ComputeRole>;
 export const ComputeDatabase = z.object({ name: z.string(), owner: z.string() });
 export type ComputeDatabase = z.infer<typeof ComputeDatabase>;
 
+/** A safekeeper as one life of its disk. */
+const Member = z.object({ safekeeperId: z.number().int().positive(), incarnation: z.string() });
+
 export const ComputeSpec = z.object({
   version: z.literal(1),
   /** The endpoint this compute serves: its name on the host. */
@@ -22,8 +25,14 @@ export const ComputeSpec = z.object({
   systemId: z.string(),
   walSegmentSize: z.number().int(),
   pageserver: z.object({ host: z.string(), pagePort: z.number().int() }),
-  /** Of the safekeeper set below. */
+  /**
+   * The membership of the timeline, as far as it is known: its generation, and the members that vote; `newMembers` too while it is
+   * being changed. Without `members` it is the founding one, of all safekeepers below.
+   */
   membershipGeneration: z.number().int(),
+  members: z.array(Member).optional(),
+  newMembers: z.array(Member).optional(),
+  /** Where everybody in it is. */
   safekeepers: z
     .array(
       z.object({

@@ -29,6 +29,7 @@ import { type Lsn, Refusal, unreachable } from '@neon/kernel';
 import { counter, secondsHistogram } from '@neon/telemetry';
 import { SpareDirectories } from '../directory/spare-directories';
 import type { WalPace } from '../walproposer/wal-pace';
+import { SafekeeperAddresses } from '../walproposer/safekeeper-addresses';
 import { StartPages } from '../pages/start-pages';
 import { computesDir, sparesDir, startPagesDir } from './compute-paths';
 import { ComputeServer } from './compute-server';
@@ -36,7 +37,7 @@ import type { HostEnvironment } from './launch';
 import { killProcessesIn } from './stray-processes';
 
 export interface ComputeHostOptions {
-  readonly environment: Omit<HostEnvironment, 'spares' | 'startPages'>;
+  readonly environment: Omit<HostEnvironment, 'spares' | 'startPages' | 'addresses'>;
   readonly onEnded: (end: { computeId: string; reason: EndReason; message: string }) => void;
 }
 
@@ -90,6 +91,8 @@ export class ComputeHost {
   private readonly askers = new Map<RequestId, Asker>();
   private readonly ticker: NodeJS.Timeout;
   private readonly environment: HostEnvironment;
+  /** Of safekeepers, for all computes here. */
+  readonly addresses = new SafekeeperAddresses();
   private lastRequest = 0;
   private isClosing = false;
 
@@ -102,6 +105,7 @@ export class ComputeHost {
       ...options.environment,
       spares: new SpareDirectories(sparesDir(dataDir)),
       startPages: new StartPages(startPagesDir(dataDir)),
+      addresses: this.addresses,
     };
     this.ticker = setInterval(() => void this.refreshActivity(), ACTIVITY_MS);
   }

@@ -49,7 +49,15 @@ export class ComputeServer {
     this.parts = {
       paths: computePaths(environment.dataDir, environment.runDir, computeId),
       spares: environment.spares,
-      walproposer: detached(() => new Walproposer({ spec, log: this.log, onDeposed: (term) => this.fence(term) })),
+      walproposer: detached(
+        () =>
+          new Walproposer({
+            spec,
+            addresses: environment.addresses.within(spec),
+            log: this.log,
+            onDeposed: (term) => this.fence(term),
+          }),
+      ),
       pageService: new PageServiceClient({
         address: {
           host: pageserver.host,

@@ -37,6 +37,7 @@ import { fetchBasebackup, planPreparation, prepareDirectory } from '../directory
 import { PageAgent } from '../pages/page-agent';
 import type { StartPages } from '../pages/start-pages';
 import { WalPace } from '../walproposer/wal-pace';
+import type { SafekeeperAddresses } from '../walproposer/safekeeper-addresses';
 import type { ComputeParts } from './compute-parts';
 import { discard } from './compute-parts';
 import { freePort } from './free-port';
@@ -55,6 +56,7 @@ export interface HostEnvironment {
   readonly startPages: StartPages;
   /** How far others may be behind a compute. */
   readonly backpressure: BackpressureLimits;
+  readonly addresses: SafekeeperAddresses;
   readonly log: Logger;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ComputeSpec } from '@neon/compute-contract';
 import { Lsn, type SafekeeperId, type Term, Unavailable } from '@neon/kernel';
+import type { SafekeeperAddresses } from './safekeeper-addresses';
 import { WalsenderStream } from './walsender-stream';
 
 export interface DonorRange {
@@ -18,11 +19,11 @@ const TIMEOUT_MS = 5_000;
 
 /** The range, whole. @throws Unavailable */
 export async function readDonorWal(
-  spec: ComputeSpec,
+  { spec, addresses }: { readonly spec: ComputeSpec; readonly addresses: SafekeeperAddresses },
   { startLsn, endLsn, donor, term }: DonorRange,
 ): Promise<Uint8Array> {
-  const address = spec.safekeepers.find(({ id }) => id === donor);
-  if (address === undefined) throw new Unavailable(`safekeeper ${donor} is not one of this compute's`);
+  const address = addresses.of(donor);
+  if (address === undefined) throw new Unavailable(`it is not known where safekeeper ${donor} is`);
   const bytes = Buffer.alloc(endLsn - startLsn);
   let stream: WalsenderStream | undefined;
   let timer: NodeJS.Timeout | undefined;

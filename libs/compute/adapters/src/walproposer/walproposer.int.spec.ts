@@ -8,6 +8,7 @@ import type { ComputeSpec } from '@neon/compute-contract';
 import { Lsn, SystemId, TenantId, TimelineId, crc32c } from '@neon/kernel';
 import { createLogger } from '@neon/telemetry';
 import { TestSafekeeper } from '../host/test-safekeeper';
+import { SafekeeperAddresses } from './safekeeper-addresses';
 import { Walproposer } from './walproposer';
 
 const WAL_SIZE = 1_000;
@@ -121,6 +122,7 @@ function open(): Walproposer {
   };
   const walproposer = new Walproposer({
     spec,
+    addresses: new SafekeeperAddresses().within(spec),
     log: createLogger('compute', 'silent'),
     onDeposed: () => deposedCount++,
   });

@@ -8,6 +8,7 @@
  *   W4  Once another compute leads, `onDeposed` is called, the stream ends for good, and Postgres is told nothing more.
  *   W5  A broken connection to Postgres is made again, from the byte after the last one received; what it is told there
  *       is still the quorum's commit LSN and nothing else.
+ *   W6  It is connected to everybody in the membership it goes by, and to nobody else, wherever they are by now.
  *
  * The rules are the pure `Proposer`; here are its sockets, files and time.
  */
@@ -15,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type AcceptorMessage,
   DEFAULT_TIMING,
-  Membership,
+  MembershipRecord,
   Proposer,
   type ProposerEffect,
   type ProposerInput,
@@ -40,7 +41,8 @@ import {
 import { type Logger, activeTraceparent, detached } from '@neon/telemetry';
 import { readDonorWal } from './donor-wal';
 import { readLocalWal } from './local-wal';
-import { SafekeeperLink } from './safekeeper-link';
+import type { SafekeeperAddresses } from './safekeeper-addresses';
+import { SafekeeperLinks } from './safekeeper-links';
 import { WalsenderStream } from './walsender-stream';
 
 export interface Elected {
@@ -56,6 +58,7 @@ export interface PostgresSource {
 
 export interface WalproposerOptions {
   readonly spec: ComputeSpec;
+  readonly addresses: SafekeeperAddresses;
   readonly log: Logger;
   /** Another compute leads the timeline: this one must end at once. */
   readonly onDeposed: (term: Term) => void;
@@ -83,7 +86,7 @@ export class Walproposer {
   private readonly inputs: ProposerInput[] = [];
   private isStepping = false;
   private encoded: { readonly message: ProposerMessage; readonly frame: Uint8Array } | undefined;
-  private readonly links = new Map<SafekeeperId, SafekeeperLink>();
+  private readonly links: SafekeeperLinks;
   private readonly ticker: NodeJS.Timeout;
   private readonly refusals = new Map<SafekeeperId, string>();
   private readonly fullness = new Map<SafekeeperId, number>();
@@ -110,29 +113,25 @@ export class Walproposer {
         systemId: SystemId.parse(spec.systemId),
         walSegmentSize: spec.walSegmentSize,
       },
-      membership: Membership.founding(spec.membershipGeneration),
+      membership: MembershipRecord.parse({ ...spec, generation: spec.membershipGeneration }),
       safekeepers: spec.safekeepers.map(({ id }) => SafekeeperId.of(id)),
       token: spec.token,
       timing: DEFAULT_TIMING,
     });
-    this.ticker = setInterval(() => this.take({ kind: 'tick', random: Math.random() }), TICK_MS);
-  }
-
-  private connect(safekeeper: SafekeeperId, host: string, port: number): void {
-    const link = new SafekeeperLink({
-      host,
-      port,
-      onConnected: () => this.take({ kind: 'connected', safekeeper, traceparent: this.electionTraceparent }),
-      onDisconnected: (reason) => {
-        if (!this.isClosed) this.options.log.warn({ safekeeper, reason }, 'safekeeper disconnected');
+    this.links = new SafekeeperLinks({
+      addresses: options.addresses,
+      founderIds: spec.safekeepers.map(({ id }) => SafekeeperId.of(id)),
+      onConnected: (safekeeper) => this.take({ kind: 'connected', safekeeper, traceparent: this.electionTraceparent }),
+      onDisconnected: (safekeeper, reason) => {
+        if (!this.isClosed) options.log.warn({ safekeeper, reason }, 'safekeeper disconnected');
         this.take({ kind: 'disconnected', safekeeper });
       },
-      onMessage: (message) => {
+      onMessage: (safekeeper, message) => {
         this.hear(safekeeper, message);
         this.take({ kind: 'received', safekeeper, message });
       },
     });
-    this.links.set(safekeeper, link);
+    this.ticker = setInterval(() => this.take({ kind: 'tick', random: Math.random() }), TICK_MS);
   }
 
   get commitLsn(): Lsn {
@@ -172,11 +171,8 @@ export class Walproposer {
    */
   async elect(timeoutMs: number): Promise<Elected> {
     this.electionTraceparent = activeTraceparent();
-    const safekeepers = this.isClosed ? [] : this.options.spec.safekeepers;
     // The connections outlive the start that is traced here.
-    detached(() => {
-      for (const { id, host, proposerPort } of safekeepers) this.connect(SafekeeperId.of(id), host, proposerPort);
-    });
+    if (!this.isClosed) detached(() => this.links.follow(this.state.membership));
     await this.committed(Lsn.of(1), timeoutMs).finally(() => (this.electionTraceparent = undefined));
     if (this.elected === undefined) throw new Error('broken promise: W1: nothing is committed before an election');
     return this.elected;
@@ -204,8 +200,8 @@ export class Walproposer {
   quorumUnavailable(): Refusal {
     const answering = [...this.state.peers].filter(([, peer]) => peer.kind !== 'disconnected').map(([id]) => id);
     const refused = Object.fromEntries(this.refusals);
-    const { length } = this.options.spec.safekeepers;
-    return new Refusal('QuorumUnavailable', `${answering.length} of ${length} safekeepers answer, no quorum in time`, {
+    const { count } = this.links;
+    return new Refusal('QuorumUnavailable', `${answering.length} of ${count} safekeepers answer, no quorum in time`, {
       answering,
       refused,
     });
@@ -300,10 +296,10 @@ export class Walproposer {
   private perform(effect: ProposerEffect): void {
     switch (effect.kind) {
       case 'send':
-        this.links.get(effect.safekeeper)?.send(this.frameOf(effect.message));
+        this.links.send(effect.safekeeper, this.frameOf(effect.message));
         break;
       case 'disconnect':
-        this.links.get(effect.safekeeper)?.disconnect(effect.reason);
+        this.links.disconnect(effect.safekeeper, effect.reason);
         break;
       case 'refused':
         this.refusals.set(effect.safekeeper, `${effect.code}: ${effect.reason}`);
@@ -322,6 +318,7 @@ export class Walproposer {
         break;
       case 'membershipChanged':
         this.options.log.info({ generation: effect.membership.generation }, 'membership changed');
+        this.links.follow(effect.membership);
         break;
       case 'fetchWal':
         void this.fetch(effect);
@@ -349,7 +346,7 @@ export class Walproposer {
   private async fetch(range: ProposerEffect & { kind: 'fetchWal' }): Promise<void> {
     const { term, startLsn } = range;
     try {
-      const bytes = (await this.fetchLocally(range)) ?? (await readDonorWal(this.options.spec, range));
+      const bytes = (await this.fetchLocally(range)) ?? (await readDonorWal(this.options, range));
       this.take({ kind: 'walFetched', term, startLsn, bytes });
     } catch (error) {
       this.options.log.warn({ error: String(error), startLsn: Lsn.format(startLsn) }, 'WAL for a lagging safekeeper');
@@ -370,7 +367,7 @@ export class Walproposer {
     clearInterval(this.ticker);
     clearTimeout(this.commitTeller);
     this.stream?.close();
-    for (const link of this.links.values()) link.close();
+    this.links.close();
     for (const waiter of this.commitWaiters) waiter.settle(new Unavailable('the walproposer is closed'));
   }
 }
