@@ -6,12 +6,13 @@ import type { Config } from './config';
 import { EndpointModule } from './endpoint/endpoint.module';
 import { NodeModule } from './node/node.module';
 import { ProjectModule } from './project/project.module';
+import { SafekeeperModule } from './safekeeper/safekeeper.module';
 
 @Module({})
 export class AppModule {
   static with(config: Config, logger: Logger): DynamicModule {
     const node = NodeModule.with(config, logger);
-    const nouns = [ProjectModule, BranchModule, EndpointModule, AccountModule];
+    const nouns = [ProjectModule, BranchModule, EndpointModule, SafekeeperModule, AccountModule];
     return { module: AppModule, imports: [node, ...nouns.map((noun) => noun.with(node))] };
   }
 }

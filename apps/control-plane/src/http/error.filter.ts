@@ -21,6 +21,7 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   EndpointExists: 409,
   RoleExists: 409,
   DatabaseExists: 409,
+  SafekeepersAway: 409,
   PasswordNotStored: 412,
   NameInvalid: 400,
   NameReserved: 400,

@@ -19,11 +19,15 @@ const LOOK_EVERY_MS = 1_000;
 /** A host that lives reports within a second. */
 const HOST_TIMEOUT_MS = 2_000;
 const HOST_POLL_MS = 50;
+/** What is cut short here is begun again by the next process. */
+const TEND_END_MS = 1_000;
 
 @Injectable()
 export class Background implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> = Promise.resolve();
+  /** On its own: a copy between safekeepers may take long. */
+  private tending: Promise<void> | undefined;
 
   constructor(private readonly node: ControlPlaneNode) {}
 
@@ -43,6 +47,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     await this.node.get('bus').close();
     await this.node.get('runner').stop();
     await this.looking;
+    await Promise.race([this.tending, sleep(TEND_END_MS, undefined, { ref: false })]);
     await this.node.get('database').$disconnect();
   }
 
@@ -108,11 +113,15 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     this.looking = this.looking.then(async () => {
       try {
         await this.node.get('caretaker').look(await this.node.get('readModel').activeEndpointIds());
-        await this.node.get('care').look();
       } catch (error) {
         this.complain(error);
       }
     });
+    this.tending ??= this.node
+      .get('care')
+      .look()
+      .catch((error: unknown) => this.complain(error))
+      .finally(() => (this.tending = undefined));
     this.project();
   }
 

@@ -7,6 +7,8 @@ import {
   ApiKeys,
   BusComputeHosts,
   type Database,
+  HttpAcceptors,
+  type HttpAcceptorsOptions,
   HttpBranchStorage,
   ManagementClient,
   OperationRunner,
@@ -33,11 +35,15 @@ import {
   Endpoints,
   FrontDoor,
   HostRegistry,
+  MembershipDriver,
   Operations,
   Projects,
+  SafekeeperSets,
   type Workshop,
   type World,
   projectDecider,
+  readTimelineMembers,
+  wantedMembersOf,
 } from '@neon/control-plane-core';
 import { CommandHandler, ProjectionRunner } from '@neon/event-sourcing';
 import { Bus } from '@neon/messaging';
@@ -108,29 +114,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
   const nodes = new StorageNodes(database);
   await nodes.load();
-  const storage = new HttpBranchStorage(nodes, new TimelineMembers(database), client, {
-    safekeeperCount: config.safekeeperCount,
-    onIncomplete: (address, safekeeperIds) => {
-      logger.warn({ ...address, safekeeperIds }, 'safekeepers were away when a branch was made: they get it later');
-      care.incomplete();
-    },
-    onLost: (address, safekeeperId, reason) =>
-      logger.error({ ...address, safekeeperId, reason }, 'a safekeeper lost a branch: it stays out of it'),
-  });
-  gauge(
-    {
-      component: 'control-plane',
-      name: 'neon_control_plane_lost_timeline_members',
-      description: 'Safekeepers that lost a branch which they had, counted for each branch',
-    },
-    () => storage.lostCount,
-  );
-  const care = new StorageCare(
-    storage,
-    clock,
-    () => storedBranches(readModel, handler),
-    (error, address) => logger.warn({ err: error, ...address }, 'a branch could not be brought to its safekeepers'),
-  );
+  const { storage, care } = storageOf(config, { logger, database, handler, readModel, nodes, client, clock });
 
   const registry = new HostRegistry(clock);
   const hosts = new BusComputeHosts(bus, nodes, tokens);
@@ -164,9 +148,57 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     branches: new Branches(workshop, store, storage),
     catalogs: new Catalogs(workshop, passwords),
     endpoints: new Endpoints(workshop),
+    safekeeperSets: new SafekeeperSets(workshop, nodes),
     frontDoor: new FrontDoor(workshop, registry),
     caretaker: new Caretaker(workshop, registry, hosts),
   };
+}
+
+interface StorageBasis {
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly handler: CommandHandler;
+  readonly readModel: ReadModel;
+  readonly nodes: StorageNodes;
+  readonly client: ManagementClient;
+  readonly clock: SystemClock;
+}
+
+/** Branches as timelines, and what keeps them with their safekeepers. */
+function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchStorage; care: StorageCare } {
+  const { logger, database, handler, readModel, nodes, client, clock } = basis;
+  const members = new TimelineMembers(database);
+  const storage = new HttpBranchStorage(nodes, members, client, {
+    safekeeperCount: config.safekeeperCount,
+    membersOf: (address) => readTimelineMembers(handler, address),
+    onIncomplete: (address, safekeeperIds) => {
+      logger.warn({ ...address, safekeeperIds }, 'safekeepers were away when a branch was made: they get it later');
+      care.incomplete();
+    },
+    onLost: (address, safekeeperId, reason) =>
+      logger.error({ ...address, safekeeperId, reason }, 'a safekeeper lost a branch: it stays out of it'),
+  });
+  gauge(
+    {
+      component: 'control-plane',
+      name: 'neon_control_plane_lost_timeline_members',
+      description: 'Safekeepers that lost a branch which they had, counted for each branch',
+    },
+    () => storage.lostCount,
+  );
+  const announce: HttpAcceptorsOptions['announce'] = async (address, safekeeperIds) => {
+    const project = await handler.state(projectDecider, address.projectId);
+    if (project?.placement != null) await storage.tellPageserver(address, project.placement, safekeeperIds);
+  };
+  const care = new StorageCare({
+    storage,
+    driver: new MembershipDriver(handler, new HttpAcceptors({ nodes, members, client, announce })),
+    clock,
+    branches: () => storedBranches(readModel, handler),
+    onFault: (error, address) =>
+      logger.warn({ err: error, ...address }, 'a branch could not be brought to its safekeepers'),
+  });
+  return { storage, care };
 }
 
 const reporterOfStuck =
@@ -178,7 +210,10 @@ async function storedBranches(readModel: ReadModel, handler: CommandHandler): Pr
   const stored: StoredBranch[] = [];
   for (const { id: branchId, projectId } of await readModel.readyBranches()) {
     const project = await handler.state(projectDecider, projectId);
-    if (project?.placement != null) stored.push({ address: { projectId, branchId }, placement: project.placement });
+    if (project?.placement == null) continue;
+    const address = { projectId, branchId };
+    const members = await readTimelineMembers(handler, address);
+    stored.push({ address, placement: project.placement, members, wanted: wantedMembersOf(project) });
   }
   return stored;
 }

@@ -1,5 +1,6 @@
 export * from './proxy';
 export * from './events';
+export * from './operator';
 export * as accountApi from './api/account';
 export * as branchApi from './api/branch';
 export * as connectionApi from './api/connection';

@@ -14,7 +14,13 @@ import {
   projectCreated,
   projectDeleted,
 } from '@neon/control-plane-contract';
-import { branchDecider, endpointDecider, operationDecider, projectDecider } from '@neon/control-plane-core';
+import {
+  branchDecider,
+  endpointDecider,
+  operationDecider,
+  projectDecider,
+  timelineMembersDecider,
+} from '@neon/control-plane-core';
 import { type CommandHandler, type Projection, type RecordedEvent, decode, idOfStream } from '@neon/event-sourcing';
 import { Corrupt, type EventContract } from '@neon/kernel';
 import { counter } from '@neon/telemetry';
@@ -49,6 +55,8 @@ export class Announcer implements Projection<Transaction> {
         return this.endpoint(recorded);
       case operationDecider.kind:
         return this.operation(recorded);
+      case timelineMembersDecider.kind:
+        return;
       default:
         throw new Corrupt(`nothing to say about the stream ${recorded.stream}`);
     }

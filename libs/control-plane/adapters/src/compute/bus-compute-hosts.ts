@@ -1,7 +1,7 @@
 /** Compute hosts over NATS. */
-import { ComputeHosts, type ComputeOrder } from '@neon/control-plane-core';
+import { MembershipRecord } from '@neon/consensus';
+import { ComputeHosts, type ComputeOrder, membershipOf, safekeeperIdsOf } from '@neon/control-plane-core';
 import { type ComputeSpec, applySpec, startCompute, stopCompute } from '@neon/compute-contract';
-import { MEMBERSHIP_GENERATION_FIRST } from '@neon/safekeeper-contract';
 import { Corrupt, Refusal, Unavailable } from '@neon/kernel';
 import type { Bus } from '@neon/messaging';
 import type { TokenIssuer } from '@neon/service-token';
@@ -33,9 +33,10 @@ export class BusComputeHosts extends ComputeHosts {
   }
 
   private async specOf(order: ComputeOrder): Promise<ComputeSpec> {
-    const { endpointId, projectId, branchId, pgVersion, placement, catalog, cluster, pgSettings } = order;
+    const { endpointId, projectId, branchId, pgVersion, placement, members, catalog, cluster, pgSettings } = order;
     const tenantId = tenantOf(projectId);
     const timelineId = timelineOf(branchId);
+    const { generation, ...lists } = MembershipRecord.of(membershipOf(members));
     const { host, pagePort } = this.nodes.pageserver(placement.pageserverId);
     return {
       version: 1,
@@ -44,9 +45,10 @@ export class BusComputeHosts extends ComputeHosts {
       timelineId,
       pgMajor: pgVersion,
       ...cluster,
-      membershipGeneration: MEMBERSHIP_GENERATION_FIRST,
+      membershipGeneration: generation,
+      ...lists,
       pageserver: { host, pagePort },
-      safekeepers: placement.safekeeperIds.map((id) => {
+      safekeepers: safekeeperIdsOf(members).map((id) => {
         const { host, proposerPort, replicationPort } = this.nodes.safekeeper(id);
         return { id, host, proposerPort, replicationPort };
       }),

@@ -9,6 +9,7 @@ import {
   endpointDecider,
   operationDecider,
   projectDecider,
+  timelineMembersDecider,
 } from '@neon/control-plane-core';
 import { Corrupt, unreachable } from '@neon/kernel';
 import type { Transaction } from './database';
@@ -39,6 +40,9 @@ export class ReadTables implements Projection<Transaction> {
         return applyEndpoint(decode(endpointDecider, event), moment, tables);
       case operationDecider.kind:
         return applyOperation(decode(operationDecider, event), moment, tables);
+      // Read from the events themselves: nobody lists it.
+      case timelineMembersDecider.kind:
+        return;
       default:
         throw new Corrupt(`no read table for the stream ${event.stream}`);
     }
@@ -86,6 +90,7 @@ async function applyProject(event: ProjectEvent, { id, at, position }: Moment, t
       await tables.projectRow.deleteMany({ where: { id } });
       return;
     case 'ProjectPlaced':
+    case 'ProjectSafekeepersChanged':
     case 'EndpointAdded':
     case 'ChainOpened':
     case 'OperationClosed':

@@ -13,6 +13,8 @@
  *   S4  A safekeeper that may have said yes to a timeline is never asked to make it again as another incarnation, or when it does
  *       not have it: it has forgotten its votes and its WAL, and empty it would vote for a leader that lacks what was
  *       acknowledged. It stays out of the timeline, which goes on with the others, and is reported (`onLost`).
+ *   S5  Who keeps a branch is read from the event store each time: the founders, and from the first change on the listed members,
+ *       who are brought to it by a change of membership and by nothing here.
  */
 import {
   type BranchAddress,
@@ -21,6 +23,9 @@ import {
   type ClusterIdentity,
   type Origin,
   type Placement,
+  type TimelineMembers as BranchMembers,
+  membershipOf,
+  safekeeperIdsOf,
 } from '@neon/control-plane-core';
 import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import { LsnAt, type TimelineCreate, TimelineDetail } from '@neon/pageserver-contract';
@@ -30,9 +35,9 @@ import {
   type TimelineCreateBody as SafekeeperTimelineCreate,
 } from '@neon/safekeeper-contract';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Chosen, assess } from './acknowledged';
+import { type Chosen, Electorate, type Voter, assess, keyOf } from './acknowledged';
 import type { ManagementClient } from './management-client';
-import { tenantOf, timelineOf } from './storage-ids';
+import { pathOf, timelineOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
 import type { TimelineMembers } from './timeline-members';
 
@@ -55,6 +60,8 @@ type SafekeeperTimelineCreation = Omit<SafekeeperTimelineCreate, 'incarnation'>;
 
 export interface StorageOptions {
   readonly safekeeperCount: number;
+  /** S5; as of now. */
+  readonly membersOf: (address: BranchAddress) => Promise<BranchMembers>;
   /** Safekeepers that were away when a timeline was made. */
   readonly onIncomplete: (address: BranchAddress, safekeeperIds: readonly number[]) => void;
   /** S4; told once per branch and safekeeper. */
@@ -63,11 +70,6 @@ export interface StorageOptions {
 
 /** S4: for the timeline this safekeeper is as one that is away, and will not come back. */
 class SafekeeperLost extends Unavailable {}
-
-interface Answering {
-  readonly id: number;
-  readonly detail: SafekeeperTimeline;
-}
 
 export class HttpBranchStorage extends BranchStorage {
   /** By branch id. */
@@ -122,17 +124,20 @@ export class HttpBranchStorage extends BranchStorage {
   override async deleteBranch(address: BranchAddress, placement: Placement): Promise<void> {
     const path = pathOf(address);
     await ignoringMissing(this.client.send(this.nodes.pageserver(placement.pageserverId), { method: 'DELETE', path }));
-    const results = await Promise.allSettled(
-      placement.safekeeperIds.map((id) =>
-        ignoringMissing(this.client.send(this.nodes.safekeeper(id), { method: 'DELETE', path })),
-      ),
-    );
-    requireMajority(results, placement.safekeeperIds);
+    const members = await this.options.membersOf(address);
+    const remove = async (id: number): Promise<void> => {
+      await ignoringMissing(this.client.send(this.nodes.safekeeper(id), { method: 'DELETE', path }));
+    };
+    const ids = safekeeperIdsOf(members);
+    const former = new Set(members.former.map(({ safekeeperId }) => safekeeperId).filter((id) => !ids.includes(id)));
+    // Former members may be gone for good: nobody waits for them.
+    void Promise.allSettled([...former].map(remove));
+    requireMajority(await Promise.allSettled(ids.map(remove)), ids);
     await this.members.forget(address.branchId);
     this.lost.delete(address.branchId);
   }
 
-  /** Gives a timeline to the safekeepers that miss it (S2), and tells the pageserver where all of them are. */
+  /** Gives a timeline to founders that miss it (S2), and tells the pageserver where all of them are. */
   async repair(address: BranchAddress, placement: Placement): Promise<void> {
     const timeline = await this.findTimeline(address, placement);
     if (timeline !== null) await this.connect(address, placement, timeline);
@@ -149,7 +154,7 @@ export class HttpBranchStorage extends BranchStorage {
     }
     if (point.kind === 'lsn') {
       const { startLsn } = await this.client.call(node, { method: 'GET', path }, TimelineDetail);
-      const committed = await this.committedLsn(address, placement);
+      const committed = await this.committedLsn(address);
       const lsn = Lsn.parse(point.lsn);
       if (lsn > Lsn.advance(committed, UNFLUSHED_BYTES_MAX))
         throw new Refusal('PointOutOfHistory', `the LSN ${point.lsn} is after the end of the branch`);
@@ -164,7 +169,7 @@ export class HttpBranchStorage extends BranchStorage {
     { parentId, point }: Origin,
   ): Promise<TimelineCreate> {
     const parent = { projectId, branchId: parentId };
-    const committed = await this.committedLsn(parent, placement);
+    const committed = await this.committedLsn(parent);
     const target = point.kind === 'lsn' ? Lsn.min(Lsn.parse(point.lsn), committed) : committed;
     await this.waitForIngest(parent, placement, target);
     const request = { mode: 'branch', ancestorTimelineId: timelineOf(parentId) } as const;
@@ -179,46 +184,67 @@ export class HttpBranchStorage extends BranchStorage {
   }
 
   /** S3: an LSN that includes every commit acknowledged until now, and is committed. */
-  private async committedLsn(address: BranchAddress, placement: Placement): Promise<Lsn> {
-    const memberCount = placement.safekeeperIds.length;
-    let answering = await this.positions(address, placement);
-    const target = assess(positionsOf(answering), memberCount).acknowledgedMaxLsn;
+  private async committedLsn(address: BranchAddress): Promise<Lsn> {
+    const members = await this.options.membersOf(address);
+    const electorate = Electorate.of(membershipOf(members), members.founderIds);
+    let answering = await this.positions(address, electorate);
+    const target = assess(answering, electorate).acknowledgedMaxLsn;
     for (const deadline = Date.now() + COMMIT_TIMEOUT_MS; ; await sleep(COMMIT_POLL_MS)) {
-      const { commitLsn, chosen } = assess(positionsOf(answering), memberCount);
+      const { commitLsn, chosen } = assess(answering, electorate);
       if (commitLsn >= target) return commitLsn;
       // A writer says so itself with its next message.
-      const hasWriter = answering.some(({ detail }) => detail.writerConnected);
-      if (!hasWriter && chosen !== null && chosen.lsn >= target) await this.tellChosen(address, answering, chosen);
+      const hasWriter = [...answering.values()].some(({ writerConnected }) => writerConnected);
+      if (!hasWriter && chosen !== null && chosen.lsn >= target) await this.tellChosen(address, electorate, chosen);
       else if (Date.now() > deadline)
         throw new Unavailable(
           `WAL of branch ${address.branchId} from ${Lsn.format(commitLsn)} to ${Lsn.format(target)} may be committed: ` +
             'this is known when another safekeeper answers, or a compute of the branch starts',
         );
-      answering = await this.positions(address, placement);
+      answering = await this.positions(address, electorate);
     }
   }
 
-  private async positions(address: BranchAddress, { safekeeperIds }: Placement): Promise<readonly Answering[]> {
-    const request = { method: 'GET', path: pathOf(address), timeoutMs: STATUS_TIMEOUT_MS } as const;
-    const results = await Promise.allSettled(
-      safekeeperIds.map(async (id) => {
-        const detail = await ignoringMissing(this.client.call(this.nodes.safekeeper(id), request, SafekeeperTimeline));
-        if (detail === null) throw new Unavailable(`safekeeper ${id} does not have the branch`);
-        return { id, detail };
+  private async positions(
+    address: BranchAddress,
+    electorate: Electorate,
+  ): Promise<ReadonlyMap<string, SafekeeperTimeline>> {
+    const voters = Electorate.everyone(electorate);
+    const results = await Promise.allSettled(voters.map((voter) => this.position(address, voter)));
+    const [former = []] = electorate.sets;
+    requireMajority(
+      former.flatMap((voter) => results[voters.findIndex((each) => keyOf(each) === keyOf(voter))] ?? []),
+      former.map(({ safekeeperId }) => safekeeperId),
+    );
+    return new Map(
+      results.flatMap((result, index) => {
+        const voter = voters[index];
+        return result.status === 'fulfilled' && voter !== undefined ? [[keyOf(voter), result.value] as const] : [];
       }),
     );
-    requireMajority(results, safekeeperIds);
-    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   }
 
-  private async tellChosen(address: BranchAddress, answering: readonly Answering[], chosen: Chosen): Promise<void> {
+  private async position(
+    address: BranchAddress,
+    { safekeeperId: id, incarnation }: Voter,
+  ): Promise<SafekeeperTimeline> {
+    const request = { method: 'GET', path: pathOf(address), timeoutMs: STATUS_TIMEOUT_MS } as const;
+    const detail = await ignoringMissing(this.client.call(this.nodes.safekeeper(id), request, SafekeeperTimeline));
+    if (detail === null || (incarnation !== null && detail.incarnation !== incarnation))
+      throw new Unavailable(`safekeeper ${id} does not have the branch`);
+    return detail;
+  }
+
+  private async tellChosen(address: BranchAddress, electorate: Electorate, chosen: Chosen): Promise<void> {
     const body = { term: chosen.term, lsn: Lsn.format(chosen.lsn) } satisfies ChosenBody;
     const request = { method: 'POST', path: `${pathOf(address)}/chosen`, body, timeoutMs: STATUS_TIMEOUT_MS } as const;
     const results = await Promise.allSettled(
-      answering.map(({ id }) => this.client.send(this.nodes.safekeeper(id), request)),
+      Electorate.everyone(electorate).map(({ safekeeperId }) =>
+        this.client.send(this.nodes.safekeeper(safekeeperId), request),
+      ),
     );
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw failure.reason;
+    const failures = results.filter((result) => result.status === 'rejected');
+    const [failure] = failures;
+    if (failure !== undefined && failures.length === results.length) throw failure.reason;
   }
 
   private async waitForIngest(address: BranchAddress, placement: Placement, target: Lsn): Promise<void> {
@@ -285,37 +311,40 @@ export class HttpBranchStorage extends BranchStorage {
     return new SafekeeperLost(`safekeeper ${id} is out of branch ${address.branchId}: ${reason}`);
   }
 
-  /** S1, from the safekeepers on. */
-  private async connect(
-    address: BranchAddress,
-    { pageserverId, safekeeperIds }: Placement,
-    timeline: TimelineDetail,
-  ): Promise<void> {
+  /** S1, from the safekeepers on. Listed members are brought to it otherwise (S5). */
+  private async connect(address: BranchAddress, placement: Placement, timeline: TimelineDetail): Promise<void> {
     const { pgMajor, systemId, walSegmentSize, startLsn } = timeline;
-    const path = pathOf(address);
     const creation = { pgMajor, systemId, walSegmentSize, startLsn };
-    const results = await Promise.allSettled(safekeeperIds.map((id) => this.join(address, id, creation)));
-    requireMajority(results, safekeeperIds);
-    const missing = safekeeperIds.filter((_, index) => isAway(results[index]));
-    if (missing.length > 0) this.options.onIncomplete(address, missing);
+    const members = await this.options.membersOf(address);
+    const ids = safekeeperIdsOf(members);
+    if (members.membership === null) {
+      const results = await Promise.allSettled(ids.map((id) => this.join(address, id, creation)));
+      requireMajority(results, ids);
+      const missing = ids.filter((_, index) => isAway(results[index]));
+      if (missing.length > 0) this.options.onIncomplete(address, missing);
+    }
+    await this.tellPageserver(address, placement, ids);
+  }
+
+  /** Where the branch's WAL is. */
+  async tellPageserver(
+    address: BranchAddress,
+    { pageserverId }: Placement,
+    safekeeperIds: readonly number[],
+  ): Promise<void> {
     const safekeepers = safekeeperIds.map((id) => {
       const { host, replicationPort } = this.nodes.safekeeper(id);
       return { id, host, replicationPort };
     });
-    const request = { method: 'PUT', path: `${path}/safekeepers`, body: { safekeepers } } as const;
+    const request = { method: 'PUT', path: `${pathOf(address)}/safekeepers`, body: { safekeepers } } as const;
     await this.client.send(this.nodes.pageserver(pageserverId), request);
   }
 }
-
-const positionsOf = (answering: readonly Answering[]) => answering.map(({ detail }) => detail);
 
 const isAway = (result: PromiseSettledResult<unknown> | undefined): boolean =>
   result?.status === 'rejected' && !(result.reason instanceof SafekeeperLost);
 
 const clusterOf = ({ systemId, walSegmentSize }: TimelineDetail): ClusterIdentity => ({ systemId, walSegmentSize });
-
-const pathOf = ({ projectId, branchId }: BranchAddress): string =>
-  `/v1/tenants/${tenantOf(projectId)}/timelines/${timelineOf(branchId)}`;
 
 async function ignoringMissing<T>(work: Promise<T>): Promise<T | null> {
   try {

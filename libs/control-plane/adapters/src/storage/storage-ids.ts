@@ -13,3 +13,7 @@ export const tenantOf = (projectId: string): TenantId => TenantId.fromBytes(dige
 export const timelineOf = (branchId: string): TimelineId => TimelineId.fromBytes(digest(`branch ${branchId}`));
 
 const digest = (text: string): Uint8Array => createHash('sha256').update(text).digest().subarray(0, ID_SIZE);
+
+/** In the management APIs of pageservers and safekeepers. */
+export const pathOf = ({ projectId, branchId }: { readonly projectId: string; readonly branchId: string }): string =>
+  `/v1/tenants/${tenantOf(projectId)}/timelines/${timelineOf(branchId)}`;

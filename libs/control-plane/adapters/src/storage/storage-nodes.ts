@@ -5,18 +5,31 @@
  *       is away while this process starts.
  *   N2  A changed address is written down before it is used.
  */
-import { Unavailable } from '@neon/kernel';
+import { type Member, MemberRecord } from '@neon/consensus';
+import { KnownSafekeepers } from '@neon/control-plane-core';
+import { Refusal, Unavailable } from '@neon/kernel';
 import { PageserverAlive } from '@neon/pageserver-contract';
 import { SafekeeperAlive } from '@neon/safekeeper-contract';
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../database/database';
 import { unavailable } from '../database/unavailable';
 
-export class StorageNodes {
+/** Safekeepers report every two seconds. */
+const ALIVE_MS = 10_000;
+
+export interface SeenSafekeeper extends SafekeeperAlive {
+  /** Milliseconds since the Unix epoch; null when not since this process began. */
+  readonly seenAt: number | null;
+}
+
+export class StorageNodes extends KnownSafekeepers {
+  private readonly seenAt = new Map<number, number>();
   private readonly pageservers = new Map<number, PageserverAlive>();
   private readonly safekeepers = new Map<number, SafekeeperAlive>();
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: Database) {
+    super();
+  }
 
   async load(): Promise<void> {
     for (const { kind, address } of await unavailable(this.database.storageNode.findMany())) {
@@ -35,6 +48,7 @@ export class StorageNodes {
 
   /** @returns whether it is new or has moved */
   async safekeeperAlive(alive: SafekeeperAlive): Promise<boolean> {
+    this.seenAt.set(alive.safekeeperId, Date.now());
     if (isDeepStrictEqual(this.safekeepers.get(alive.safekeeperId), alive)) return false;
     await this.write('safekeeper', alive.safekeeperId, alive);
     this.addSafekeeper(alive);
@@ -48,9 +62,10 @@ export class StorageNodes {
     return id;
   }
 
-  /** @throws Unavailable when fewer ever reported */
+  /** Those that report now before others. @throws Unavailable when fewer ever reported */
   chooseSafekeepers(count: number): readonly number[] {
-    const ids = [...this.safekeepers.keys()].sort((a, b) => a - b).slice(0, count);
+    const isAway = (id: number): number => (this.isAlive(id) ? 0 : 1);
+    const ids = [...this.safekeepers.keys()].sort((a, b) => isAway(a) - isAway(b) || a - b).slice(0, count);
     if (ids.length < count) throw new Unavailable(`${ids.length} of ${count} safekeepers have reported yet`);
     return ids;
   }
@@ -65,6 +80,22 @@ export class StorageNodes {
     const found = this.safekeepers.get(id);
     if (found === undefined) throw new Unavailable(`safekeeper ${id} has not reported yet`);
     return found;
+  }
+
+  get allSafekeepers(): readonly SeenSafekeeper[] {
+    return [...this.safekeepers.values()]
+      .map((each) => ({ ...each, seenAt: this.seenAt.get(each.safekeeperId) ?? null }))
+      .sort((a, b) => a.safekeeperId - b.safekeeperId);
+  }
+
+  override member(safekeeperId: number): Member {
+    const found = this.safekeepers.get(safekeeperId);
+    if (found === undefined) throw new Refusal('SafekeeperUnknown', `safekeeper ${safekeeperId} has never reported`);
+    return MemberRecord.parse(found);
+  }
+
+  override isAlive(safekeeperId: number): boolean {
+    return Date.now() - (this.seenAt.get(safekeeperId) ?? 0) < ALIVE_MS;
   }
 
   private addPageserver = (alive: PageserverAlive): void => void this.pageservers.set(alive.pageserverId, alive);

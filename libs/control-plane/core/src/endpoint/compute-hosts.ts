@@ -7,6 +7,7 @@
  * @throws Unavailable when the host cannot be reached; Refusal with the host's own code when it says no
  */
 import type { Catalog, ClusterIdentity } from '../branch/branch';
+import type { TimelineMembers } from '../membership/timeline-members';
 import type { Placement } from '../project/settings';
 
 /** What shall run behind an endpoint. */
@@ -17,6 +18,7 @@ export interface ComputeOrder {
   readonly pgVersion: number;
   readonly cluster: ClusterIdentity;
   readonly placement: Placement;
+  readonly members: TimelineMembers;
   readonly catalog: Catalog;
   readonly pgSettings: Readonly<Record<string, string>>;
 }

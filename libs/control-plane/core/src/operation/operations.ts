@@ -15,6 +15,8 @@ import type { ComputeHosts, ComputeOrder } from '../endpoint/compute-hosts';
 import { type Endpoint, endpointDecider } from '../endpoint/endpoint';
 import type { HostRegistry } from '../host/host-registry';
 import { isLost, pickHost } from '../host/hosts';
+import { readTimelineMembers } from '../membership/read-timeline-members';
+import { timelineMembersDecider } from '../membership/timeline-members';
 import { runnable } from '../project/chain';
 import { type Project, endpointsOf, projectDecider } from '../project/project';
 import type { Placement } from '../project/settings';
@@ -103,6 +105,7 @@ export class Operations {
     const project = await this.projectOf(projectId);
     const placement = project.placement ?? (await this.place(projectId));
     const { pgVersion } = project;
+    await this.found(projectId, branchId);
     const cluster = await this.world.storage.createRoot({ projectId, branchId }, { placement, pgVersion });
     return async (unit) => {
       await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', parentLsn: null, cluster });
@@ -118,10 +121,21 @@ export class Operations {
     return project?.placement ?? placement;
   }
 
+  /** Y1. */
+  private async found(projectId: string, branchId: string): Promise<void> {
+    await this.handler.execute(SERVICE, async (unit) => {
+      const project = await unit.state(projectDecider, projectId);
+      if (project === null) throw new Corrupt(`project ${projectId} has no events`);
+      const { safekeeperIds } = placementOf(project);
+      await unit.decide(timelineMembersDecider, branchId, { type: 'FoundTimeline', projectId, safekeeperIds });
+    });
+  }
+
   private async createBranch({ projectId, branchId }: Operation): Promise<Outcome> {
     const placement = placementOf(await this.projectOf(projectId));
     const { origin } = liveBranch(await this.handler.state(branchDecider, branchId));
     if (origin === null) throw new Corrupt(`branch ${branchId} has no parent to be created from`);
+    await this.found(projectId, branchId);
     const made = await this.world.storage.createBranch({ projectId, branchId }, { placement, origin });
     return async (unit) => {
       await unit.decide(branchDecider, branchId, { type: 'MarkBranchReady', ...made });
@@ -188,9 +202,10 @@ export class Operations {
   }
 
   private async orderFor({ endpointId, projectId, branchId, settings }: Endpoint): Promise<ComputeOrder> {
-    const [project, branch] = await Promise.all([
+    const [project, branch, members] = await Promise.all([
       this.projectOf(projectId),
       this.handler.state(branchDecider, branchId).then(liveBranch),
+      readTimelineMembers(this.handler, { projectId, branchId }),
     ]);
     if (branch.cluster === null) throw new Refusal('BranchNotReady', 'the branch was not created: see its operations');
     return {
@@ -200,6 +215,7 @@ export class Operations {
       cluster: branch.cluster,
       pgVersion: project.pgVersion,
       placement: placementOf(project),
+      members,
       catalog: branch.catalog,
       pgSettings: settings.pgSettings,
     };

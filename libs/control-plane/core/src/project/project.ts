@@ -7,12 +7,13 @@
  *   J4  Of two chains of operations that conflict, the later runs only when the earlier has ended. A chain that may not wait
  *       is refused instead (`ProjectBusy`).
  *   J5  Operations of a chain run one after the other; when one fails, the rest of the chain is given up.
+ *   J6  The safekeepers of a project may be changed: branches made afterwards begin on them, the others are brought to them.
  */
 import type { Decider } from '@neon/event-sourcing';
 import { Refusal, unreachable } from '@neon/kernel';
 import { z } from 'zod';
 import { Chain, closeOperation, conflictsWithAny } from './chain';
-import { AllowedIps, EndpointKind, EndpointSettings, Placement } from './settings';
+import { AllowedIps, EndpointKind, EndpointSettings, MemberEntry, Placement } from './settings';
 
 export const ProjectSettings = z.object({
   name: z.string(),
@@ -33,6 +34,7 @@ export const ProjectEvent = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('ProjectUpdated'), settings: ProjectSettings }),
   z.object({ type: z.literal('ProjectPlaced'), placement: Placement }),
+  z.object({ type: z.literal('ProjectSafekeepersChanged'), members: z.array(MemberEntry) }),
   z.object({
     type: z.literal('BranchAdded'),
     branchId: z.string(),
@@ -73,6 +75,8 @@ export interface Project {
   readonly storePasswords: boolean;
   readonly settings: ProjectSettings;
   readonly placement: Placement | null;
+  /** The safekeepers that every branch shall have, as the disks they were when that was asked; null while it never was. */
+  readonly wantedMembers: readonly MemberEntry[] | null;
   readonly branches: readonly BranchEntry[];
   readonly endpoints: readonly EndpointEntry[];
   /** Open chains, oldest first. */
@@ -90,6 +94,7 @@ export type ProjectCommand =
     }
   | { readonly type: 'UpdateProject'; readonly settings: Partial<ProjectSettings> }
   | { readonly type: 'PlaceProject'; readonly placement: Placement }
+  | { readonly type: 'ChangeSafekeepers'; readonly members: readonly MemberEntry[] }
   | { readonly type: 'AddBranch'; readonly branchId: string; readonly name: string; readonly parentId: string | null }
   | { readonly type: 'RenameBranch'; readonly branchId: string; readonly name: string }
   | { readonly type: 'CheckBranchRemovable'; readonly branchId: string }
@@ -142,6 +147,8 @@ function decide(command: ProjectCommand, project: Project | null): readonly Proj
       return [{ type: 'ProjectUpdated', settings: { ...liveProject(project).settings, ...command.settings } }];
     case 'PlaceProject':
       return project.placement === null ? [{ type: 'ProjectPlaced', placement: command.placement }] : [];
+    case 'ChangeSafekeepers':
+      return changeSafekeepers(command.members, liveProject(project));
     case 'AddBranch':
       return addBranch(command, liveProject(project));
     case 'RenameBranch':
@@ -186,6 +193,19 @@ const busy = (): Refusal =>
     'ProjectBusy',
     'project already has running conflicting operations, scheduling of new ones is prohibited',
   );
+
+function changeSafekeepers(members: readonly MemberEntry[], project: Project): readonly ProjectEvent[] {
+  if (project.placement === null) throw new Refusal('BranchNotReady', 'the project has no place in storage yet');
+  return areSame(project.wantedMembers, members) ? [] : [{ type: 'ProjectSafekeepersChanged', members: [...members] }];
+}
+
+const areSame = (before: readonly MemberEntry[] | null, members: readonly MemberEntry[]): boolean =>
+  before !== null &&
+  before.length === members.length &&
+  members.every((member, index) => {
+    const other = before[index];
+    return member.safekeeperId === other?.safekeeperId && member.incarnation === other.incarnation;
+  });
 
 function assertNameFree(project: Project, name: string, branchId: string): void {
   if (project.branches.some((each) => each.name === name && each.branchId !== branchId))
@@ -235,7 +255,15 @@ function addEndpoint(
 function evolve(project: Project | null, event: ProjectEvent): Project | null {
   if (event.type === 'ProjectCreated') {
     const { type: _type, ...created } = event;
-    return { ...created, status: 'live', placement: null, branches: [], endpoints: [], chains: [] };
+    return {
+      ...created,
+      status: 'live',
+      placement: null,
+      wantedMembers: null,
+      branches: [],
+      endpoints: [],
+      chains: [],
+    };
   }
   if (project === null) return null;
   switch (event.type) {
@@ -243,6 +271,12 @@ function evolve(project: Project | null, event: ProjectEvent): Project | null {
       return { ...project, settings: event.settings };
     case 'ProjectPlaced':
       return { ...project, placement: event.placement };
+    case 'ProjectSafekeepersChanged': {
+      const { members } = event;
+      const safekeeperIds = members.map(({ safekeeperId }) => safekeeperId);
+      const { placement } = project;
+      return { ...project, wantedMembers: members, placement: placement && { ...placement, safekeeperIds } };
+    }
     case 'BranchAdded': {
       const { branchId, name, parentId, isDefault } = event;
       return { ...project, branches: [...project.branches, { branchId, name, parentId, isDefault }] };

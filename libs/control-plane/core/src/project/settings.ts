@@ -17,7 +17,11 @@ export type EndpointSettings = z.infer<typeof EndpointSettings>;
 export const AllowedIps = z.object({ ips: z.array(z.string()), protectedBranchesOnly: z.boolean() });
 export type AllowedIps = z.infer<typeof AllowedIps>;
 
-/** Where a project's data lives: fixed when its first branch is made. */
+/** A safekeeper as one life of its disk. */
+export const MemberEntry = z.object({ safekeeperId: z.number().int(), incarnation: z.string() });
+export type MemberEntry = z.infer<typeof MemberEntry>;
+
+/** Where a project's data lives: chosen when its first branch is made. Its safekeepers may be changed. */
 export const Placement = z.object({ pageserverId: z.number().int(), safekeeperIds: z.array(z.number().int()) });
 export type Placement = z.infer<typeof Placement>;
 
