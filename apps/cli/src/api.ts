@@ -24,8 +24,21 @@ export class Api {
   ) {}
 
   /** One request as it is; the answer's body. @throws CommandFailure with the status and message of an error */
-  async call(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await fetch(`${this.baseUrl}${path}`, {
+  call(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.send(`${this.baseUrl}${path}`, method, { path, body });
+  }
+
+  /** The same for what operators ask, which is not part of the public API. @throws CommandFailure */
+  operator(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.send(new URL(`/operator/v1${path}`, this.baseUrl).href, method, { path, body });
+  }
+
+  private async send(
+    url: string,
+    method: string,
+    { path, body }: { readonly path: string; readonly body: unknown },
+  ): Promise<unknown> {
+    const response = await fetch(url, {
       method,
       headers: {
         authorization: `Bearer ${this.apiKey}`,

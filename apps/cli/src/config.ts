@@ -30,6 +30,15 @@ export const DEFAULT_PORTS = {
   'safekeeper-3-proposer': 9096,
   'safekeeper-3-replication': 9097,
   'safekeeper-3-http': 9098,
+  'safekeeper-4-proposer': 9110,
+  'safekeeper-4-replication': 9111,
+  'safekeeper-4-http': 9112,
+  'safekeeper-5-proposer': 9113,
+  'safekeeper-5-replication': 9114,
+  'safekeeper-5-http': 9115,
+  'safekeeper-6-proposer': 9116,
+  'safekeeper-6-replication': 9117,
+  'safekeeper-6-http': 9118,
   'compute-1-http': 9101,
   'compute-2-http': 9102,
   'compute-3-http': 9103,
@@ -40,6 +49,11 @@ export type Ports = Readonly<Record<PortName, number>>;
 /** How many compute hosts one installation may have: each needs a port above. */
 export const COMPUTE_HOSTS_MAX = 3;
 
+/** Each needs ports above. */
+export const SAFEKEEPER_IDS = [1, 2, 3, 4, 5, 6] as const;
+export type SafekeeperId = (typeof SAFEKEEPER_IDS)[number];
+export const SAFEKEEPERS_DEFAULT: readonly SafekeeperId[] = [1, 2, 3];
+
 const Settings = z.object({
   ports: z.partialRecord(z.string(), z.number().int().min(1).max(65_535)),
   computeHosts: z.number().int().min(1).max(COMPUTE_HOSTS_MAX).default(1),
@@ -48,24 +62,30 @@ const Settings = z.object({
     .string()
     .transform((url) => (parseObjectStoreUrl(url), url))
     .optional(),
+  safekeepers: z
+    .array(z.literal(SAFEKEEPER_IDS))
+    .min(1)
+    .default([...SAFEKEEPERS_DEFAULT]),
 });
 
 export interface Settings {
   readonly ports: Ports;
   readonly computeHosts: number;
   readonly objectStoreUrl?: string;
+  /** Those that run here. */
+  readonly safekeepers: readonly SafekeeperId[];
 }
 
 const fileOf = (home: Home): string => join(home.directory, 'config.json');
 
 /** @throws CommandFailure when the file is not valid */
 export function readSettings(home: Home): Settings {
-  if (!existsSync(fileOf(home))) return { ports: DEFAULT_PORTS, computeHosts: 1 };
+  if (!existsSync(fileOf(home))) return { ports: DEFAULT_PORTS, computeHosts: 1, safekeepers: SAFEKEEPERS_DEFAULT };
   try {
-    const { ports, computeHosts, objectStoreUrl } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
+    const { ports, objectStoreUrl, ...settings } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
     return {
+      ...settings,
       ports: { ...DEFAULT_PORTS, ...ports },
-      computeHosts,
       ...(objectStoreUrl === undefined ? {} : { objectStoreUrl }),
     };
   } catch (error) {

@@ -4,6 +4,14 @@ import { callApi } from './commands/api';
 import { bench } from './commands/bench';
 import { down, reset } from './commands/down';
 import { logs, psql } from './commands/psql';
+import {
+  type ChangeOptions,
+  addSafekeeper,
+  listSafekeepers,
+  removeSafekeeper,
+  replaceSafekeeper,
+  setSafekeepers,
+} from './commands/safekeepers';
 import { status } from './commands/status';
 import { SUITES, type Suite, test } from './commands/test';
 import { type UpOptions, up } from './commands/up';
@@ -72,6 +80,47 @@ program
   .option('-f, --follow', 'go on showing what is added', false)
   .option('-n, --lines <count>', 'how many lines', Number, 100)
   .action((service: string | undefined, options: { follow: boolean; lines: number }) => logs(service, options));
+const safekeepers = program
+  .command('safekeepers')
+  .description('who keeps the WAL of projects, and changing that while they are used');
+const safekeeperId = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('an id is a positive whole number.');
+  return value;
+};
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('a number of seconds.');
+  return value;
+};
+const change = (name: string, description: string): Command =>
+  safekeepers
+    .command(name)
+    .description(description)
+    .option('--project <id>', 'of this project alone (default: of all)')
+    .option('--no-wait', 'do not wait until it is done')
+    .option('--timeout <seconds>', 'how long to wait; it goes on afterwards all the same', seconds, 300);
+safekeepers
+  .command('list')
+  .description('the safekeepers, and who keeps which branch')
+  .option('--json', 'as JSON', false)
+  .action((options: { json: boolean }) => listSafekeepers(options));
+safekeepers
+  .command('add')
+  .description('start one more safekeeper in this installation; it keeps nothing until it is given projects')
+  .action(addSafekeeper);
+safekeepers
+  .command('remove')
+  .description('stop a safekeeper that keeps no project, and start it no more; its data stays')
+  .argument('<id>', 'which', safekeeperId)
+  .action(removeSafekeeper);
+change('replace', 'give the projects of one safekeeper to another; its own id after its disk was lost')
+  .argument('<id>', 'which', safekeeperId)
+  .argument('<by>', 'which instead', safekeeperId)
+  .action((from: number, to: number, options: ChangeOptions) => replaceSafekeeper({ from, to }, options));
+change('set', 'the safekeepers of projects: an odd number, three or five')
+  .argument('<ids...>', 'all of them', (text: string, ids: number[] = []) => [...ids, safekeeperId(text)])
+  .action((ids: number[], options: ChangeOptions) => setSafekeepers(ids, options));
 program.command('down').description('stop every service; data stays').action(down);
 program
   .command('reset')

@@ -3,14 +3,15 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Distribution } from '@neon/postgres-server';
-import type { Ports } from '../config';
+import type { Ports, SafekeeperId } from '../config';
 import { type Home, folder, reachable } from '../home';
 import type { Secrets } from '../secrets';
 import { type MetadataAddress, metadataDir, metadataUrl } from './metadata';
 import type { Place } from './place';
 import type { Service } from './service';
 
-export const SAFEKEEPERS = [1, 2, 3] as const;
+/** Of a project, unless it is changed. */
+const SAFEKEEPERS_PER_PROJECT = 3;
 export const COMPUTE_HOSTS = [1, 2, 3] as const;
 /**
  * Clients find an endpoint at `<endpoint>.<domain>`; every name under localhost is this machine. Two labels, because TLS
@@ -23,6 +24,7 @@ export interface Stack {
   readonly ports: Ports;
   readonly computeHosts: number;
   readonly objectStoreUrl?: string;
+  readonly safekeepers: readonly SafekeeperId[];
   readonly secrets: Secrets;
   readonly distribution: Distribution;
   readonly natsServer: string;
@@ -49,7 +51,7 @@ export function servicesOf(stack: Stack): Service[] {
   return [
     nats(stack),
     metadata(stack),
-    ...SAFEKEEPERS.map((id) => safekeeper(stack, id)),
+    ...stack.safekeepers.map((id) => safekeeper(stack, id)),
     pageserver(stack),
     ...COMPUTE_HOSTS.slice(0, stack.computeHosts).map((id) => computeHost(stack, id)),
     controlPlane(stack),
@@ -145,8 +147,8 @@ function app(
   };
 }
 
-function safekeeper(stack: Stack, id: (typeof SAFEKEEPERS)[number]): Service {
-  const { ports, home } = stack;
+function safekeeper(stack: Stack, id: SafekeeperId): Service {
+  const { ports, home, secrets } = stack;
   return app(stack, {
     name: `safekeeper-${id}`,
     bundle: 'safekeeper',
@@ -158,6 +160,7 @@ function safekeeper(stack: Stack, id: (typeof SAFEKEEPERS)[number]): Service {
       NEON_PROPOSER_PORT: String(ports[`safekeeper-${id}-proposer`]),
       NEON_REPLICATION_PORT: String(ports[`safekeeper-${id}-replication`]),
       ...objectStore(stack),
+      NEON_STORAGE_TOKEN_FILE: secrets.storageTokenFile,
     },
   });
 }
@@ -226,7 +229,7 @@ function controlPlane(stack: Stack): Service {
       NEON_BOOTSTRAP_API_KEY_FILE: secrets.apiKeyFile,
       NEON_PROXY_DOMAIN: PROXY_DOMAIN,
       NEON_PROXY_PORT: String(ports.proxy),
-      NEON_SAFEKEEPER_COUNT: String(SAFEKEEPERS.length),
+      NEON_SAFEKEEPER_COUNT: String(SAFEKEEPERS_PER_PROJECT),
     },
   });
 }

@@ -17,7 +17,7 @@ import type { Installation } from '../../installation';
 import { CommandFailure, say, step } from '../../progress';
 import { isHealthy } from '../../stack/health';
 import { type Place, THIS_MACHINE } from '../../stack/place';
-import { SAFEKEEPERS } from '../../stack/services';
+import { SAFEKEEPERS_DEFAULT } from '../../config';
 import { startWithFreePorts, stopAll } from '../../startup';
 import { comparePages } from '../pages';
 import { type Address, Session, addRegisters, createTables } from './bank';
@@ -33,7 +33,7 @@ import { auditRound, promisesBroken } from './verdict';
 
 /** Where the command line, its clients, the bus, the metadata database and the control plane are. */
 export const OPERATOR = 'operator';
-const [firstSafekeeper, ...otherSafekeepers] = SAFEKEEPERS.map((id) => `safekeeper-${id}`);
+const [firstSafekeeper, ...otherSafekeepers] = SAFEKEEPERS_DEFAULT.map((id) => `safekeeper-${id}`);
 if (firstSafekeeper === undefined) throw new Error('there are safekeepers');
 const COMPUTE_HOSTS = ['compute-1', 'compute-2'] as const;
 export const MACHINES: Machines = {

@@ -13,7 +13,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { build } from '../../build';
-import { DEFAULT_PORTS, type PortName, type Ports, writeSettings } from '../../config';
+import { DEFAULT_PORTS, type PortName, type Ports, writeSettings, SAFEKEEPERS_DEFAULT } from '../../config';
 import { type Home, folder, openHome } from '../../home';
 import { ensurePrerequisites } from '../../prerequisites';
 import { CommandFailure, say } from '../../progress';
@@ -82,7 +82,11 @@ async function supervise(command: ChaosCommand): Promise<void> {
 }
 
 function prepare(home: Home, network: Network | null, disk: Disk): void {
-  writeSettings(home, { ports: shiftedPorts(), computeHosts: MACHINES.computeHosts.length });
+  writeSettings(home, {
+    ports: shiftedPorts(),
+    computeHosts: MACHINES.computeHosts.length,
+    safekeepers: SAFEKEEPERS_DEFAULT,
+  });
   network?.make();
   if (network === null) say('  ! no links are cut: that takes root, iproute2 and network namespaces');
   folder(home, 'data');

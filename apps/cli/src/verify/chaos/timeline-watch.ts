@@ -8,7 +8,7 @@ import { TimelineDetail as SafekeeperTimeline } from '@neon/safekeeper-contract'
 import { TokenIssuer } from '@neon/service-token';
 import type { Installation } from '../../installation';
 import { CommandFailure } from '../../progress';
-import { SAFEKEEPERS, objectsDir } from '../../stack/services';
+import { objectsDir } from '../../stack/services';
 import { computeOf } from '../local-compute';
 import { type WalHolder, committedLsn, compareWal, judge } from './storage-state';
 
@@ -60,9 +60,9 @@ export class TimelineWatch {
   }
 
   private async holders(): Promise<(WalHolder & { segmentSize: number })[]> {
-    const { ports } = this.installation.stack;
+    const { ports, safekeepers } = this.installation.stack;
     return Promise.all(
-      SAFEKEEPERS.map(async (id) => {
+      safekeepers.map(async (id) => {
         const name = `safekeeper-${id}` as const;
         const detail = SafekeeperTimeline.parse(await this.get(name, ports[`${name}-http`]));
         return {

@@ -14,7 +14,7 @@ import { TimelineDetail } from '@neon/safekeeper-contract';
 import { TokenIssuer } from '@neon/service-token';
 import type { Installation } from '../../installation';
 import { CommandFailure } from '../../progress';
-import { SAFEKEEPERS, objectStoreUrlOf } from '../../stack/services';
+import { objectStoreUrlOf } from '../../stack/services';
 
 const WAIT_MS = 30_000;
 const POLL_MS = 100;
@@ -94,9 +94,10 @@ async function holderOf(
   const issuer = await TokenIssuer.fromPem(readFileSync(stack.secrets.tokenPrivateKeyFile, 'utf8'));
   const authorization = `Bearer ${await issuer.issue({ scope: 'management' }, 600)}`;
   for (const deadline = Date.now() + WAIT_MS; ;) {
-    for (const id of SAFEKEEPERS) {
+    for (const id of stack.safekeepers) {
       const url = `http://127.0.0.1:${stack.ports[`safekeeper-${id}-http`]}/v1/tenants/${tenantId}/timelines/${timelineId}`;
       const response = await fetch(url, { headers: { authorization } });
+      if (response.status === 404) continue;
       if (!response.ok) throw new CommandFailure(`safekeeper ${id}: ${response.status} ${await response.text()}`);
       const detail = TimelineDetail.parse(await response.json());
       if (Lsn.parse(detail.flushLsn) >= endLsn) return { id, detail };
