@@ -75,6 +75,19 @@ export class TestSafekeeper {
     return this.tracker.lastRecordLsn;
   }
 
+  get isConnected(): boolean {
+    return this.sessions.size > 0;
+  }
+
+  get isLed(): boolean {
+    return this.state.leader !== undefined;
+  }
+
+  /** As whoever changes the membership does it. */
+  configure(membership: Membership): void {
+    this.take({ kind: 'configure', request: 1, membership, minTerm: Term.ZERO });
+  }
+
   private serve(socket: Socket): void {
     const session = ++this.lastSession;
     const frames = new FrameDecoder(FRAME_SIZE_MAX);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeSpec } from '@neon/compute-contract';
+import { AcceptorState, Membership } from '@neon/consensus';
 import { Lsn, SystemId, TenantId, TimelineId, crc32c } from '@neon/kernel';
 import { createLogger } from '@neon/telemetry';
 import { TestSafekeeper } from '../host/test-safekeeper';
@@ -49,13 +50,14 @@ class TestWalsender {
     });
   }
 
-  /** One record, of zeros but for its length and its checksum. */
-  sendWal(startLsn: Lsn): void {
+  /** One record, of zeros but for its length, its link and its checksum. */
+  sendWal(startLsn: Lsn, prevLsn = Lsn.ZERO): void {
     const payload = Buffer.alloc(25 + WAL_SIZE);
     payload.write('w');
     payload.writeBigUInt64BE(BigInt(startLsn), 1);
     const record = payload.subarray(25);
     record.writeUInt32LE(WAL_SIZE, 0);
+    record.writeBigUInt64LE(BigInt(prevLsn), 8);
     record.writeUInt32LE(crc32c(Buffer.concat([record.subarray(24), record.subarray(0, 20)])), 20);
     this.socket?.write(message('d', payload));
   }
@@ -89,6 +91,8 @@ let walsender: TestWalsender;
 let safekeepers: TestSafekeeper[];
 let opened: Walproposer[];
 let deposedCount: number;
+/** What safekeepers have said of themselves. */
+let heard: SafekeeperAddresses;
 
 beforeEach(async () => {
   socketDir = mkdtempSync(join(tmpdir(), 'neon-wp-'));
@@ -97,6 +101,7 @@ beforeEach(async () => {
   await Promise.all(safekeepers.map((safekeeper) => safekeeper.start()));
   opened = [];
   deposedCount = 0;
+  heard = new SafekeeperAddresses();
 });
 afterEach(async () => {
   for (const walproposer of opened) walproposer.close();
@@ -122,7 +127,7 @@ function open(): Walproposer {
   };
   const walproposer = new Walproposer({
     spec,
-    addresses: new SafekeeperAddresses().within(spec),
+    addresses: heard.within(spec),
     log: createLogger('compute', 'silent'),
     onDeposed: () => deposedCount++,
   });
@@ -187,4 +192,56 @@ it('a deposed walproposer ends its stream for good, and reports nothing more (W4
   await sleep(200);
   expect(walsender.starts).toHaveLength(1);
   expect(walsender.flushed).toEqual([]);
+});
+
+describe('a membership that changes (W6)', () => {
+  const memberOf = ({ state }: TestSafekeeper) => AcceptorState.member(state);
+  const hear = ({ id, port }: TestSafekeeper): void =>
+    heard.heardOf({ id, host: '127.0.0.1', proposerPort: port, replicationPort: 1 });
+
+  it('is followed to a safekeeper that no spec named, as soon as that says where it is; one that left is let go', async () => {
+    const walproposer = await following();
+    const [first, second, third] = safekeepers;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('there are three');
+    const joining = new TestSafekeeper(4, IDENTITY, START);
+    await joining.start();
+    safekeepers.push(joining);
+    // While one is away, its WAL stays in memory.
+    await third.stop();
+    walsender.sendWal(START);
+    const receivedLsn = Lsn.advance(START, WAL_SIZE);
+    await until('two have it', () => [first, second].every(({ state }) => state.flushLsn === receivedLsn));
+
+    const membership = Membership.settled(2, [second, third, joining].map(memberOf));
+    for (const safekeeper of [first, second, third]) safekeeper.configure(membership);
+    await third.start();
+    await until('the remaining ones are led again', () => second.isLed && third.isLed);
+    await until('the first is let go', () => !first.isConnected);
+    expect(joining.isConnected).toBe(false);
+    hear(joining);
+    await until('the joining one has all of it', () => joining.state.flushLsn === receivedLsn);
+
+    // A commit needs two of the three that are members now.
+    await second.stop();
+    walsender.sendWal(receivedLsn, START);
+    await until(
+      'it is committed without the first',
+      () => walproposer.commitLsn === Lsn.advance(receivedLsn, WAL_SIZE),
+    );
+    expect(first.state.flushLsn).toBe(receivedLsn);
+    expect(deposedCount).toBe(0);
+  });
+
+  it('a safekeeper that moved is found where it says it is', async () => {
+    const walproposer = await following();
+    const [, second, third] = safekeepers;
+    if (second === undefined || third === undefined) throw new Error('there are three');
+    await third.stop();
+    await second.stop();
+    second.port = 0;
+    await second.start();
+    hear(second);
+    walsender.sendWal(START);
+    await until('it is committed', () => walproposer.commitLsn === Lsn.advance(START, WAL_SIZE));
+  });
 });
