@@ -25,7 +25,9 @@ export class Surroundings {
     });
     const keys = await generateKeyPair();
     writeFileSync(join(root, 'public.pem'), keys.publicPem);
-    return new Surroundings(root, `nats://127.0.0.1:${port}`, await TokenIssuer.fromPem(keys.privatePem), nats);
+    const issuer = await TokenIssuer.fromPem(keys.privatePem);
+    writeFileSync(join(root, 'storage-token'), await issuer.issue({ scope: 'storage' }));
+    return new Surroundings(root, `nats://127.0.0.1:${port}`, issuer, nats);
   }
 
   async stop(): Promise<void> {
@@ -73,6 +75,7 @@ export class SafekeeperProcess {
         NEON_HTTP_PORT: String(ports.httpPort),
         NEON_NATS_URL: surroundings.natsUrl,
         NEON_TOKEN_PUBLIC_KEY_FILE: join(surroundings.root, 'public.pem'),
+        NEON_STORAGE_TOKEN_FILE: join(surroundings.root, 'storage-token'),
         NEON_DISK_FREE_BYTES_MIN: '0',
         ...options.env,
       },

@@ -14,6 +14,7 @@ import {
   type Timeline,
 } from '@neon/safekeeper-core';
 import { FileTimelineCopies } from './file-timeline-copies';
+import { Peers } from './peers';
 import { type DiskOperation, FaultyDisk, ioError } from './testing/faulty-disk';
 import {
   INCARNATION,
@@ -303,5 +304,12 @@ describe('a timeline that is copied from another safekeeper', () => {
     await expect(pull).rejects.toThrow();
     await expect(pullsOf(run, root).pull(KEY, REQUEST, donor)).rejects.toMatchObject({ code: 'TimelineDeleted' });
     expect(readdirSync(join(root, KEY.tenantId))).toEqual([`${KEY.timelineId}.deleted`]);
+  });
+
+  it('PE1: is not asked for without a token of our own', async () => {
+    const root = makeRoot();
+    const peers = new Peers({ safekeeper: (await newcomer(root)).safekeeper, dataDir: root, token: undefined });
+    const address = { safekeeperId: 7, host: '127.0.0.1', httpPort: 1 };
+    expect(() => peers.pull(KEY, REQUEST, address)).toThrow(Unavailable);
   });
 });

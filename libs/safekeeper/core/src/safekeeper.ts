@@ -208,7 +208,8 @@ export class Safekeeper {
       case 'keep':
         return admission;
       case 'WrongIncarnation':
-        throw this.wrongIncarnation(key, request.incarnation);
+        this.events.incarnationRefused(key, request.incarnation);
+        throw this.wrongIncarnation(request.incarnation);
       case 'TimelineDeleted':
         throw new Refusal(admission, `timeline ${nameOf(key)} was deleted`);
       case 'NotAMember':
@@ -224,14 +225,13 @@ export class Safekeeper {
    * @throws Refusal `WrongIncarnation`, `TimelineDeleted`, `TimelineUnknown`; Unavailable
    */
   async kept(key: TimelineKey, incarnation: string): Promise<Timeline> {
-    if (incarnation !== this.identity.incarnation) throw this.wrongIncarnation(key, incarnation);
+    if (incarnation !== this.identity.incarnation) throw this.wrongIncarnation(incarnation);
     if ((await this.presence(key)) === 'deleted')
       throw new Refusal('TimelineDeleted', `timeline ${nameOf(key)} was deleted`);
     return this.get(key);
   }
 
-  private wrongIncarnation(key: TimelineKey, incarnation: string): Refusal {
-    this.events.incarnationRefused(key, incarnation);
+  private wrongIncarnation(incarnation: string): Refusal {
     return new Refusal(
       'WrongIncarnation',
       `safekeeper ${this.id} has nothing of what its life ${incarnation} confirmed`,
