@@ -198,6 +198,14 @@ function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchSt
     onFault: (error, address) =>
       logger.warn({ err: error, ...address }, 'a branch could not be brought to its safekeepers'),
   });
+  gauge(
+    {
+      component: 'control-plane',
+      name: 'neon_control_plane_incomplete_branches',
+      description: 'Branches that could not be brought to all their safekeepers when that was tried last',
+    },
+    () => care.incompleteCount,
+  );
   return { storage, care };
 }
 

@@ -30,6 +30,7 @@ export interface StorageCareOptions {
   readonly driver: MembershipDriver;
   readonly clock: Clock;
   readonly branches: () => Promise<readonly StoredBranch[]>;
+  /** Told again when it is another fault, or after it was gone. */
   readonly onFault: (error: unknown, address: BranchAddress) => void;
 }
 
@@ -41,6 +42,8 @@ const BRANCHES_AT_ONCE = 8;
 export class StorageCare {
   private readonly seenAt = new Map<number, number>();
   private readonly outcomes = new Map<string, DriveOutcome>();
+  /** By branch: what was told last. */
+  private readonly faults = new Map<string, string>();
   private dueAt = Infinity;
 
   constructor(private readonly options: StorageCareOptions) {}
@@ -67,10 +70,21 @@ export class StorageCare {
     return this.outcomes.get(branchId);
   }
 
+  /** Branches that could not be brought to their safekeepers when that was tried last. */
+  get incompleteCount(): number {
+    return this.faults.size;
+  }
+
   async look(): Promise<void> {
     if (this.options.clock.now() < this.dueAt) return;
     this.dueAt = Infinity;
     const left = [...(await this.options.branches())];
+    const present = new Set(left.map(({ address }) => address.branchId));
+    for (const branchId of [...this.faults.keys(), ...this.outcomes.keys()]) {
+      if (present.has(branchId)) continue;
+      this.faults.delete(branchId);
+      this.outcomes.delete(branchId);
+    }
     const next = async (): Promise<void> => {
       for (let branch = left.shift(); branch !== undefined; branch = left.shift()) await this.tend(branch);
     };
@@ -81,8 +95,11 @@ export class StorageCare {
     try {
       if (members.membership === null && wanted === null) await this.options.storage.repair(address, placement);
       else await this.bring(address, wanted ?? members.membership?.members ?? []);
+      this.faults.delete(address.branchId);
     } catch (error) {
-      this.options.onFault(error, address);
+      const text = error instanceof Error ? error.message : String(error);
+      if (this.faults.get(address.branchId) !== text) this.options.onFault(error, address);
+      this.faults.set(address.branchId, text);
       this.incomplete();
     }
   }
