@@ -63,6 +63,17 @@ export type AcceptorInput =
     }
   /** Somebody who asked a quorum found that it holds the log of `term` up to `endLsn`, all of it accepted in that term. */
   | { readonly kind: 'chosen'; readonly term: Term; readonly endLsn: Lsn }
+  /**
+   * Another member knows the log of `termHistory` to be committed up to `endLsn`; the bytes are of that log, from `startLsn` on,
+   * and end with it at most. Without bytes it says what is committed, and they are asked for where this log then ends.
+   */
+  | {
+      readonly kind: 'learned';
+      readonly termHistory: TermHistory;
+      readonly endLsn: Lsn;
+      readonly startLsn: Lsn;
+      readonly bytes: Uint8Array;
+    }
   /** Take on a membership, and in it a term of `minTerm` at least; the answer says what holds afterwards. */
   | {
       readonly kind: 'configure';

@@ -337,3 +337,86 @@ describe('an acceptor', () => {
     ]);
   });
 });
+
+describe('A10: what another safekeeper knows to be committed', () => {
+  /** Saves that may lag are left out. */
+  const runLearning = (...args: Parameters<typeof run>) => {
+    const { state, effects } = run(...args);
+    return {
+      state,
+      kinds: effects.filter((effect) => effect.kind !== 'persist' || effect.wait).map(({ kind }) => kind),
+    };
+  };
+  const learned = (termHistory: TermHistory, endLsn: number, { startLsn = endLsn, size = 0 } = {}): AcceptorInput => ({
+    kind: 'learned',
+    termHistory,
+    endLsn: Lsn.of(endLsn),
+    startLsn: Lsn.of(startLsn),
+    bytes: new Uint8Array(size),
+  });
+  /** Its log ends at 200; the last of it was written in term 5, from 150 on. */
+  const alone = acceptor({ end: 200, term: Term.of(5), termHistory: history([0, 100], [5, 150]) });
+
+  it('of the same log is appended at its end, and committed as far as it is durable', () => {
+    const committed = history([0, 100], [5, 150]);
+    const { state, kinds } = runLearning(alone, learned(committed, 260, { startLsn: 200, size: 60 }), written(260));
+    expect(kinds).toEqual(['write']);
+    expect(state).toMatchObject({ commitLsn: 200, writeLsn: 260, flushLsn: 200 });
+    const { state: durable, kinds: after } = runLearning(state, flushed(state, 260));
+    expect(durable).toMatchObject({ commitLsn: 260, flushLsn: 260 });
+    // Nobody is told: it confirms nothing.
+    expect(after).toEqual([]);
+  });
+
+  it('of a log that this one is not a prefix of cuts it first, then is adopted durably, and only then written', () => {
+    const committed = history([0, 100], [6, 160]);
+    const { state, effects } = run(alone, learned(committed, 300));
+    expect(effects.map(({ kind }) => kind)).toEqual(['truncate', 'persist']);
+    expect(effects[0]).toMatchObject({ endLsn: 150 });
+    expect(effects[1]).toMatchObject({ wait: true, state: { term: 6, termHistory: committed } });
+    expect(state).toMatchObject({ term: 6, writeLsn: 150, flushLsn: 150, commitLsn: 150, leader: undefined });
+    expect(run(state, learned(committed, 300, { startLsn: 150, size: 150 })).kinds).toEqual(['write']);
+  });
+
+  it('keeps a vote for a later term, and the terms that wrote nothing of it are left out', () => {
+    const voted = { ...alone, term: Term.of(9) };
+    const { state } = run(voted, learned(history([0, 100], [5, 150], [7, 250], [8, 300]), 300));
+    expect(state).toMatchObject({ term: 9, termHistory: history([0, 100], [5, 150], [7, 250]), commitLsn: 200 });
+  });
+
+  it('that is here already is committed here, and nothing else changes', () => {
+    const { state, kinds } = runLearning(alone, learned(history([0, 100], [5, 150]), 180));
+    expect([state.commitLsn, kinds]).toEqual([180, []]);
+    const shorter = runLearning(alone, learned(history([0, 100]), 140));
+    expect([shorter.state.commitLsn, shorter.state.termHistory, shorter.kinds]).toEqual([140, alone.termHistory, []]);
+  });
+
+  it('is passed over while somebody leads, by one that is no member, of another place, and beyond what is committed', () => {
+    const committed = history([0, 100], [5, 150]);
+    const led = { ...alone, leader: LEADER };
+    expect(run(led, learned(committed, 260, { startLsn: 200, size: 60 }))).toMatchObject({ state: led, kinds: [] });
+    const member = { safekeeperId: SafekeeperId.of(2), incarnation: 'other' };
+    const stranger = { ...alone, membership: Membership.settled(4, [member]) };
+    expect(run(stranger, learned(committed, 260)).state).toBe(stranger);
+    expect(runLearning(alone, learned(committed, 260, { startLsn: 210, size: 50 })).kinds).toEqual([]);
+    expect(runLearning(alone, learned(committed, 260, { startLsn: 200, size: 61 })).kinds).toEqual([]);
+  });
+
+  it('that contradicts what is committed here, or is behind this log, is not believed', () => {
+    const committedHere = { ...alone, commitLsn: Lsn.of(180) };
+    for (const claim of [learned(history([0, 100], [6, 160]), 300), learned(history([1, 90]), 300)]) {
+      const { state, kinds } = run(committedHere, claim);
+      expect([state.flushLsn, state.termHistory, kinds]).toEqual([200, alone.termHistory, []]);
+    }
+    // Term 5 has all that was committed before it: term 4 cannot go on behind its start.
+    const { state } = run(alone, learned(history([0, 100], [4, 120]), 300));
+    expect([state.flushLsn, state.termHistory]).toEqual([200, alone.termHistory]);
+  });
+
+  it('makes durable first what was written, since the common point counts from it', () => {
+    const writing = { ...alone, writeLsn: Lsn.of(240), writeRecordLsn: Lsn.of(230) };
+    const { state, kinds } = run(writing, learned(history([0, 100], [5, 150], [6, 230]), 300));
+    expect(kinds).toEqual(['flush', 'truncate', 'persist']);
+    expect(state).toMatchObject({ flushLsn: 230, writeLsn: 230, commitLsn: 230, term: 6 });
+  });
+});

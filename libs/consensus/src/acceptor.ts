@@ -13,6 +13,9 @@
  *       and no position: what this log holds is not confirmed in the later term before its leader has announced itself.
  *   A9  The membership generation never falls, and is durable before anyone is told of it or served in it. With it every
  *       session of an earlier one ends, so that nothing is confirmed in a generation in which it was not asked.
+ *   A10 While nobody leads it, a member takes what is committed from another one that knows it, as if its leader had brought it:
+ *       the log is cut to the common point and the history of what is committed adopted, durably, before a byte of it is
+ *       written. Its position never falls by that, its term may rise, and it confirms nothing to anybody.
  *
  * The shell performs effects in order; a crash may fall between any two. `step` never throws on what a peer sends.
  */
@@ -51,6 +54,8 @@ export const Acceptor = {
         return onFlushed(state, input);
       case 'chosen':
         return onChosen(state, input);
+      case 'learned':
+        return onLearned(state, input);
       case 'configure':
         return onConfigure(state, input);
       case 'save':
@@ -190,10 +195,7 @@ function onElected(state: AcceptorState, session: SessionId, message: ElectedReq
     term: message.term,
     termHistory: message.termHistory,
     heardCommitLsn: state.commitLsn,
-    writeLsn: common,
-    writeRecordLsn: common,
-    durableLsn: common,
-    flushLsn: common,
+    ...logEndingAt(common),
     truncationCount: state.truncationCount + 1,
     leader: session,
   };
@@ -202,6 +204,13 @@ function onElected(state: AcceptorState, session: SessionId, message: ElectedReq
   if (next.term !== state.term || !TermHistory.equal(next.termHistory, state.termHistory)) effects.push(persist(next));
   return { state: saved(next), effects: [...effects, { kind: 'send', session, message: progress(next) }] };
 }
+
+const logEndingAt = (lsn: Lsn): Pick<AcceptorState, 'writeLsn' | 'writeRecordLsn' | 'durableLsn' | 'flushLsn'> => ({
+  writeLsn: lsn,
+  writeRecordLsn: lsn,
+  durableLsn: lsn,
+  flushLsn: lsn,
+});
 
 function onAppend(state: AcceptorState, session: SessionId, message: AppendRequest): AcceptorStep {
   if (message.term < state.term) return reply(state, session, termAlone(state));
@@ -239,7 +248,58 @@ function onFlushed(state: AcceptorState, input: AcceptorInput & { kind: 'flushed
 /** As if its leader had said so; only while this log is that leader's, for then it is a prefix of what was chosen. */
 function onChosen(state: AcceptorState, { term, endLsn }: AcceptorInput & { kind: 'chosen' }): AcceptorStep {
   if (TermHistory.last(state.termHistory).term !== term) return still(state);
-  return withSave(still(withCommit({ ...state, heardCommitLsn: Lsn.max(state.heardCommitLsn, endLsn) })));
+  return withSave(still(hear(state, endLsn)));
+}
+
+type Learned = AcceptorInput & { kind: 'learned' };
+
+/** A10. */
+function onLearned(state: AcceptorState, input: Learned): AcceptorStep {
+  const isMember = Membership.includes(state.membership, AcceptorState.member(state));
+  if (state.leader !== undefined || !isMember || input.endLsn <= state.commitLsn) return still(state);
+  const history = TermHistory.below(input.termHistory, input.endLsn);
+  if (TermHistory.equal(TermHistory.compact(state.termHistory), history)) return append(state, input);
+  const flushed = allFlushed(state);
+  const common = TermHistory.commonPoint(history, flushed.state);
+  // A log that does not hold what is committed here, or is behind this one, is not what it is said to be.
+  const isBehind = TermHistory.last(history).term < AcceptorState.lastLogTerm(flushed.state);
+  if (common === undefined || common < flushed.state.commitLsn) return flushed;
+  if (common >= input.endLsn) return join(flushed, (next) => withSave(still(hear(next, input.endLsn))));
+  return isBehind ? flushed : join(flushed, (next) => follow(next, history, { common, endLsn: input.endLsn }));
+}
+
+/** The same log: it goes on at its end. */
+function append(state: AcceptorState, { startLsn, endLsn, bytes }: Learned): AcceptorStep {
+  const next = hear(state, endLsn);
+  const isNext = startLsn === state.writeLsn && bytes.length > 0 && Lsn.advance(startLsn, bytes.length) <= endLsn;
+  return withSave({ state: next, effects: isNext ? [{ kind: 'write', startLsn, bytes }] : [] });
+}
+
+/** A5, as for a leader. */
+function follow(
+  state: AcceptorState,
+  termHistory: TermHistory,
+  { common, endLsn }: { readonly common: Lsn; readonly endLsn: Lsn },
+): AcceptorStep {
+  const { term } = TermHistory.last(termHistory);
+  const next = withCommit({
+    ...state,
+    term: term > state.term ? term : state.term,
+    termHistory,
+    heardCommitLsn: endLsn,
+    ...logEndingAt(common),
+    truncationCount: state.truncationCount + 1,
+  });
+  const effects: AcceptorEffect[] = state.writeLsn > common ? [{ kind: 'truncate', endLsn: common }] : [];
+  return { state: saved(next), effects: [...effects, persist(next)] };
+}
+
+const hear = (state: AcceptorState, commitLsn: Lsn): AcceptorState =>
+  withCommit({ ...state, heardCommitLsn: Lsn.max(state.heardCommitLsn, commitLsn) });
+
+function join(first: AcceptorStep, then: (state: AcceptorState) => AcceptorStep): AcceptorStep {
+  const second = then(first.state);
+  return { state: second.state, effects: [...first.effects, ...second.effects] };
 }
 
 /** A3. What is heard may be ahead of this log, which is a prefix of the leader's; so the smaller of both is committed. */

@@ -60,6 +60,12 @@ export const TermHistory = {
     return [first, ...rest.filter((entry) => entry.startLsn <= endLsn)];
   },
 
+  /** The terms that wrote what lies below `endLsn`. */
+  below(history: TermHistory, endLsn: Lsn): TermHistory {
+    const [first, ...rest] = history;
+    return TermHistory.compact([first, ...rest.filter((entry) => entry.startLsn < endLsn)]);
+  },
+
   /** The term of the last entry that a log ending at `endLsn` has reached. */
   termAt: (history: TermHistory, endLsn: Lsn): Term => TermHistory.last(TermHistory.upTo(history, endLsn)).term,
 

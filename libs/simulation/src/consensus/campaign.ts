@@ -4,12 +4,13 @@
  * @example runConsensusSimulation({ extent: { seeds: 500 }, seed: 1, report: console.log }) // { ok: true, … }
  */
 import { OUTCOMES } from './checker';
+import { LEARNING_MUTANTS } from './learning-mutants';
 import { MEMBERSHIP_MUTANTS } from './membership-mutants';
 import { LOG_MUTANTS, type Mutant } from './mutant';
 import { type RunReport, runConsensusSeed } from './run';
 
 /** Planted bugs: each of them must be caught. */
-export const MUTANTS: readonly Mutant[] = [...LOG_MUTANTS, ...MEMBERSHIP_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...LOG_MUTANTS, ...MEMBERSHIP_MUTANTS, ...LEARNING_MUTANTS];
 
 export interface ConsensusSimulationOptions {
   /** How many seeds to run, or for how long. */

@@ -37,6 +37,8 @@ export interface Mutant {
   readonly isTombstoneForgotten?: boolean;
   /** An acceptor that lost its disk is made again, empty. */
   readonly isMadeAgain?: boolean;
+  /** A safekeeper takes for committed what another one has flushed. */
+  readonly isLearningUncommitted?: boolean;
   /** What Postgres is told when its WAL stream was opened again. */
   readonly told?: (state: ProposerState) => Lsn;
   /** A little after this seed it is found; given for those that are rare. */

@@ -31,6 +31,10 @@ const ACCEPTOR_CRASH_FACTOR = 10;
 const DRIVER_CRASH_FACTOR = 10;
 const UNFOUNDED_RATE = 0.1;
 const DELETION_RATE = 0.1;
+/** In the others, only leaders bring WAL. */
+const LEARNING_RATE = 0.3;
+const LEARN_PAUSE_MAX_MS = 30;
+const LEARN_ATTEMPTS = 10;
 
 const IDENTITY: TimelineIdentity = {
   tenantId: TenantId.parse('11'.repeat(16)),
@@ -95,10 +99,13 @@ class ConsensusRun {
   private crashRate: number;
   private readonly isLosing: boolean;
   private readonly isChanging: boolean;
+  /** Chance of its own, so that a run without it is the same run. */
+  private readonly learning: SeededRandom;
 
   constructor(seed: number, { mutant = NO_MUTANT, watched }: RunOptions) {
     this.mutant = mutant;
     this.random = new SeededRandom(seed);
+    this.learning = new SeededRandom(~seed);
     this.founders = SAFEKEEPERS.slice(0, this.random.chance(FIVE_MEMBERS_RATE) ? 5 : 3);
     const founders = this.founders.map((safekeeperId) => ({ safekeeperId, incarnation: firstDisk(safekeeperId) }));
     const diskOf = ({ safekeeperId, incarnation }: Member) => this.nodes.get(safekeeperId)?.diskOf(incarnation);
@@ -116,6 +123,7 @@ class ConsensusRun {
   perform(): void {
     this.startProposer(this.founding());
     this.troubleSoon();
+    if (this.learning.chance(LEARNING_RATE)) this.learnSoon();
     this.scheduler.runUntil(TROUBLE_MS);
     this.makePeace();
     const last = this.startProposer(this.store.membership);
@@ -214,6 +222,21 @@ class ConsensusRun {
       if (this.scheduler.nowMs >= TROUBLE_MS) return;
       this.trouble();
       this.troubleSoon();
+    });
+  }
+
+  /** Safekeepers that nobody leads learn what others know to be committed; in peace too, where it must not keep anybody from leading. */
+  private learnSoon(): void {
+    this.scheduler.after(this.learning.unit() * LEARN_PAUSE_MAX_MS, () => {
+      const any = (): SafekeeperNode | undefined => [...this.nodes.values()][this.learning.between(0, this.nodes.size)];
+      for (let attempt = 0; attempt < LEARN_ATTEMPTS; attempt++) {
+        const [one, other] = [any(), any()];
+        const lags = (one?.state?.commitLsn ?? Infinity) < (other?.state?.commitLsn ?? 0);
+        if (one === undefined || other === undefined || !lags || one.state?.leader !== undefined) continue;
+        one.learnFrom(other, this.learning);
+        break;
+      }
+      this.learnSoon();
     });
   }
 

@@ -18,8 +18,9 @@ import {
   decodeProposerMessage,
   encodeAcceptorMessage,
 } from '@neon/consensus';
-import { FrameDecoder, type SafekeeperId, type Term, unreachable } from '@neon/kernel';
+import { FrameDecoder, type Lsn, type SafekeeperId, type Term, unreachable } from '@neon/kernel';
 import type { Connection } from '../network';
+import type { SeededRandom } from '../seeded-random';
 import { AcceptorNode, type AcceptorListener, type AcceptorWorld } from './acceptor-node';
 import type { DiskState } from './checker';
 
@@ -56,6 +57,10 @@ export const firstDisk = (id: SafekeeperId): string => diskNumber(id, 1);
 const RESTART_MAX_MS = 200;
 const SEED_PAUSE_MAX_MS = 30;
 const DELETE_DELAY_MAX_MS = 5;
+const LEARN_DELAY_MAX_MS = 10;
+const LEARN_TWICE_RATE = 0.1;
+const LEARN_SIZE_MAX = 1_500;
+const LEARN_PIECES = 6;
 
 interface Session {
   readonly connection: Connection;
@@ -253,6 +258,36 @@ export class SafekeeperNode implements AcceptorListener {
     });
   }
 
+  /**
+   * What another one knows to be committed, as the real shell asks for it: in several requests, of which each may be late or come
+   * twice, while anything may happen here and there.
+   */
+  learnFrom(peer: SafekeeperNode, random: SeededRandom): void {
+    const { acceptor, life } = this;
+    const source = peer.isUp && !this.world.isCut(this.name, peer.name) ? peer.acceptor : undefined;
+    if (acceptor === undefined || source === undefined || !this.isUpNow) return;
+    const { termHistory, commitLsn, flushLsn } = source.state;
+    const endLsn = this.world.mutant.isLearningUncommitted === true ? flushLsn : commitLsn;
+    const log = source.content.slice(0, endLsn);
+    const later = (step: () => void): void =>
+      this.world.scheduler.after(random.unit() * LEARN_DELAY_MAX_MS, () => {
+        if (life === this.life && acceptor === this.acceptor) step();
+      });
+    const tell = (startLsn: Lsn, bytes: Uint8Array): void => {
+      const input = { kind: 'learned', termHistory, endLsn, startLsn, bytes } as const;
+      later(() => acceptor.input(input));
+      if (random.chance(LEARN_TWICE_RATE)) later(() => acceptor.input(input));
+    };
+    tell(endLsn, new Uint8Array(0));
+    const ask = (left: number): void =>
+      later(() => {
+        const { writeLsn } = acceptor.state;
+        tell(writeLsn, log.slice(writeLsn, writeLsn + random.between(1, LEARN_SIZE_MAX)));
+        if (left > 0) ask(left - 1);
+      });
+    ask(LEARN_PIECES);
+  }
+
   private donor(member: Member): AcceptorNode | undefined {
     const node = this.world.node(member.safekeeperId);
     if (node === undefined || !node.isUp || this.world.isCut(this.name, node.name)) return undefined;
@@ -271,6 +306,8 @@ export class SafekeeperNode implements AcceptorListener {
     this.world.scheduler.after(this.world.random.unit() * DELETE_DELAY_MAX_MS, () => {
       if (life !== this.life) return;
       this.isDeleted = true;
+      // What it confirmed before may still be on its way.
+      if (this.acceptor !== undefined) this.lost.set(this.self.incarnation, this.acceptor.disk);
       this.acceptor?.crash();
       this.acceptor = undefined;
       for (const session of this.sessions.keys()) this.refuse(session, 'TimelineDeleted');

@@ -6,4 +6,6 @@ export const SEEDS: readonly number[] = [
   2_213,
   // Term 4 is won by a vote that arrives after term 5 has committed.
   102_971,
+  // What a deleted timeline had confirmed is counted after its disk is gone.
+  502_172,
 ];

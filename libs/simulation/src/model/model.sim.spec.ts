@@ -1,4 +1,5 @@
 import { MUTANTS } from '../consensus/campaign';
+import { STAYING_IN_TERM } from '../consensus/learning-mutants';
 import { checkModel } from './check';
 import { SMALL_MODELS, sizeText } from './sizes';
 import type { ModelSize } from './world';
@@ -29,10 +30,14 @@ describe('a planted bug is found, with the way there', () => {
     ['a proposer counts the new set alone while two count', CHANGING, 'won twice'],
     ['a driver does not raise the terms of the new members', CHANGING, 'won twice'],
     ['one that is no member votes and counts', CHANGING, 'won twice'],
+    ['an acceptor learns without cutting its log', sizeOf('learning'), 'is not what its history says'],
+    ['an acceptor learns what does not follow upon its log', sizeOf('learning'), 'is not what its history says'],
+    ['an acceptor takes for its own what it has only heard of', sizeOf('learning'), 'beyond the end of the log'],
+    [STAYING_IN_TERM.name, sizeOf('learning'), 'follows the last term'],
   ])(
     '%s',
     (name, size, invariant) => {
-      const mutant = MUTANTS.find((each) => each.name === name)!;
+      const mutant = [...MUTANTS, STAYING_IN_TERM].find((each) => each.name === name)!;
       const { broken } = checkModel({ size, mutant, statesMax: 200_000 });
       expect(broken?.invariant).toContain(invariant);
       expect(broken?.trace.length).toBeGreaterThan(2);

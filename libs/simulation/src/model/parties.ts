@@ -53,6 +53,25 @@ export function entriesOf(history: TermHistory, endLsn: Lsn): Entries {
   );
 }
 
+export type Claim = AcceptorInput & { kind: 'learned' };
+
+/** That entries are committed, and those of them from one on; undefined: none of them. */
+export function claimOf(committed: Entries, from: number | undefined): Claim {
+  const endLsn = Lsn.of(START_LSN + committed.length);
+  const switches = committed.flatMap((term, index) =>
+    term === (committed[index - 1] ?? 0) ? [] : [{ term: Term.of(term), startLsn: Lsn.of(START_LSN + index) }],
+  );
+  const termHistory = TermHistory.of([{ term: Term.ZERO, startLsn: START_LSN }, ...switches]);
+  const startLsn = from === undefined ? endLsn : Lsn.of(START_LSN + from);
+  return {
+    kind: 'learned',
+    termHistory,
+    endLsn,
+    startLsn,
+    bytes: Uint8Array.from(committed.slice(startLsn - START_LSN)),
+  };
+}
+
 export interface ModelAcceptor {
   readonly state: AcceptorState;
   readonly entries: Entries;

@@ -6,13 +6,14 @@ export interface NamedModel {
   readonly size: ModelSize;
 }
 
-const FIXED = { generations: 1, strays: false };
+const FIXED = { generations: 1, strays: false, learning: false };
 
 /** Seconds. */
 export const SMALL_MODELS: readonly NamedModel[] = [
   { name: 'terms', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1 } },
   { name: 'late messages', size: { ...FIXED, proposers: 2, acceptors: 2, terms: 2, entries: 1, strays: true } },
   { name: 'memberships', size: { ...FIXED, proposers: 1, acceptors: 2, terms: 2, entries: 1, generations: 3 } },
+  { name: 'learning', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, learning: true } },
 ];
 
 /** Hours, and some gigabytes. */
@@ -24,5 +25,5 @@ export const FULL_MODELS: readonly NamedModel[] = [
   { name: 'three acceptors', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, generations: 2 } },
 ];
 
-export const sizeText = ({ proposers, acceptors, terms, entries, generations, strays }: ModelSize): string =>
-  `${proposers} proposers, ${acceptors} acceptors, ${terms} terms, ${entries} entries, ${generations} generations${strays ? ', late messages' : ''}`;
+export const sizeText = ({ proposers, acceptors, terms, entries, generations, strays, learning }: ModelSize): string =>
+  `${proposers} proposers, ${acceptors} acceptors, ${terms} terms, ${entries} entries, ${generations} generations${strays ? ', late messages' : ''}${learning ? ', learning' : ''}`;

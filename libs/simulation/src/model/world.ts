@@ -22,11 +22,13 @@ import type { Mutant } from '../consensus/mutant';
 import { Interner, Memo } from './interner';
 import { Reconfiguration } from './reconfiguration';
 import {
+  type Claim,
   type Entries,
   type ModelAcceptor,
   type PartyOptions,
   type ProposerOutcome,
   START_LSN,
+  claimOf,
   entriesOf,
   idOf,
   memberOf,
@@ -47,6 +49,8 @@ export interface ModelSize {
   readonly generations: number;
   /** Whether what a broken connection or a dead proposer has sent may arrive later. */
   readonly strays: boolean;
+  /** Whether acceptors learn from each other what is committed. */
+  readonly learning: boolean;
 }
 
 /** A world, unpacked. Parties and messages are numbers of their interners. */
@@ -91,6 +95,8 @@ export class Model {
   private readonly reconfiguration: Reconfiguration;
   private readonly deliveries: Memo<{ readonly number: number; readonly replies: readonly number[] }>;
   private readonly usefulness: Memo<boolean>;
+  private readonly claims = new Interner<Claim>((claim) => JSON.stringify({ ...claim, bytes: [...claim.bytes] }));
+  private readonly learned: Memo<{ readonly number: number }>;
   private readonly replies = new Interner<AcceptorMessage>((message) => JSON.stringify(message));
   private readonly hearings: Memo<ProposerMove>;
   private readonly campaigns = new Map<string, ProposerMove>();
@@ -108,6 +114,11 @@ export class Model {
       const outcome = stepAcceptor(acceptor, memberOf(index), received(this.messages.value(message)), this.options);
       const replies = outcome.replies.map((reply) => this.replies.number(reply));
       return { number: this.numberOf(outcome.acceptor), replies };
+    });
+    this.learned = new Memo((at, claim) => {
+      const { index, acceptor } = this.placed(at);
+      const outcome = stepAcceptor(acceptor, memberOf(index), this.claims.value(claim), this.options);
+      return { number: this.numberOf(outcome.acceptor) };
     });
     this.hearings = new Memo((at, reply) => {
       const message = this.replies.value(reply);
@@ -161,6 +172,7 @@ export class Model {
         found.push(...this.connections(world, p, a), ...this.arrivals(world, p, a));
     }
     for (let a = 0; a < this.size.acceptors; a++) found.push(...this.lateArrivals(world, a));
+    if (this.size.learning) found.push(...this.learnings(world));
     if (this.isChanging) found.push(...this.reconfiguration.successors(world));
     return found;
   }
@@ -252,6 +264,25 @@ export class Model {
       const action = (): string => `a${a} gets a late "${messageText(this.messages.value(message))}"`;
       return { world: this.withAcceptor(world, a, number), action };
     });
+  }
+
+  /**
+   * Whoever knows something to be committed tells it; that may be any beginning of what is, and be told long afterwards. Bytes are
+   * those that follow upon the log as it is, or was.
+   */
+  private learnings(world: World): Successor[] {
+    const { committed } = world;
+    return world.acceptors.flatMap((acceptor, a) =>
+      committed.flatMap((_, index) => {
+        const known = committed.slice(0, index + 1);
+        return [undefined, ...known.keys()].map((from): Successor => {
+          const claim = this.claims.number(claimOf(known, from));
+          const { number } = this.learned.get(acceptor * this.size.acceptors + a, claim);
+          const action = (): string => `a${a} learns that ${known} is committed, with what follows entry ${from}`;
+          return { world: this.withAcceptor(world, a, number), action };
+        });
+      }),
+    );
   }
 
   private deliver(
