@@ -260,4 +260,29 @@ describe('safekeepers whose membership changes', () => {
     expect(await failing({})).toEqual([503, 'DonorRefused']);
     expect(await refusal(3, {})).toEqual([404, 'TimelineUnknown']);
   });
+
+  it('one that was away when WAL was written takes what is committed from its peers, though no compute runs', async () => {
+    await Promise.all([1, 2, 3].map(create));
+    await running.get(3)?.end('SIGKILL');
+    const writer = await proposer(Membership.founding(1), 1, 2);
+    await writer.recovered();
+    await writer.write(wal.startLsn, wal.bytes);
+    await writer.committed(wal.endLsn);
+    const committed = async (id: number): Promise<boolean> => Lsn.parse((await detail(id)).commitLsn) === wal.endLsn;
+    // A heartbeat tells it.
+    while (!(await committed(1))) await sleep(50);
+    writer.close();
+    await start(3);
+    while (!(await committed(3))) await sleep(200);
+    const [peer, late] = await Promise.all([detail(1), detail(3)]);
+    expect(late.flushLsn).toBe(peer.flushLsn);
+    const path = `/digest?from=${peer.startLsn}&to=${peer.commitLsn}`;
+    expect(await ask(3, { path })).toEqual(await ask(1, { path }));
+    // It is as good as the others: with one of them it recovers the whole log.
+    await running.get(1)?.end('SIGKILL');
+    const next = await proposer(Membership.founding(1), 2, 3);
+    expect(await next.recovered()).toBe(wal.endLsn);
+    next.close();
+    await start(1);
+  }, 60_000);
 });

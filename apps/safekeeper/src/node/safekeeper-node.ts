@@ -4,6 +4,7 @@ import { SafekeeperId } from '@neon/kernel';
 import { SignalBus } from '@neon/messaging';
 import { objectStoreOf } from '@neon/object-store';
 import {
+  CatchUpWatch,
   type DataDirectory,
   DiskWatch,
   FileTimelineDirectory,
@@ -51,6 +52,7 @@ export class SafekeeperNode {
     private readonly directory: DataDirectory,
     private readonly disk: DiskWatch,
     readonly peers: Peers,
+    private readonly catchUps: CatchUpWatch | undefined,
   ) {
     const each = (run: (timeline: Timeline) => void) => () => safekeeper.timelines.forEach(run);
     this.timers = [
@@ -128,6 +130,7 @@ export class SafekeeperNode {
     });
     observe(safekeeper, { proposers, replication, disk });
     if (config.objectStoreUrl !== undefined) observeArchive(safekeeper);
+    const token = await storageToken(config);
     node.current = new SafekeeperNode(
       safekeeper,
       tokens,
@@ -138,7 +141,8 @@ export class SafekeeperNode {
       replication,
       directory,
       disk,
-      new Peers({ safekeeper, dataDir: config.dataDir, token: await storageToken(config) }),
+      new Peers({ safekeeper, dataDir: config.dataDir, token }),
+      token === undefined ? undefined : new CatchUpWatch({ bus, safekeeper, token, logger }),
     );
     return node.current;
   }
@@ -167,6 +171,7 @@ export class SafekeeperNode {
   async close(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.disk.stop();
+    this.catchUps?.stop();
     await Promise.all([this.proposers.close(), this.replication.close()]);
     this.reporter?.stop();
     await this.safekeeper.close();

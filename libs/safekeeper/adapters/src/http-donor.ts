@@ -35,7 +35,7 @@ export class HttpDonor extends Donor {
     return logOf(this.address.safekeeperId, detail.data);
   }
 
-  override async read(range: LogRange, term: Term): Promise<Uint8Array> {
+  override async read(range: LogRange, term?: Term): Promise<Uint8Array> {
     const bytes = new Uint8Array(await bodyOf(await this.get(`/wal?${queryOf(range, term)}`)));
     if (bytes.length === 0 || bytes.length > range.endLsn - range.startLsn)
       throw this.unavailable(`${bytes.length} bytes of WAL came where ${range.endLsn - range.startLsn} were due`);
@@ -99,8 +99,12 @@ function logOf(safekeeperId: number, detail: TimelineDetail): DonorLog {
   };
 }
 
-const queryOf = ({ startLsn, endLsn }: LogRange, term: Term): string =>
-  new URLSearchParams({ from: Lsn.format(startLsn), to: Lsn.format(endLsn), term: String(term) }).toString();
+const queryOf = ({ startLsn, endLsn }: LogRange, term: Term | undefined): string =>
+  new URLSearchParams({
+    from: Lsn.format(startLsn),
+    to: Lsn.format(endLsn),
+    ...(term === undefined ? {} : { term: String(term) }),
+  }).toString();
 
 /** @throws Unavailable when the connection ends in the middle */
 async function bodyOf(response: Response): Promise<ArrayBuffer> {

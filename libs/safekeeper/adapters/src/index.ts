@@ -1,3 +1,4 @@
+export { CatchUpWatch } from './catch-up-watch';
 export { type DataDirectory, openDataDirectory } from './data-directory';
 export { isDiskFull } from './disk';
 export { type DiskRoom, DiskWatch, lookAtDisk } from './disk-watch';

@@ -62,7 +62,7 @@ class LocalDonor extends Donor {
     };
   }
 
-  override async read(range: LogRange, term: Term): Promise<Uint8Array> {
+  override async read(range: LogRange, term?: Term): Promise<Uint8Array> {
     await this.before('read', range);
     const bytes = await walPiece(this.timeline(), wanted(range, term));
     this.readBytes += bytes.length;
@@ -77,7 +77,7 @@ class LocalDonor extends Donor {
 
 const READING: ReadonlySet<DiskOperation> = new Set(['open', 'read', 'readFile', 'readdir']);
 
-const wanted = ({ startLsn, endLsn }: LogRange, term: Term) => ({
+const wanted = ({ startLsn, endLsn }: LogRange, term: Term | undefined) => ({
   from: Lsn.format(startLsn),
   to: Lsn.format(endLsn),
   term,

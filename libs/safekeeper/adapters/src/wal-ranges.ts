@@ -1,7 +1,8 @@
 /**
  * WAL by range, for other safekeepers.
  *
- *   WR1  Only what is durable here in the term that was named is told, and only while that term lasts.
+ *   WR1  Only what is durable here in the term that was named is told, and only while that term lasts; without a term, only what is
+ *        committed.
  *   WR2  Memory is bounded: a range is read piece by piece, and is no longer than the contract says.
  */
 import { createHash } from 'node:crypto';
@@ -26,7 +27,7 @@ export async function walDigest(timeline: Timeline, wanted: WalRange): Promise<s
 }
 
 interface TermRange extends LogRange {
-  readonly term: Term;
+  readonly term: Term | undefined;
 }
 
 async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: TermRange): AsyncGenerator<Uint8Array> {
@@ -38,7 +39,7 @@ async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: TermRan
 }
 
 function checked(timeline: Timeline, wanted: WalRange, sizeMax: number): TermRange {
-  const term = Term.of(wanted.term);
+  const term = wanted.term === undefined ? undefined : Term.of(wanted.term);
   const [startLsn, endLsn] = [Lsn.parse(wanted.from), Lsn.parse(wanted.to)];
   const readableLsn = timeline.readableLsn(term);
   timeline.requireKept(startLsn);

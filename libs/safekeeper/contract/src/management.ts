@@ -26,7 +26,8 @@
  *          copied and compared by then stays, and is not copied again
  * * GET    …/:timelineId/wal?from&to&term    → the bytes, at most WAL_PIECE_SIZE_MAX: the range, or its beginning
  * * GET    …/:timelineId/digest?from&to&term → WalDigest of exactly the range, at most DIGEST_SIZE_MAX
- *          both within what is durable, for as long as the safekeeper's term is `term` (503 when it passes); 410 `WalTrimmed`;
+ *          both within what is durable, for as long as the safekeeper's term is `term` (503 when it passes); without a term,
+ *          within what is committed; 410 `WalTrimmed`;
  *          400 `RangeNotHere` when the range is empty, too long, or not within the WAL that is here
  *   GET    /healthz, GET /metrics                         without a token
  *

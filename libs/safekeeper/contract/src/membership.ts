@@ -59,8 +59,12 @@ export const WAL_PIECE_SIZE_MAX = 1024 * 1024;
 /** WAL that one `…/digest` goes over. */
 export const DIGEST_SIZE_MAX = 64 * 1024 * 1024;
 
-/** A query has texts. */
-export const WalRange = z.object({ from: lsnText, to: lsnText, term: z.coerce.number().int().nonnegative() });
+/** A query has texts. Without a term, only what is committed is told. */
+export const WalRange = z.object({
+  from: lsnText,
+  to: lsnText,
+  term: z.coerce.number().int().nonnegative().optional(),
+});
 export type WalRange = z.infer<typeof WalRange>;
 
 export const WalDigest = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });

@@ -29,11 +29,14 @@ export interface DonorLog {
   readonly flushLsn: Lsn;
 }
 
-/** Another safekeeper, as a port. Each call fails when its term is not `term` any more. @throws Unavailable, Refusal */
+/**
+ * Another safekeeper, as a port. What a call that names a term answers is what it holds in that term, committed or not; the call
+ * fails when it is of another. Without a term only what is committed is told. @throws Unavailable, Refusal
+ */
 export abstract class Donor {
   abstract describe(): Promise<DonorLog>;
   /** The range, or its beginning. */
-  abstract read(range: LogRange, term: Term): Promise<Uint8Array>;
+  abstract read(range: LogRange, term?: Term): Promise<Uint8Array>;
   abstract digest(range: LogRange, term: Term): Promise<string>;
 }
 

@@ -213,6 +213,23 @@ export class Timeline {
   }
 
   /**
+   * What another safekeeper knows to be committed (`catch-up.ts`); resolves when it was taken, or not.
+   *
+   * @throws Unavailable when the timeline fails meanwhile
+   */
+  async learn(learned: Omit<AcceptorInput & { kind: 'learned' }, 'kind'>): Promise<void> {
+    this.input({ kind: 'learned', ...learned });
+    while (this.isDraining && this.failure === undefined)
+      await new Promise<void>((resolve) => {
+        const stop = this.onProgress(() => {
+          stop();
+          resolve();
+        });
+      });
+    if (this.failure !== undefined) throw new Unavailable(this.failure.message, { cause: this.failure });
+  }
+
+  /**
    * Takes on a membership, and in it a term of `minTerm` at least; resolves with what then holds, durably. The one who
    * drives a change of membership looks at the generation in the answer.
    *
