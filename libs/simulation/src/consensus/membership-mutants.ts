@@ -168,7 +168,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
       return { ...result, effects };
     },
   },
-  { name: 'a driver takes one former member for their quorum', driver: withoutFormerQuorum, outcomeSeed: 138 },
+  { name: 'a driver takes one former member for their quorum', driver: withoutFormerQuorum, outcomeSeed: 690 },
   { name: 'a driver leaves out the joint membership', driver: withoutJoint, outcomeSeed: 49 },
   { name: 'a deleted timeline is made again by a late request', isTombstoneForgotten: true },
 ];
