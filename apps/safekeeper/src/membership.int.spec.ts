@@ -24,7 +24,10 @@ const STATEMENTS = [
   'INSERT INTO t (filler) SELECT repeat(md5(i::text), 8) FROM generate_series(1, 60000) i',
   'UPDATE t SET filler = filler || id WHERE id % 3 = 0',
 ];
-const Answer = z.object({ status: z.number(), body: z.unknown() });
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
 const ErrorBody = z.object({ code: z.string() });
 
 describe('safekeepers whose membership changes', () => {
@@ -71,7 +74,7 @@ describe('safekeepers whose membership changes', () => {
       body?: unknown;
       scope?: Scope;
     },
-  ): Promise<z.infer<typeof Answer>> {
+  ): Promise<Answer> {
     const token = await surroundings.issuer.issue(scope);
     const url = path.startsWith('/v1') ? path : `/v1/tenants/${TENANT}/timelines/${timeline}${path}`;
     const response = await fetch(`http://127.0.0.1:${running.get(id)?.ports.httpPort}${url}`, {

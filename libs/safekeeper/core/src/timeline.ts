@@ -1,7 +1,7 @@
 /**
  * One timeline of a safekeeper: drives the acceptor, performs its effects, and tells readers how far they may read.
  *
- *   TL1  Inputs are stepped one at a time; the effects of one are performed, in order, before the next.
+ *   TL1  Inputs are stepped one at a time; the effects of one are performed, in order, before the next (`input-loop.ts`).
  *   TL2  Readers see WAL up to `commitLsn`; a reader that names a term sees it up to `flushLsn` while that term lasts.
  *   TL3  After a failure nothing is sent or acknowledged any more: sessions are refused, readers end, `failed` tells why.
  *   TL4  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
@@ -28,6 +28,7 @@ import { Corrupt, Lsn, type Term, Unavailable, assert, unreachable } from '@neon
 import type { ArchiveContext } from './archive/archive-context';
 import { TimelineInArchive } from './archive/timeline-in-archive';
 import { Backlog } from './backlog';
+import { InputLoop } from './input-loop';
 import { PendingPositions } from './pending-positions';
 import type { ReadCache } from './read-cache';
 import { RecordTracker } from './record-tracker';
@@ -64,10 +65,7 @@ export class Timeline {
   private readonly sessions = new Map<SessionId, ProposerSession>();
   private nextSession: SessionId = 1;
   private readonly configuring = new PendingPositions();
-  private readonly inputs: AcceptorInput[] = [];
-  private effects: readonly AcceptorEffect[] = [];
-  private nextEffect = 0;
-  private isDraining = false;
+  private readonly loop: InputLoop;
   private readonly listeners = new Set<() => void>();
   private readonly waiting: (() => void)[] = [];
   private failure: Error | undefined;
@@ -99,6 +97,13 @@ export class Timeline {
       durable: (mark) => this.input({ kind: 'flushed', ...mark }),
       failed: (error) => this.fail(error),
     });
+    this.loop = new InputLoop({
+      step: (input) => this.step(input),
+      perform: (effect) => this.perform(effect),
+      prepare: (input) => (dependsOnLog(input) ? this.archive?.restore() : undefined),
+      onIdle: () => this.settle(),
+      onFailed: (error) => this.fail(error),
+    });
     this.account = context.space.account();
     this.backlog = new Backlog({
       space: context.space,
@@ -108,7 +113,7 @@ export class Timeline {
     this.archive = TimelineInArchive.of(context.archive, opened, {
       acceptor: () => this.acceptor,
       isUnused: () => this.isUnused,
-      alone: (run) => this.alone(run),
+      alone: (run) => this.loop.alone(run),
       onArchived: () => this.trimmer.consider(),
       onOffloaded: (trimmedLsn) => {
         this.trimmer.offloaded(trimmedLsn);
@@ -219,7 +224,7 @@ export class Timeline {
    */
   async learn(learned: Omit<AcceptorInput & { kind: 'learned' }, 'kind'>): Promise<void> {
     this.input({ kind: 'learned', ...learned });
-    while (this.isDraining && this.failure === undefined)
+    while (!this.loop.isIdle && this.failure === undefined)
       await new Promise<void>((resolve) => {
         const stop = this.onProgress(() => {
           stop();
@@ -265,15 +270,6 @@ export class Timeline {
     );
   }
 
-  private async alone(run: () => Promise<void>): Promise<void> {
-    if (this.isDraining || this.inputs.length > 0 || this.failure !== undefined) return;
-    this.isDraining = true;
-    const done = run();
-    this.resumeAfter(done);
-    // A failure is this timeline's, and not of the one who asked.
-    await done.catch(() => undefined);
-  }
-
   /** TL4: undefined while there is room. */
   relief(): Promise<void> | undefined {
     if (!this.isSaturated()) return undefined;
@@ -282,7 +278,7 @@ export class Timeline {
 
   private isSaturated = (): boolean =>
     this.failure === undefined &&
-    (this.store.queuedBytes + this.backlog.queuedBytes > QUEUED_BYTES_MAX || this.inputs.length > 1024);
+    (this.store.queuedBytes + this.backlog.queuedBytes > QUEUED_BYTES_MAX || this.loop.waitingCount > 1024);
 
   /** Calls back after positions or term may have changed, and after a failure. */
   onProgress(listener: () => void): () => void {
@@ -348,59 +344,21 @@ export class Timeline {
   }
 
   private input(input: AcceptorInput): void {
-    if (this.failure !== undefined) return;
-    this.inputs.push(input);
-    this.drain();
+    if (this.failure === undefined) this.loop.push(input);
   }
 
-  /** TL1. Synchronous until an effect must wait; then it goes on when that is done. */
-  private drain(): void {
-    if (this.isDraining) return;
-    this.isDraining = true;
-    try {
-      for (;;) {
-        const effect = this.effects[this.nextEffect];
-        if (effect !== undefined) {
-          this.nextEffect++;
-          const pending = this.perform(effect);
-          if (pending === undefined) continue;
-          return this.resumeAfter(pending);
-        }
-        const input = this.inputs[0];
-        if (input === undefined || this.failure !== undefined) break;
-        const returning = dependsOnLog(input) ? this.archive?.restore() : undefined;
-        if (returning !== undefined) return this.resumeAfter(returning);
-        this.inputs.shift();
-        this.step(input);
-      }
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.isDraining = false;
-    this.steppedBytes = 0;
-    this.measure();
-    this.progress();
-  }
-
-  private resumeAfter(pending: Promise<void>): void {
-    pending.then(
-      () => this.resume(),
-      (error: unknown) => this.fail(error),
-    );
-  }
-
-  private resume(): void {
-    this.isDraining = false;
-    if (this.failure === undefined) this.drain();
-  }
-
-  private step(input: AcceptorInput): void {
+  private step(input: AcceptorInput): readonly AcceptorEffect[] {
     this.steppedBytes = input.kind === 'received' ? walSizeOf(input.message) : 0;
     this.pendingBytes -= this.steppedBytes;
     const { state, effects } = Acceptor.step(this.acceptor, input);
     this.acceptor = state;
-    this.effects = effects;
-    this.nextEffect = 0;
+    return effects;
+  }
+
+  private settle(): void {
+    this.steppedBytes = 0;
+    this.measure();
+    this.progress();
   }
 
   private perform(effect: AcceptorEffect): Promise<void> | undefined {
@@ -493,7 +451,7 @@ export class Timeline {
     for (const session of this.sessions.values()) session.refuse('StorageUnavailable', this.failure.message);
     this.sessions.clear();
     this.configuring.fail(this.failure);
-    this.inputs.length = 0;
+    this.loop.stop();
     this.backlog.clear();
     this.reads.clear();
     // Its WAL is still on the disk, and counts again once it is opened again.
