@@ -202,6 +202,34 @@ describe('three safekeepers', () => {
     proposer.close();
   });
 
+  test('messages end where a page ends, or what is committed: standbys rely on it (RC2)', async () => {
+    const timelineId = await createTimeline();
+    const proposer = await propose(timelineId);
+    await proposer.recovered();
+    const reader = await open(IDS[0]!, timelineId);
+    await reader.start(wal.startLsn);
+    await proposer.write(wal.startLsn, part(0, 100_000));
+    await proposer.until(() => proposer.commitLsn > wal.startLsn);
+    await sleep(300);
+    const { commitLsn } = proposer;
+    await reader.read(wal.startLsn, commitLsn);
+    // Without a quorum nothing is committed; then it is much at once, from where no page begins.
+    await stop(IDS[1]!);
+    await stop(IDS[2]!);
+    await proposer.write(Lsn.advance(wal.startLsn, 100_000), part(100_000, 900_000));
+    const flushed = async () => Lsn.parse((await detail(IDS[0]!, timelineId)).flushLsn);
+    await until(async () => (await flushed()) > Lsn.advance(commitLsn, 500_000));
+    const flushLsn = await flushed();
+    await start(IDS[1]!);
+    await start(IDS[2]!);
+    await reader.read(commitLsn, flushLsn);
+    const told = new Set<number>(reader.toldEnds);
+    expect(reader.ends.filter((end) => end % 8192 !== 0 && !told.has(end))).toEqual([]);
+    expect(reader.ends.filter((end) => !told.has(end)).length).toBeGreaterThan(2);
+    reader.close();
+    proposer.close();
+  });
+
   test('a proposer that dies is followed by one that finds everything that was committed', async () => {
     const timelineId = await createTimeline();
     const first = await propose(timelineId);

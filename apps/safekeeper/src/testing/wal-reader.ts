@@ -16,6 +16,10 @@ export class WalReader {
   private wake: () => void = () => undefined;
   private isOver = false;
   commitLsn = Lsn.ZERO;
+  /** Where the messages with WAL ended. */
+  readonly ends: number[] = [];
+  /** Up to where, as they said, there was WAL to read. */
+  readonly toldEnds: Lsn[] = [];
 
   private constructor(private readonly socket: Socket) {
     socket.on('data', (chunk) => {
@@ -72,10 +76,12 @@ export class WalReader {
       const lsn = reader.lsn();
       if (lsn !== at) throw new Error(`WAL at ${Lsn.format(lsn)}, expected ${Lsn.format(Lsn.of(at))}`);
       this.commitLsn = reader.lsn();
+      this.toldEnds.push(this.commitLsn);
       reader.u64();
       const bytes = reader.rest();
       parts.push(bytes);
       at += bytes.length;
+      this.ends.push(at);
     }
     return Buffer.concat(parts);
   }

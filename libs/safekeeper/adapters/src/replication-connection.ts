@@ -2,7 +2,8 @@
  * One reader of WAL over Postgres' streaming replication protocol: a pageserver, a replica, a leader that recovers.
  *
  *   RC1  A reader is sent committed WAL only; with `term` in its options, durable WAL while that term lasts.
- *   RC2  WAL is sent in order, without gaps, beginning exactly where the reader asked.
+ *   RC2  WAL is sent in order, without gaps, beginning exactly where the reader asked. A message ends where a record or a page
+ *        of WAL does: a standby's startup process reads a record as soon as it sees the part of it on a page.
  *   RC3  Memory is bounded: nothing more is read while the socket has not taken what was sent.
  *   RC4  WAL leaves at once for a reader that is sent little; a reader of a steady flow is sent it in batches, every
  *        SEND_INTERVAL_MS, and in full pieces whenever there is one. Commits do not pay for their readers one by one.
@@ -18,6 +19,7 @@ import { ByteReadError, Lsn, Refusal, Unavailable } from '@neon/kernel';
 import {
   MessageReader,
   ProtocolViolation,
+  WAL_PAGE_SIZE,
   type WireMessage,
   decodePasswordMessage,
   decodeStartupPacket,
@@ -262,7 +264,7 @@ class ReplicationConnection {
         }
       }
       sentMs = performance.now();
-      const bytes = await timeline.read(sentLsn, Lsn.min(endLsn, Lsn.advance(sentLsn, READ_SIZE_MAX)), target.term);
+      const bytes = await timeline.read(sentLsn, pieceEnd(sentLsn, endLsn), target.term);
       this.socket.cork();
       this.socket.write(encodeXLogDataHeader({ startLsn: sentLsn, endLsn, size: bytes.length, nowMs: Date.now() }));
       const hasRoom = this.socket.write(bytes);
@@ -347,6 +349,12 @@ class ReplicationConnection {
       });
     }
   }
+}
+
+/** RC2. What may be read ends with a record; what does not reach that far ends with a page. */
+function pieceEnd(startLsn: Lsn, endLsn: Lsn): Lsn {
+  const reachedLsn = Lsn.advance(startLsn, READ_SIZE_MAX);
+  return reachedLsn >= endLsn ? endLsn : Lsn.of(reachedLsn - (reachedLsn % WAL_PAGE_SIZE));
 }
 
 /** What a receiver asks for before it streams. @throws Refusal */
