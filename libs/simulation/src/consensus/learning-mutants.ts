@@ -38,12 +38,3 @@ export const LEARNING_MUTANTS: readonly Mutant[] = [
     }),
   },
 ];
-
-/** Its consequences take a rare order of events: the search of all of them finds it, seeds do not. */
-export const STAYING_IN_TERM: Mutant = {
-  name: 'an acceptor learns WAL of a later term and stays in its own',
-  acceptor: learning((state, input, step) => {
-    const result = step(input);
-    return { ...result, state: { ...result.state, term: state.term } };
-  }),
-};
