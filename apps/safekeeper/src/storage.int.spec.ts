@@ -159,7 +159,7 @@ describe('a safekeeper process', () => {
     await until(async () => (await detail()).trimmedLsn === Lsn.format(thirdLsn));
     const names = () => readdirSync(join(dataDir, TENANT, TIMELINE)).filter((name) => /^[0-9A-F]{24}$/.test(name));
     await until(() => Promise.resolve(names()[0] === '000000010000000000000003'));
-    expect((await detail()).walBytes).toBe(wal.endLsn - thirdLsn);
+    await until(async () => (await detail()).walBytes === wal.endLsn - thirdLsn);
     await expect(reader(wal.startLsn)).rejects.toThrow(/WAL below 0\/3000000 was removed from this safekeeper/);
     const late = await reader(thirdLsn);
     expect((await late.read(thirdLsn, wal.endLsn)).equals(from(thirdLsn))).toBe(true);

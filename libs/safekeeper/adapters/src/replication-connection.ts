@@ -385,10 +385,15 @@ const SQL_STATES: Readonly<Record<string, string>> = {
   WalTrimmed: '58P01',
 };
 
+/** What the system says of a connection that the other side, or the way there, has ended. */
+const PEER_IS_GONE: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'EHOSTUNREACH']);
+
 function describe(error: unknown): { sqlState: string; message: string } {
   if (error instanceof ByteReadError) return { sqlState: '08P01', message: error.message };
   if (error instanceof ProtocolViolation) return { sqlState: error.sqlState, message: error.message };
   if (error instanceof Refusal) return { sqlState: SQL_STATES[error.code] ?? 'XX000', message: error.message };
   if (error instanceof Unavailable) return { sqlState: '57P01', message: error.message };
+  if (error instanceof Error && 'code' in error && PEER_IS_GONE.has(String(error.code)))
+    return { sqlState: '08006', message: error.message };
   return { sqlState: 'XX000', message: error instanceof Error ? error.message : String(error) };
 }
