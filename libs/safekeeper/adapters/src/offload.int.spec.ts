@@ -213,6 +213,45 @@ describe('a timeline that nobody uses', () => {
     expect(await everything(timeline)).toBe(true);
   });
 
+  test('is whole when what allows a trim is heard in the middle of its leaving', async () => {
+    const timeline = await createTimeline((await start()).safekeeper);
+    await written(timeline);
+    await until(() => timeline.archivedLsn === START_LSN + SEGMENT_SIZE);
+    // The pageserver says what it has when the trim point is about to tell that all of it is in the archive.
+    disk.fault = ({ operation, path }) => {
+      if (operation === 'rename' && path.endsWith('safekeeper.trim')) timeline.trimmer.remoteConsistent(LAST);
+      return undefined;
+    };
+    await offloaded(timeline);
+    await sleep(50);
+    disk.fault = () => undefined;
+    await started.pop()?.safekeeper.close();
+    const { safekeeper, failures } = await start();
+    expect(failures).toEqual([]);
+    const again = safekeeper.get(KEY);
+    expect([again.isOffloaded, again.state.flushLsn]).toEqual([true, LAST]);
+    expect(await everything(again)).toBe(true);
+    await goesOn(again);
+  });
+
+  test('is read from the archive in the middle of its leaving', async () => {
+    const timeline = await createTimeline((await start()).safekeeper);
+    await written(timeline);
+    await until(() => timeline.archivedLsn === START_LSN + SEGMENT_SIZE);
+    let reading: Promise<boolean> | undefined;
+    disk.fault = ({ operation }) => {
+      if (operation === 'remove' && timeline.isOffloaded) reading ??= everything(timeline);
+      return undefined;
+    };
+    settings.forward(IDLE_MS);
+    await until(() => {
+      timeline.archive?.considerOffload();
+      return reading !== undefined;
+    });
+    expect(await reading).toBe(true);
+    await goesOn(timeline);
+  });
+
   test('whose archive is away refuses its proposers, and is never taken for an empty one (RS3)', async () => {
     await idle();
     const timeline = await restart();

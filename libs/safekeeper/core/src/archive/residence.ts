@@ -27,7 +27,7 @@ export interface ResidenceOptions {
   isUnused(): boolean;
   /** Runs between two inputs of the timeline, and not when one waits. */
   alone(run: () => Promise<void>): Promise<void>;
-  /** The WAL below it is not here. */
+  /** The WAL below it is about to go, and is in the archive. */
   onOffloaded(trimmedLsn: Lsn): void;
   onRestored(): void;
 }
@@ -95,8 +95,9 @@ export class Residence implements ArchiveWork {
       if (!this.isDue || acceptor().writeLsn !== point.endLsn) return;
       this.point = point;
       const trimmedLsn = this.trimmedLsn(point);
-      await store.offload(trimmedLsn, point);
+      // Before the files are gone: no trim follows that would say that the rest is here, and readers are given it from the archive.
       onOffloaded(trimmedLsn);
+      await store.offload(trimmedLsn, point);
       context.events.offloaded(tail?.name);
     });
     return bytes.length;
