@@ -30,6 +30,7 @@ import {
   readAll,
   startSafekeeper,
   until,
+  voteFor,
 } from './testing/one-acceptor';
 import { walDigest, walPiece } from './wal-ranges';
 
@@ -252,6 +253,34 @@ describe('a timeline that is copied from another safekeeper', () => {
     expect(pulled.state).toMatchObject({ term: 3, flushLsn: LAST });
     await started.pop()?.safekeeper.close();
     expect((await (await newcomer(root)).working()).state).toMatchObject({ term: 3, flushLsn: LAST });
+  });
+
+  it('PU3: is not made of a log that the leader cut whom the donor had voted for before', async () => {
+    const root = makeRoot();
+    const run = await newcomer(root);
+    const pulls = pullsOf(run, root);
+    const last = { prevLsn: WAL.starts.at(-1) ?? START_LSN };
+    const former = makeWal(LAST, 10_000, { seed: 3, ...last });
+    const first = await lead(donorTimeline, 2, LAST);
+    first.append(LAST, former.bytes);
+    await first.flushed(former.ends.at(-1) ?? LAST);
+    await voteFor(donorTimeline, 3);
+    const other = makeWal(LAST, 50_000, { seed: 5, ...last });
+    let isFirst = true;
+    donor.before = async (what) => {
+      if (what !== 'digest' || !isFirst) return;
+      isFirst = false;
+      // Elected from the log of another voter, which lacks what the donor has: the donor is in its term already.
+      const second = await lead(donorTimeline, 3, LAST);
+      second.append(LAST, other.bytes);
+      await second.flushed(other.ends.at(-1) ?? LAST);
+    };
+    await expect(pulls.pull(KEY, REQUEST, donor)).rejects.toThrow('went on with another history');
+    expect(await presence(run)).toBe('absent');
+    const pulled = await pulls.pull(KEY, REQUEST, donor);
+    expect(pulled.state.termHistory).toEqual(donorTimeline.state.termHistory);
+    const end = other.ends.at(-1) ?? LAST;
+    expect(pulled.state).toMatchObject({ term: 3, flushLsn: end });
   });
 
   it('PU3: a digest and WAL are only told in the term that was named', async () => {

@@ -233,7 +233,7 @@ describe('WAL that nobody needs', () => {
       safekeeper.space.setDiskFullness(FULL);
       leader.append(START_LSN, WAL.bytes);
       if (what === 'leaves') leader.leave();
-      if (what === 'asks for a vote') leader.askAgain();
+      if (what === 'asks for a vote') leader.askVote();
       if (what === 'is deposed') await lead(timeline, 2);
       safekeeper.space.setDiskFullness(0);
       await sleep(20);

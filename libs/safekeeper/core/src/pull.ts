@@ -5,13 +5,13 @@
  *        is adopted as one; a crash before that leaves a copy, a crash after it a timeline.
  *   PU2  Each part of it is compared with the donor's digest after it was written; what is equal already is not copied again. So
  *        a copy that was interrupted, whenever and however, goes on where it was.
- *   PU3  The donor is of one term from before the first byte until after the last, and of one disk. Else another leader may have
- *        cut what was copied.
+ *   PU3  The donor is of one term and one history from before the first byte until after the last, and of one disk. Else what was
+ *        copied may have been cut: by another leader, or by the one of that very term, which announces itself after the vote.
  *   PU4  Of a timeline there is one copy at a time; whoever asks for it meanwhile waits for the same one.
  *
  * What the donor trimmed is trimmed here too. What it is sent after the copy began is for a leader to bring, as for any member.
  */
-import { type AdmissionRequest, AcceptorState, type DurableAcceptorState, Member } from '@neon/consensus';
+import { type AdmissionRequest, AcceptorState, type DurableAcceptorState, Member, TermHistory } from '@neon/consensus';
 import { Lsn, Refusal, type Term, Unavailable } from '@neon/kernel';
 import { type Safekeeper, type TimelineKey, nameOf } from './safekeeper';
 import type { Timeline } from './timeline';
@@ -95,6 +95,8 @@ export class Pulls {
       throw new Unavailable(
         `the donor went from term ${log.control.term} to ${after.control.term}: the copy begins anew`,
       );
+    if (!TermHistory.equal(after.control.termHistory, log.control.termHistory))
+      throw new Unavailable('the donor went on with another history: the copy begins anew');
     const { trimmedLsn, flushLsn } = log;
     const control = AcceptorState.seed(log.control, {
       safekeeperId: this.safekeeper.id,

@@ -95,8 +95,8 @@ export class Leader {
     }
   }
 
-  /** Asks for its own term again, as after a pause: not granted, but answered. */
-  askAgain(): void {
+  /** Asks for its own term, for the first time or, as after a pause, again: then it is not granted, but answered. */
+  askVote(): void {
     this.say({ kind: 'voteRequest', membershipGeneration: GENERATION, term: Term.of(this.term) });
   }
 
@@ -165,6 +165,13 @@ export const directoryOf = (base: string): string => join(base, KEY.tenantId, KE
 export async function until(condition: () => boolean): Promise<void> {
   for (const startedMs = performance.now(); !condition(); await sleep(5))
     if (performance.now() - startedMs > 20_000) throw new Error(`it did not happen in time: ${condition.toString()}`);
+}
+
+/** A candidate that is granted its term, and says no more. */
+export function voteFor(timeline: Timeline, term: number): Promise<void> {
+  const candidate = new Leader(timeline, term);
+  candidate.askVote();
+  return candidate.until((answer) => answer.kind === 'voteResponse' && answer.granted);
 }
 
 export async function lead(timeline: Timeline, term = 1, startLsn?: Lsn): Promise<Leader> {
