@@ -307,6 +307,21 @@ describe('a timeline that is copied from another safekeeper', () => {
     expect(donor.readBytes).toBe(LAST - START_LSN);
   });
 
+  it('PU5: waits for room, and goes on where it was', async () => {
+    const root = makeRoot();
+    const run = await newcomer(root);
+    const pulls = pullsOf(run, root);
+    donor.before = (what, range) => {
+      if (what === 'read' && range?.startLsn === START_LSN) run.safekeeper.space.setDiskFullness(100);
+    };
+    await expect(pulls.pull(KEY, REQUEST, donor)).rejects.toThrow('no room for a copy');
+    expect(donor.readBytes).toBe(SEGMENT_SIZE);
+    expect(await presence(run)).toBe('absent');
+    run.safekeeper.space.setDiskFullness(0);
+    await requireWhole(await pulls.pull(KEY, REQUEST, donor));
+    expect(donor.readBytes).toBe(LAST - START_LSN);
+  });
+
   it('is refused by another disk, in a membership that it is not in, and from another donor', async () => {
     const root = makeRoot();
     const pulls = pullsOf(await newcomer(root), root);

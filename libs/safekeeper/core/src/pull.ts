@@ -8,6 +8,7 @@
  *   PU3  The donor is of one term and one history from before the first byte until after the last, and of one disk. Else what was
  *        copied may have been cut: by another leader, or by the one of that very term, which announces itself after the vote.
  *   PU4  Of a timeline there is one copy at a time; whoever asks for it meanwhile waits for the same one.
+ *   PU5  A safekeeper that takes no more WAL takes none for a copy: the room that is left is for what it has to save.
  *
  * What the donor trimmed is trimmed here too. What it is sent after the copy began is for a leader to bring, as for any member.
  */
@@ -15,6 +16,7 @@ import { type AdmissionRequest, AcceptorState, type DurableAcceptorState, Member
 import { Lsn, Refusal, type Term, Unavailable } from '@neon/kernel';
 import { type Safekeeper, type TimelineKey, nameOf } from './safekeeper';
 import type { Timeline } from './timeline';
+import { FULL, type WalSpace } from './wal-space';
 
 export interface LogRange {
   readonly startLsn: Lsn;
@@ -89,7 +91,8 @@ export class Pulls {
   private async copy(key: TimelineKey, request: PullRequest, donor: Donor): Promise<Timeline> {
     const log = await described(key, request, donor);
     const copy = await this.copies.open(log.control);
-    for (const range of parts(log)) await copyPart(range, { donor, copy, term: log.control.term });
+    const { space } = this.safekeeper;
+    for (const range of parts(log)) await copyPart(range, { donor, copy, space, term: log.control.term });
     const after = await described(key, request, donor);
     if (after.control.term !== log.control.term)
       throw new Unavailable(
@@ -131,15 +134,16 @@ function* parts({ control, trimmedLsn, flushLsn }: DonorLog): Generator<LogRange
   }
 }
 
-/** PU2. */
+/** PU2, PU5. */
 async function copyPart(
   range: LogRange,
-  { donor, copy, term }: { donor: Donor; copy: TimelineCopy; term: Term },
+  { donor, copy, space, term }: { donor: Donor; copy: TimelineCopy; space: WalSpace; term: Term },
 ): Promise<void> {
   const wanted = await donor.digest(range, term);
   if ((await copy.digest(range)) === wanted) return;
   for (let lsn = range.startLsn; lsn < range.endLsn;) {
     const endLsn = Lsn.min(range.endLsn, Lsn.advance(lsn, PIECE_SIZE));
+    if (space.fullness >= FULL) throw new Unavailable('this safekeeper is full: there is no room for a copy');
     const bytes = await donor.read({ startLsn: lsn, endLsn }, term);
     await copy.write(lsn, bytes);
     lsn = Lsn.advance(lsn, bytes.length);
