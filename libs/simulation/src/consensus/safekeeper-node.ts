@@ -14,6 +14,7 @@ import {
   type RefusalCode,
   type RequestId,
   type SessionId,
+  TermHistory,
   admit,
   decodeProposerMessage,
   encodeAcceptorMessage,
@@ -237,7 +238,7 @@ export class SafekeeperNode implements AcceptorListener {
     this.acceptor.input({ kind: 'configure', request: id, membership, minTerm });
   }
 
-  /** The log is copied while the donor works; only a donor that is of the same term afterwards has held all of it. */
+  /** The log is copied while the donor works; only a donor of the same term and history afterwards has held all of it. */
   private copyFrom(request: ManagementRequest & { kind: 'seed' }, reply: Reply): void {
     const donor = this.donor(request.donor);
     if (donor === undefined) return;
@@ -248,6 +249,7 @@ export class SafekeeperNode implements AcceptorListener {
     this.world.scheduler.after(this.world.random.unit() * SEED_PAUSE_MAX_MS, () => {
       if (life !== this.life || !this.isUpNow) return;
       if (this.donor(request.donor) !== donor || donor.state.term !== control.term) return;
+      if (!TermHistory.equal(donor.state.termHistory, control.termHistory)) return;
       const log = donor.content.slice(0, flushLsn);
       log.set(half);
       const { membership } = request;
