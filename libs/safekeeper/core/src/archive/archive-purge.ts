@@ -1,8 +1,8 @@
 /**
  * Removes what the archive has of a deleted timeline.
  *
- *   PU1  It begins once the timeline's tombstone is durable, and is taken up again after a restart until it is done.
- *   PU2  It may be done twice, and by several safekeepers at once.
+ *   AP1  It begins once the timeline's tombstone is durable, and is taken up again after a restart until it is done.
+ *   AP2  It may be done twice, and by several safekeepers at once.
  */
 import type { ArchiveWork, WorkDone } from './archive-queue';
 import type { WalArchive } from './wal-archive';
