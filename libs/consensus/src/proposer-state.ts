@@ -78,7 +78,8 @@ export type Phase =
 
 /** WAL from before the window, being read for safekeepers that lag. */
 export type Fetch =
-  | { readonly kind: 'none' }
+  /** `failedLsn`: where the last read began, when it could not be made. */
+  | { readonly kind: 'none'; readonly failedLsn?: Lsn }
   | { readonly kind: 'waiting'; readonly startLsn: Lsn; readonly endLsn: Lsn }
   | { readonly kind: 'ready'; readonly startLsn: Lsn; readonly bytes: Uint8Array };
 

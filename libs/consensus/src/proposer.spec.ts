@@ -251,6 +251,19 @@ describe('a proposer that leads', () => {
     expect(kinds(run(state, { kind: 'fetchFailed', term: Term.of(5) }, tick).effects)).toContain('fetchWal');
   });
 
+  test('reads for another safekeeper when what the first one lacks cannot be had, and comes back to it (P7)', () => {
+    const { state } = run(GREETED, vote(A), vote(B, { flushLsn: 800 }), vote(C, { flushLsn: 600 }));
+    const failed = { kind: 'fetchFailed', term: Term.of(5) } as const;
+    const starts: number[] = [];
+    let at = state;
+    for (let round = 0; round < 4; round++) {
+      const next = run(at, failed, tick);
+      at = next.state;
+      for (const effect of next.effects) if (effect.kind === 'fetchWal') starts.push(effect.startLsn);
+    }
+    expect(starts).toEqual([600, 800, 600, 800]);
+  });
+
   test('brings back a safekeeper that reconnects, from where it is (P4)', () => {
     const written = run(RECOVERED, wal(START, 100), progress(A, 1100), progress(B, 1100)).state;
     const terms = history([0, 100], [4, 500], [5, START]);

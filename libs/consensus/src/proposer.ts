@@ -10,7 +10,8 @@
  *       reached: WAL of an earlier term is never committed by counting.                                         (I4)
  *   P6  Memory is bounded: `wantsWal` turns false while too much is uncommitted, and appends to a safekeeper stop while
  *       too much is in flight.
- *   P7  WAL that is not in memory is asked for by `fetchWal`, one read at a time.
+ *   P7  WAL that is not in memory is asked for by `fetchWal`, one read at a time, for the safekeeper that lags most; when that WAL
+ *       cannot be had, for the next one, so that nobody waits behind what is lost.
  *   P8  A higher term deposes a leader for good. Before it has committed anything it campaigns again instead: until then
  *       nobody relies on where its term starts.                                                                 (I10)
  *   P9  It goes by one membership at a time, the highest it was told of. A quorum is one of each of its sets, of members
@@ -48,7 +49,7 @@ import {
   type ProposerStep,
   voterSets,
 } from './proposer-state';
-import { announce, considerFetch, heartbeat, onAppendResponse, onFetched, onWal, wantsWal } from './stream';
+import { announce, considerFetch, failed, heartbeat, onAppendResponse, onFetched, onWal, wantsWal } from './stream';
 import { WalWindow } from './wal-window';
 
 export const Proposer = {
@@ -88,7 +89,7 @@ export const Proposer = {
       case 'walFetched':
         return state.phase.kind === 'leading' ? onFetched(state, input) : still(state);
       case 'fetchFailed':
-        return still(input.term === state.term ? { ...state, fetch: { kind: 'none' } } : state);
+        return still(input.term === state.term ? { ...state, fetch: failed(state.fetch) } : state);
       default:
         return unreachable(input);
     }

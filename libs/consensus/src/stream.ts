@@ -3,6 +3,7 @@ import { Lsn, type SafekeeperId, assert } from '@neon/kernel';
 import { APPEND_SIZE_MAX, type AppendRequest, type AppendResponse } from './message';
 import { quorumLsn } from './quorum';
 import {
+  type Fetch,
   type Peer,
   type Phase,
   type ProposerEffect,
@@ -218,7 +219,18 @@ const appendRequest = (state: ProposerState, startLsn: Lsn, bytes: Uint8Array): 
   bytes,
 });
 
-/** P7: reads for the safekeeper that lags most, one read at a time. */
+/** P7. */
+export const failed = (fetch: Fetch): Fetch =>
+  fetch.kind === 'waiting' ? { kind: 'none', failedLsn: fetch.startLsn } : { kind: 'none' };
+
+/** P7: the lowest, or, after a read that failed, the next one above it. */
+function nextFetch(wanting: readonly Lsn[], { fetch }: ProposerState): Lsn | undefined {
+  const sorted = [...wanting].sort((a, b) => a - b);
+  const failedLsn = fetch.kind === 'none' ? fetch.failedLsn : undefined;
+  return (failedLsn === undefined ? undefined : sorted.find((lsn) => lsn > failedLsn)) ?? sorted[0];
+}
+
+/** P7. */
 export function considerFetch(state: ProposerState): ProposerStep {
   if (state.fetch.kind === 'waiting' || (state.fetch.kind === 'none' && !someLag(state))) return { state, effects: [] };
   const lagging = [...state.peers.values()].flatMap((peer) =>
@@ -226,10 +238,9 @@ export function considerFetch(state: ProposerState): ProposerStep {
   );
   const usable = lagging.some((peer) => wal(state, peer.nextLsn).length > 0);
   const wanting = lagging.filter((peer) => peer.nextLsn - peer.durableLsn < IN_FLIGHT_MAX).map((peer) => peer.nextLsn);
-  const [first, ...others] = wanting;
-  if (usable || first === undefined)
+  const startLsn = nextFetch(wanting, state);
+  if (usable || startLsn === undefined)
     return { state: lagging.length === 0 ? { ...state, fetch: { kind: 'none' } } : state, effects: [] };
-  const startLsn = Lsn.min(first, ...others);
   const endLsn = Lsn.min(Lsn.advance(startLsn, FETCH_SIZE_MAX), state.window.startLsn);
   return {
     state: { ...state, fetch: { kind: 'waiting', startLsn, endLsn } },
