@@ -5,5 +5,5 @@ export { Refusal, Unavailable, Corrupt, assert, unreachable } from './outcome';
 export { Clock, Random } from './ambient';
 export { ByteReader, ByteWriter, ByteReadError, copyOf } from './bytes';
 export { FrameDecoder, encodeFrame, FRAME_HEADER_SIZE, type Frame } from './frame';
-export { crc32c, crc32cExtend } from './crc32c';
+export { crc32c, crc32cExtend, crc32cExtendViewed, viewedBytes, type ViewedBytes } from './crc32c';
 export { type Schema, type EventContract, type RequestContract, defineEvent, defineRequest } from './contract';

@@ -8,7 +8,9 @@ import {
   TimelineId,
   copyOf,
   crc32c,
+  crc32cExtendViewed,
   encodeFrame,
+  viewedBytes,
 } from './index';
 
 describe('Lsn', () => {
@@ -62,8 +64,13 @@ describe('crc32c', () => {
       }
       return (crc ^ 0xffff_ffff) >>> 0;
     };
+    const viewed = viewedBytes(bytes.subarray(0, 1_000));
     for (let length = 0; length < 400; length++)
-      for (const from of [0, 1, 7]) expect(crc32c(bytes, from, from + length)).toBe(byDefinition(from, from + length));
+      for (const from of [0, 1, 7]) {
+        const sum = byDefinition(from, from + length);
+        expect(crc32c(bytes, from, from + length)).toBe(sum);
+        expect((crc32cExtendViewed(0xffff_ffff, viewed, from, from + length) ^ 0xffff_ffff) >>> 0).toBe(sum);
+      }
     for (const [from, to] of [
       [0, 49_152],
       [3, 49_156],

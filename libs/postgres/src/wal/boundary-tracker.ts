@@ -9,7 +9,7 @@
 import { crc32cExtend, type Lsn } from '@neon/kernel';
 import { readU32 } from '../page/little-endian';
 import { RECORD_HEADER_SIZE, RecordAt } from './layout';
-import { recordHasChecksum } from './record-checksum';
+import { placedRecordHasChecksum } from './record-checksum';
 import { RecordFramer, type RecordSink, type WalStreamOptions } from './record-framer';
 import { WalError } from './wal-error';
 
@@ -37,8 +37,7 @@ export class WalBoundaryTracker {
     const { framer, summer } = this;
     framer.push(bytes);
     while (framer.next()) {
-      const { offset, chunk, size } = framer;
-      const sound = offset < 0 ? summer.matches() : recordHasChecksum(chunk.subarray(offset, offset + size));
+      const sound = framer.offset < 0 ? summer.matches() : placedRecordHasChecksum(framer.viewed, framer);
       if (!sound) framer.fail(new WalError('checksum', framer.lsn, 'record does not have its checksum'));
       this.endLsn = framer.endLsn;
       this.lastRecordLsn = framer.lsn;

@@ -20,7 +20,7 @@ import { RECORD_HEADER_SIZE, RMGR_INFO_MASK } from './layout';
 import { MainDataReader } from './main-data';
 import { parseRecord } from './parse-record';
 import type { PostgresMajor, WalRecord } from './record';
-import { recordHasChecksum } from './record-checksum';
+import { placedRecordHasChecksum, recordHasChecksum } from './record-checksum';
 import { RecordFramer, XLOG_OVERWRITE_CONTRECORD, type RecordSink, type WalStreamOptions } from './record-framer';
 import { Rmgr } from './rmgr';
 import { WalError } from './wal-error';
@@ -54,8 +54,10 @@ export class WalDecoder {
     const { framer, major } = this;
     if (!framer.next()) return null;
     const { lsn, endLsn, offset } = framer;
-    const bytes = offset < 0 ? this.stitcher.take() : framer.chunk.subarray(offset, offset + framer.size);
-    if (!recordHasChecksum(bytes)) framer.fail(new WalError('checksum', lsn, 'record does not have its checksum'));
+    const { viewed } = framer;
+    const bytes = offset < 0 ? this.stitcher.take() : viewed.bytes.subarray(offset, offset + framer.size);
+    const isSound = offset < 0 ? recordHasChecksum(bytes) : placedRecordHasChecksum(viewed, framer);
+    if (!isSound) framer.fail(new WalError('checksum', lsn, 'record does not have its checksum'));
     try {
       const record = parseRecord(bytes, { major, lsn, endLsn });
       checkOverwrite(record, framer.overwrittenLsn);

@@ -12,7 +12,7 @@
  *       follows is the XLOG/OVERWRITE_CONTRECORD that Postgres writes there first, with the previous LSN of the dropped one;
  *       `overwrittenLsn` is where that one began, to be compared with what the record says.
  */
-import { Lsn } from '@neon/kernel';
+import { Lsn, type ViewedBytes, viewedBytes } from '@neon/kernel';
 import { readU16, readU32 } from '../page/little-endian';
 import {
   LONG_PAGE_HEADER_SIZE,
@@ -46,7 +46,7 @@ export interface RecordSink {
   append(bytes: Uint8Array, start: number, end: number): void;
 }
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = viewedBytes(new Uint8Array(0));
 const XLOG_SWITCH = 0x40;
 export const XLOG_OVERWRITE_CONTRECORD = 0xd0;
 
@@ -55,12 +55,13 @@ export class RecordFramer {
   lsn: Lsn;
   endLsn: Lsn;
   size = 0;
-  chunk: Uint8Array = EMPTY;
-  /** Offset of the record in `chunk`, or -1 when the sink received it. */
+  viewed: ViewedBytes = EMPTY;
+  /** Offset of the record in `viewed`, or -1 when the sink received it. */
   offset = -1;
   /** F5: where the record began that was dropped in favour of this one; otherwise null. */
   overwrittenLsn: Lsn | null = null;
 
+  private chunk = EMPTY.bytes;
   private readonly queue: Uint8Array[] = [];
   private at = 0;
   /** LSN of `chunk[at]`, and how many bytes its page has left; 0 where a page header is due. */
@@ -134,6 +135,7 @@ export class RecordFramer {
         const chunk = this.queue.shift();
         if (chunk === undefined) return false;
         this.chunk = chunk;
+        this.viewed = viewedBytes(chunk);
         this.at = 0;
       }
       if (this.skipTo > this.position) {
