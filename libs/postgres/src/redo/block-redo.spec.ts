@@ -1,4 +1,4 @@
-import { Corrupt, Lsn } from '@neon/kernel';
+import { Corrupt } from '@neon/kernel';
 import fc from 'fast-check';
 import { addItem, addItemInPlace, pieceOf } from '../page/bufpage';
 import { GistFlag, gistFlags, initGistPage } from '../page/gist-page';
@@ -15,21 +15,17 @@ import {
   DEAD_POINTER,
   UNUSED_POINTER,
 } from '../page/line-pointer';
-import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
+import { readU16, readU32 } from '../page/little-endian';
 import { BtreeFlag, btreeFlags, initBtreePage, setBtreeCycleId } from '../page/nbtree-page';
 import { PAGE_SIZE, PageFlag, initPage, pageFlags, pageLsn } from '../page/page-header';
 import { TupleState, adjustRedirects, initSpgistPage } from '../page/spgist-page';
 import { setVisibilityBits, visibilityBits } from '../page/visibility-map';
 import { POSTGRES_MAJORS } from '../versions';
-import { encodeRecord, type BlockDraft, type RecordDraft } from '../wal/encoder';
-import { parseRecord } from '../wal/parse-record';
-import { Fork, type PostgresMajor, type RelationId } from '../wal/record';
+import { type BlockDraft } from '../wal/encoder';
+import { Fork, type PostgresMajor } from '../wal/record';
+import { END_LSN, RELATION, join, redoOne, shorts, words } from '../testing/redo-one';
 import { Rmgr } from '../wal/rmgr';
 import { UnsupportedRecord } from './change';
-import { redoBlock } from './registry';
-
-const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
-const END_LSN = Lsn.of(0x2000100);
 
 const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
   id,
@@ -37,36 +33,6 @@ const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
   block: 7,
   ...rest,
 });
-
-interface Redone {
-  readonly major?: PostgresMajor;
-  readonly blockId?: number;
-  readonly walLogHints?: boolean;
-}
-
-function redo(
-  draft: RecordDraft,
-  page: Uint8Array,
-  { major = 17, blockId = 0, walLogHints = false }: Redone = {},
-): Uint8Array {
-  const bytes = encodeRecord(draft, { major, prevLsn: Lsn.of(0x1fffff8) });
-  const record = parseRecord(bytes, { major, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
-  const reference = record.blocks.find(({ id }) => id === blockId)!;
-  redoBlock({ record, block: reference, endLsn: END_LSN, walLogHints }, page);
-  return page;
-}
-
-const shorts = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 2);
-  values.forEach((value, index) => writeU16(bytes, index * 2, value));
-  return bytes;
-};
-const words = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 4);
-  values.forEach((value, index) => writeU32(bytes, index * 4, value));
-  return bytes;
-};
-const join = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
 
 function heapPage(tupleCount: number): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE);
@@ -90,7 +56,7 @@ describe('pruning', () => {
     (major) => {
       const main = join(words(700), shorts(1, 1), major === 16 ? Uint8Array.of(0) : new Uint8Array(0));
       const draft = { rmid: Rmgr.HEAP2, info: 0x10, main, blocks: [block(0, { data: shorts(1, 2, 3, 5) })] };
-      const page = redo(draft, heapPage(5), { major });
+      const page = redoOne(draft, heapPage(5), { major });
       expect(states(page)).toEqual(
         major === 14 ? [REDIRECT, NORMAL, DEAD, NORMAL, UNUSED] : [REDIRECT, NORMAL, DEAD, NORMAL],
       );
@@ -102,7 +68,7 @@ describe('pruning', () => {
     const plan = join(words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 2));
     const data = join(shorts(1, 0), plan, shorts(1, 1, 2), shorts(1, 3), shorts(1, 5), shorts(2, 4));
     const main = join(Uint8Array.of(0, 0xf4 | 8), words(700));
-    const page = redo({ rmid: Rmgr.HEAP2, info: 0x20, main, blocks: [block(0, { data })] }, heapPage(5));
+    const page = redoOne({ rmid: Rmgr.HEAP2, info: 0x20, main, blocks: [block(0, { data })] }, heapPage(5));
     expect(states(page)).toEqual([REDIRECT, NORMAL, DEAD, NORMAL]);
     expect([2, 4].map((number) => tupleInfomask(page, itemAt(page, number)))).toEqual([0x300, 0x300]);
     expect([4, 2].map((number) => itemAt(page, number))).toEqual([PAGE_SIZE - 64, PAGE_SIZE - 32]);
@@ -113,7 +79,7 @@ describe('pruning', () => {
     'of Postgres 17 is the same by operation %i, and may be of dead tuples alone',
     (info) => {
       const data = shorts(1, 2);
-      const page = redo(
+      const page = redoOne(
         { rmid: Rmgr.HEAP2, info, main: Uint8Array.of(0, 0x44), blocks: [block(0, { data })] },
         heapPage(3),
       );
@@ -126,7 +92,7 @@ describe('pruning', () => {
     const page = heapPage(3);
     setLinePointer(page, 3, UNUSED_POINTER);
     const data = join(shorts(1, 0), words(0), shorts(1, Infomask.XMIN_FROZEN, 0, 1), shorts(2));
-    redo({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, flags), blocks: [block(0, { data })] }, page);
+    redoOne({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, flags), blocks: [block(0, { data })] }, page);
     expect(states(page)).toEqual([NORMAL, NORMAL, UNUSED]);
     expect(pageLsn(page)).toBe(END_LSN);
   });
@@ -135,7 +101,7 @@ describe('pruning', () => {
     const page = heapPage(3);
     for (const dead of [1, 3]) setLinePointer(page, dead, DEAD_POINTER);
     const before = itemAt(page, 2);
-    redo(
+    redoOne(
       { rmid: Rmgr.HEAP2, info: 0x30, main: Uint8Array.of(0, 0x80), blocks: [block(0, { data: shorts(2, 1, 3) })] },
       page,
     );
@@ -146,7 +112,9 @@ describe('pruning', () => {
   test.each([14, 15, 16] as const)('by the second pass of vacuum of Postgres %d is a record of its own', (major) => {
     const page = heapPage(3);
     setLinePointer(page, 2, DEAD_POINTER);
-    redo({ rmid: Rmgr.HEAP2, info: 0x20, main: shorts(1), blocks: [block(0, { data: shorts(2) })] }, page, { major });
+    redoOne({ rmid: Rmgr.HEAP2, info: 0x20, main: shorts(1), blocks: [block(0, { data: shorts(2) })] }, page, {
+      major,
+    });
     expect(states(page)).toEqual([NORMAL, UNUSED, NORMAL]);
     expect(pageFlags(page) & PageFlag.HAS_FREE_LINES).not.toBe(0);
     expect(pageLsn(page)).toBe(END_LSN);
@@ -167,7 +135,7 @@ describe('freezing', () => {
   test.each([14, 15] as const)('of Postgres %d names each tuple with its fields', (major) => {
     const data = join(words(0), shorts(1, 5, 0x300, 0), words(9), shorts(3, 6, 0x310, 0));
     const draft = { rmid: Rmgr.HEAP2, info: 0x30, main: join(words(700), shorts(2)), blocks: [block(0, { data })] };
-    expect(frozen(redo(draft, heapPage(3), { major }))).toEqual(expected);
+    expect(frozen(redoOne(draft, heapPage(3), { major }))).toEqual(expected);
   });
 
   const plans = join(words(0), shorts(5, 0x300, 0, 1), words(9), shorts(6, 0x310, 0, 1));
@@ -175,13 +143,13 @@ describe('freezing', () => {
   test('of Postgres 16 groups tuples by plan', () => {
     const main = join(words(700), shorts(2), Uint8Array.of(0));
     const blocks = [block(0, { data: join(plans, shorts(1, 3)) })];
-    const page = redo({ rmid: Rmgr.HEAP2, info: 0x30, main, blocks }, heapPage(3), { major: 16 });
+    const page = redoOne({ rmid: Rmgr.HEAP2, info: 0x30, main, blocks }, heapPage(3), { major: 16 });
     expect(frozen(page)).toEqual(expected);
   });
 
   test('of Postgres 17 does so too, in one record with pruning', () => {
     const blocks = [block(0, { data: join(shorts(2, 0), plans, shorts(1, 3)) })];
-    const page = redo({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, 0x10), blocks }, heapPage(3));
+    const page = redoOne({ rmid: Rmgr.HEAP2, info: 0x20, main: Uint8Array.of(0, 0x10), blocks }, heapPage(3));
     expect(frozen(page)).toEqual(expected);
   });
 });
@@ -192,18 +160,18 @@ describe('visibility', () => {
 
   test.each(POSTGRES_MAJORS)('of %d is set on the heap page without its LSN, unless hint bits are logged', (major) => {
     const draft = { ...visible, blocks };
-    expect(pageLsn(redo(draft, heapPage(1), { blockId: 1, major }))).toBe(0);
-    expect(pageLsn(redo(draft, heapPage(1), { blockId: 1, walLogHints: true, major }))).toBe(END_LSN);
+    expect(pageLsn(redoOne(draft, heapPage(1), { blockId: 1, major }))).toBe(0);
+    expect(pageLsn(redoOne(draft, heapPage(1), { blockId: 1, walLogHints: true, major }))).toBe(END_LSN);
   });
 
   test('is set on a map page that did not exist, and leaves one alone that says it already', () => {
-    const map = redo({ ...visible, blocks }, new Uint8Array(PAGE_SIZE));
+    const map = redoOne({ ...visible, blocks }, new Uint8Array(PAGE_SIZE));
     expect(visibilityBits(map, 7)).toBe(3);
     expect(pageLsn(map)).toBe(END_LSN);
     const same = new Uint8Array(PAGE_SIZE);
     initPage(same);
     setVisibilityBits(same, 7, 3);
-    expect(pageLsn(redo({ ...visible, blocks }, same))).toBe(0);
+    expect(pageLsn(redoOne({ ...visible, blocks }, same))).toBe(0);
   });
 
   test('is cleared on a map page that a record names, for both blocks of an update', () => {
@@ -213,7 +181,7 @@ describe('visibility', () => {
     const page = new Uint8Array(PAGE_SIZE);
     initPage(page);
     for (const heapBlock of [7, 8, 9]) setVisibilityBits(page, heapBlock, 3);
-    redo(draft, page, { blockId: 2 });
+    redoOne(draft, page, { blockId: 2 });
     expect([7, 8, 9].map((heapBlock) => visibilityBits(page, heapBlock))).toEqual([0, 3, 0]);
     expect(pageLsn(page)).toBe(END_LSN);
   });
@@ -227,7 +195,7 @@ describe('offset numbers behind a header that grew in Postgres 16', () => {
     initGistPage(page, GistFlag.LEAF | GistFlag.HAS_GARBAGE);
     for (const number of [1, 2, 3]) addItem(page, pieceOf(new Uint8Array(16).fill(number)), number);
     const main = join(words(700), shorts(1), before(major) ? shorts(2) : shorts(0, 2));
-    redo({ rmid: Rmgr.GIST, info: 0x10, main, blocks: [block(0)] }, page, { major });
+    redoOne({ rmid: Rmgr.GIST, info: 0x10, main, blocks: [block(0)] }, page, { major });
     expect(linePointerCount(page)).toBe(2);
     expect(page[itemAt(page, 2)]).toBe(3);
     expect(gistFlags(page)).toBe(GistFlag.LEAF | GistFlag.TUPLES_DELETED);
@@ -238,7 +206,7 @@ describe('offset numbers behind a header that grew in Postgres 16', () => {
     initHashPage(page, { previous: 0, bucket: 0, flags: HashFlag.BUCKET });
     for (const number of [1, 2]) addItem(page, pieceOf(new Uint8Array(16).fill(number)), number);
     const main = join(words(700), before(major) ? words(1) : shorts(1, 0), shorts(1));
-    redo({ rmid: Rmgr.HASH, info: 0xc0, main, blocks: [block(0), block(1, { block: 0 })] }, page, { major });
+    redoOne({ rmid: Rmgr.HASH, info: 0xc0, main, blocks: [block(0), block(1, { block: 0 })] }, page, { major });
     expect(page[itemAt(page, 1)]).toBe(2);
   });
 
@@ -248,7 +216,7 @@ describe('offset numbers behind a header that grew in Postgres 16', () => {
     addItem(page, pieceOf(words((16 << 2) | TupleState.REDIRECT, 0, 0, 700)), 1);
     adjustRedirects(page, 1);
     const main = join(shorts(1, 0), words(700), before(major) ? shorts(1) : shorts(0, 1));
-    redo({ rmid: Rmgr.SPGIST, info: 0x80, main, blocks: [block(0)] }, page, { major });
+    redoOne({ rmid: Rmgr.SPGIST, info: 0x80, main, blocks: [block(0)] }, page, { major });
     expect((page[itemAt(page, 1)] as number) & 3).toBe(TupleState.PLACEHOLDER);
   });
 });
@@ -261,7 +229,9 @@ test.each([
   initBtreePage(page, { previous: 0, next: 0, level: 0, flags: BtreeFlag.LEAF | BtreeFlag.HAS_GARBAGE });
   setBtreeCycleId(page, 5);
   addItem(page, pieceOf(new Uint8Array(16)), 1);
-  redo({ rmid: Rmgr.BTREE, info: 0xc0, main: shorts(1, 0), blocks: [block(0, { data: shorts(1) })] }, page, { major });
+  redoOne({ rmid: Rmgr.BTREE, info: 0xc0, main: shorts(1, 0), blocks: [block(0, { data: shorts(1) })] }, page, {
+    major,
+  });
   expect(linePointerCount(page)).toBe(0);
   expect(btreeFlags(page)).toBe(BtreeFlag.LEAF);
   expect(readU16(page, PAGE_SIZE - 2)).toBe(cycleId);
@@ -275,14 +245,14 @@ test('Hash/SQUEEZE_PAGE stamps a page it does not change only before 17', () => 
     initUnbucketedPage(page, HashFlag.BUCKET);
     return page;
   };
-  expect(pageLsn(redo(draft, make(), { blockId: 1, major: 16 }))).toBe(END_LSN);
-  expect(pageLsn(redo(draft, make(), { blockId: 1, major: 17 }))).toBe(0);
+  expect(pageLsn(redoOne(draft, make(), { blockId: 1, major: 16 }))).toBe(END_LSN);
+  expect(pageLsn(redoOne(draft, make(), { blockId: 1, major: 17 }))).toBe(0);
 });
 
 test('a Generic record puts pieces on a page and clears what lies between its bounds', () => {
   const page = heapPage(1).fill(9, 40, 60);
   const data = join(shorts(8190, 2), Uint8Array.of(1, 2));
-  redo({ rmid: Rmgr.GENERIC, info: 0, blocks: [block(0, { data })] }, page);
+  redoOne({ rmid: Rmgr.GENERIC, info: 0, blocks: [block(0, { data })] }, page);
   expect([page[8190], page[8191], page[50]]).toEqual([1, 2, 0]);
 });
 
@@ -302,7 +272,7 @@ function noise(seed: number): Uint8Array {
 
 describe('a record that makes no sense', () => {
   test('of a resource manager that names no blocks is refused', () => {
-    expect(() => redo({ rmid: Rmgr.STANDBY, info: 0, blocks: [block(0)] }, heapPage(1))).toThrow(Corrupt);
+    expect(() => redoOne({ rmid: Rmgr.STANDBY, info: 0, blocks: [block(0)] }, heapPage(1))).toThrow(Corrupt);
   });
 
   test.each([
@@ -312,7 +282,7 @@ describe('a record that makes no sense', () => {
   ])('an update that shares %s with the old version which that one does not have is refused', (_, flags, common) => {
     const main = join(words(700), shorts(1), Uint8Array.of(0, flags), words(0), shorts(2));
     const data = join(common, shorts(1, 0), Uint8Array.of(24, 0, 7));
-    expect(() => redo({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, heapPage(1))).toThrow(
+    expect(() => redoOne({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, heapPage(1))).toThrow(
       Corrupt,
     );
   });
@@ -322,13 +292,13 @@ describe('a record that makes no sense', () => {
     page.set(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), itemAt(page, 1) + 24);
     const main = join(words(700), shorts(1), Uint8Array.of(0, 0x60), words(0), shorts(2));
     const data = join(shorts(3, 2), shorts(1, 0), Uint8Array.of(24, 0, 9, 9));
-    redo({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, page);
+    redoOne({ rmid: Rmgr.HEAP, info: 0x40, main, blocks: [block(0, { data })] }, page);
     const at = itemAt(page, 2);
     expect([...page.subarray(at + 23, at + 31)]).toEqual([0, 1, 2, 3, 9, 9, 7, 8]);
     expect(itemLength(linePointer(page, 2))).toBe(31);
     const byte = join(shorts(1), shorts(1, 0), Uint8Array.of(24, 0, 9));
     const prefix = join(words(700), shorts(1), Uint8Array.of(0, 0x20), words(0), shorts(3));
-    redo({ rmid: Rmgr.HEAP, info: 0x40, main: prefix, blocks: [block(0, { data: byte })] }, page);
+    redoOne({ rmid: Rmgr.HEAP, info: 0x40, main: prefix, blocks: [block(0, { data: byte })] }, page);
     expect([...page.subarray(itemAt(page, 3) + 23, itemAt(page, 3) + 26)]).toEqual([0, 1, 9]);
   });
 
@@ -343,7 +313,7 @@ describe('a record that makes no sense', () => {
       [Rmgr.BRIN, 0x60],
       [Rmgr.SEQUENCE, 0x10],
     ] as const)
-      expect(() => redo({ rmid, info, blocks: [block(0, { willInit: true })] }, heapPage(1))).toThrow(
+      expect(() => redoOne({ rmid, info, blocks: [block(0, { willInit: true })] }, heapPage(1))).toThrow(
         UnsupportedRecord,
       );
   });
@@ -382,7 +352,7 @@ describe('a record that makes no sense', () => {
           const blocks = [0, 1, 2, 3, 4].map((id) => block(id, { block: id, ...(id === blockId ? { data } : {}) }));
           const target = page.slice();
           try {
-            redo({ rmid, info: info << 4, main, blocks }, target, { major, blockId });
+            redoOne({ rmid, info: info << 4, main, blocks }, target, { major, blockId });
           } catch (error) {
             expect(
               error instanceof Corrupt || error instanceof UnsupportedRecord ? '' : String((error as Error).stack),

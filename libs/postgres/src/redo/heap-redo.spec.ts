@@ -1,5 +1,4 @@
 /** What heap records do to single fields of tuples, pages and visibility maps. */
-import { Lsn } from '@neon/kernel';
 import { addItemInPlace, pieceOf } from '../page/bufpage';
 import {
   HEAP_TUPLE_HEADER_SIZE,
@@ -15,7 +14,7 @@ import {
 } from '../page/heap-tuple';
 import { pointerBlock, pointerOffsetNumber } from '../page/item-pointer';
 import { itemAt, itemLength, linePointer } from '../page/line-pointer';
-import { readU32, writeU16, writeU32 } from '../page/little-endian';
+import { readU32, writeU16 } from '../page/little-endian';
 import {
   PAGE_SIZE,
   PageFlag,
@@ -29,15 +28,12 @@ import {
 } from '../page/page-header';
 import { HEAP_BLOCKS_PER_MAP_BLOCK, setVisibilityBits, visibilityBits } from '../page/visibility-map';
 import { POSTGRES_MAJORS } from '../versions';
-import { encodeRecord, type BlockDraft, type RecordDraft } from '../wal/encoder';
-import { parseRecord } from '../wal/parse-record';
-import { Fork, type PostgresMajor, type RelationId } from '../wal/record';
+import { type BlockDraft, type RecordDraft } from '../wal/encoder';
+import { Fork, type PostgresMajor } from '../wal/record';
+import { END_LSN, RELATION, type Redone, join, redoOne, shorts, words } from '../testing/redo-one';
 import { Rmgr } from '../wal/rmgr';
 import { setPrunable } from './heap-tuple-redo';
-import { redoBlock } from './registry';
 
-const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
-const END_LSN = Lsn.of(0x2000100);
 /** A heap block whose bits are on the second page of the map. */
 const HEAP_BLOCK = HEAP_BLOCKS_PER_MAP_BLOCK + 7;
 
@@ -48,29 +44,8 @@ const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
   ...rest,
 });
 
-function redo(
-  draft: RecordDraft,
-  page: Uint8Array,
-  { major = 17, blockId = 0 }: { major?: PostgresMajor; blockId?: number } = {},
-): Uint8Array {
-  const bytes = encodeRecord({ xid: 800, ...draft }, { major, prevLsn: Lsn.of(8) });
-  const record = parseRecord(bytes, { major, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
-  const reference = record.blocks.find(({ id }) => id === blockId)!;
-  redoBlock({ record, block: reference, endLsn: END_LSN, walLogHints: false }, page);
-  return page;
-}
-
-const shorts = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 2);
-  values.forEach((value, index) => writeU16(bytes, index * 2, value));
-  return bytes;
-};
-const words = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 4);
-  values.forEach((value, index) => writeU32(bytes, index * 4, value));
-  return bytes;
-};
-const join = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
+const redo = (draft: RecordDraft, page: Uint8Array, options: Redone = {}): Uint8Array =>
+  redoOne({ xid: 800, ...draft }, page, options);
 
 const OLD_CID = 77;
 const cidOf = (page: Uint8Array, offsetNumber: number): number => readU32(page, itemAt(page, offsetNumber) + 8);

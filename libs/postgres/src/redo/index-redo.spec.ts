@@ -20,7 +20,7 @@ import { HashFlag, hashFlags, initHashPage, setHashFlags } from '../page/hash-pa
 import { setIndexTupleInfo } from '../page/index-tuple';
 import { writeItemPointer } from '../page/item-pointer';
 import { itemAt, linePointerCount } from '../page/line-pointer';
-import { readU16, readU32, writeU16, writeU32 } from '../page/little-endian';
+import { readU16, readU32, writeU32 } from '../page/little-endian';
 import { BtreeFlag, btreeFlags, initBtreePage, setBtreeCycleId, setBtreeNext } from '../page/nbtree-page';
 import { formPosting, heapTids } from '../page/nbtree-posting';
 import {
@@ -33,15 +33,10 @@ import {
   setPageLsn,
 } from '../page/page-header';
 import { SpgistFlag, TupleState, adjustPlaceholders, initSpgistPage } from '../page/spgist-page';
-import { encodeRecord, type BlockDraft, type RecordDraft } from '../wal/encoder';
-import { parseRecord } from '../wal/parse-record';
-import type { RelationId } from '../wal/record';
+import { type BlockDraft, type RecordDraft } from '../wal/encoder';
+import { END_LSN, RELATION, join, redoOne, shorts, words } from '../testing/redo-one';
 import { Rmgr } from '../wal/rmgr';
 import { UnsupportedRecord } from './change';
-import { redoBlock } from './registry';
-
-const RELATION: RelationId = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
-const END_LSN = Lsn.of(0x2000100);
 
 const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
   id,
@@ -50,25 +45,7 @@ const block = (id: number, rest: Partial<BlockDraft> = {}): BlockDraft => ({
   ...rest,
 });
 
-function redo(draft: RecordDraft, page: Uint8Array, blockId = 0): Uint8Array {
-  const bytes = encodeRecord(draft, { major: 17, prevLsn: Lsn.of(8) });
-  const record = parseRecord(bytes, { major: 17, lsn: Lsn.of(0x2000000), endLsn: END_LSN });
-  const reference = record.blocks.find(({ id }) => id === blockId)!;
-  redoBlock({ record, block: reference, endLsn: END_LSN, walLogHints: false }, page);
-  return page;
-}
-
-const shorts = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 2);
-  values.forEach((value, index) => writeU16(bytes, index * 2, value));
-  return bytes;
-};
-const words = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(values.length * 4);
-  values.forEach((value, index) => writeU32(bytes, index * 4, value));
-  return bytes;
-};
-const join = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
+const redo = (draft: RecordDraft, page: Uint8Array, blockId = 0): Uint8Array => redoOne(draft, page, { blockId });
 
 function pageOf(build: (page: Uint8Array) => void): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE);
