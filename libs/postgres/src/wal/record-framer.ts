@@ -61,7 +61,6 @@ export class RecordFramer {
   /** F5: where the record began that was dropped in favour of this one; otherwise null. */
   overwrittenLsn: Lsn | null = null;
 
-  private chunk = EMPTY.bytes;
   private readonly queue: Uint8Array[] = [];
   private at = 0;
   /** LSN of `chunk[at]`, and how many bytes its page has left; 0 where a page header is due. */
@@ -100,6 +99,10 @@ export class RecordFramer {
     this.prevLsn = prevLsn ?? -1;
   }
 
+  private get chunk(): Uint8Array {
+    return this.viewed.bytes;
+  }
+
   /** LSN up to which bytes have been pushed. */
   get receivedLsn(): Lsn {
     let ahead = this.chunk.length - this.at;
@@ -134,7 +137,6 @@ export class RecordFramer {
       if (this.at === this.chunk.length) {
         const chunk = this.queue.shift();
         if (chunk === undefined) return false;
-        this.chunk = chunk;
         this.viewed = viewedBytes(chunk);
         this.at = 0;
       }
