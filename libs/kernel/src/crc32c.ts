@@ -46,18 +46,7 @@ const fourBytes = (word: number): number =>
 function extendNarrow(running: number, bytes: Uint8Array, start: number, end: number): number {
   let crc = running;
   let at = start;
-  for (; at + 8 <= end; at += 8) {
-    const low = crc ^ wordAt(bytes, at);
-    crc =
-      (TABLES[1792 + (low & 0xff)] as number) ^
-      (TABLES[1536 + ((low >>> 8) & 0xff)] as number) ^
-      (TABLES[1280 + ((low >>> 16) & 0xff)] as number) ^
-      (TABLES[1024 + (low >>> 24)] as number) ^
-      (TABLES[768 + (bytes[at + 4] as number)] as number) ^
-      (TABLES[512 + (bytes[at + 5] as number)] as number) ^
-      (TABLES[256 + (bytes[at + 6] as number)] as number) ^
-      (TABLES[bytes[at + 7] as number] as number);
-  }
+  for (; at + 8 <= end; at += 8) crc = eightBytes(crc ^ wordAt(bytes, at), wordAt(bytes, at + 4), 0);
   if (at + 4 <= end) {
     crc = fourBytes(crc ^ wordAt(bytes, at));
     at += 4;
