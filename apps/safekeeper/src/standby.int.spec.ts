@@ -76,7 +76,13 @@ describe('a hot standby', () => {
   const rowsOf = async (postgres: TestPostgres): Promise<number> =>
     (await postgres.query<{ count: number }>('SELECT count(*)::int AS count FROM t'))[0]?.count ?? 0;
 
+  /** All of its WAL, not only what the rows need: what is stopped next is not stopped in the middle of a record. */
   async function untilSame(): Promise<void> {
+    const endLsn = await primary.flushLsn();
+    await until('the standby has replayed all of it', async () => {
+      const [row] = await standby.query<{ lsn: string }>('SELECT pg_last_wal_replay_lsn()::text AS lsn');
+      return Lsn.parse(row?.lsn ?? '0/0') >= endLsn;
+    });
     const expected = await primary.query(DIGEST);
     await until('the standby has the same rows', async () => {
       const rows = await standby.query(DIGEST);
