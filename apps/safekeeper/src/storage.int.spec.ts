@@ -56,17 +56,8 @@ describe('a safekeeper process', () => {
     return running;
   }
 
-  async function management(method: string, path: string, body?: unknown): Promise<unknown> {
-    const token = await surroundings.issuer.issue({ scope: 'management' });
-    const response = await fetch(`http://127.0.0.1:${running?.ports.httpPort}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const answer: unknown = await response.json();
-    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
-    return answer;
-  }
+  const management = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    surroundings.management(running?.ports.httpPort, method, path, body);
 
   const PATH = `/v1/tenants/${TENANT}/timelines/${TIMELINE}`;
   const detail = async (): Promise<TimelineDetail> => TimelineDetail.parse(await management('GET', PATH));

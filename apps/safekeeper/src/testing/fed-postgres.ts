@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lsn, SystemId } from '@neon/kernel';
@@ -17,6 +16,7 @@ import {
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 import type { ProposerClient } from './proposer-client';
+import { freePort } from './safekeeper-process';
 
 /** Where the WAL of a fresh cluster begins. */
 export const FIRST_LSN = Lsn.of(DEFAULT_WAL_SEGMENT_SIZE);
@@ -132,11 +132,3 @@ async function readWal(directory: string, lsn: Lsn, endLsn: Lsn): Promise<Buffer
     await file.close();
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });

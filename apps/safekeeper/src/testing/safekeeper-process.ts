@@ -30,6 +30,19 @@ export class Surroundings {
     return new Surroundings(root, `nats://127.0.0.1:${port}`, issuer, nats);
   }
 
+  /** The JSON that the management API answers; undefined where it has none to give. @throws Error with status and body */
+  async management(httpPort: number | undefined, method: string, path: string, body?: unknown): Promise<unknown> {
+    const token = await this.issuer.issue({ scope: 'management' });
+    const response = await fetch(`http://127.0.0.1:${httpPort}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer: unknown = response.status === 204 ? undefined : await response.json();
+    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
   async stop(): Promise<void> {
     this.nats.kill('SIGTERM');
     if (this.nats.exitCode === null) await once(this.nats, 'exit');
@@ -106,7 +119,7 @@ export class SafekeeperProcess {
   }
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((done) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const address = probe.address();

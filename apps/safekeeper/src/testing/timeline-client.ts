@@ -19,16 +19,8 @@ export class TimelineClient {
     private readonly wal: RealWal,
   ) {}
 
-  async management(of: SafekeeperProcess, method: string, path: string, body?: unknown): Promise<unknown> {
-    const token = await this.surroundings.issuer.issue({ scope: 'management' });
-    const response = await fetch(`http://127.0.0.1:${of.ports.httpPort}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const answer: unknown = response.status === 204 ? undefined : await response.json();
-    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
-    return answer;
+  management(of: SafekeeperProcess, method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.surroundings.management(of.ports.httpPort, method, path, body);
   }
 
   async create(of: SafekeeperProcess): Promise<void> {

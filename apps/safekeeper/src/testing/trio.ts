@@ -111,15 +111,8 @@ export class Trio {
     await this.management(id, 'DELETE', this.path);
   }
 
-  private async management(id: SafekeeperId, method: string, path: string, body?: unknown): Promise<unknown> {
-    const token = await this.surroundings.issuer.issue({ scope: 'management' });
-    const response = await fetch(`http://127.0.0.1:${this.ports.get(id)?.httpPort}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-    return response.status === 204 ? undefined : response.json();
+  private management(id: SafekeeperId, method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.surroundings.management(this.ports.get(id)?.httpPort, method, path, body);
   }
 
   async propose(): Promise<ProposerClient> {
