@@ -1,7 +1,7 @@
 export { Lsn } from './lsn';
 export { Term } from './term';
 export { TenantId, TimelineId, SafekeeperId, SystemId } from './ids';
-export { Refusal, Unavailable, Corrupt, assert, unreachable } from './outcome';
+export { Refusal, Unavailable, Corrupt, assert, unreachable, fetchFailureReason } from './outcome';
 export { Clock, Random } from './ambient';
 export { ByteReader, ByteWriter, ByteReadError, copyOf } from './bytes';
 export { FrameDecoder, encodeFrame, FRAME_HEADER_SIZE, type Frame } from './frame';

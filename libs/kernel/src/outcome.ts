@@ -33,3 +33,9 @@ export function assert(condition: boolean, promise: string): asserts condition {
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);
 }
+
+/** What to tell of a `fetch` that threw: it says only "fetch failed", the reason is its cause. */
+export function fetchFailureReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -4,7 +4,17 @@
  *   HD1  What is no whole answer of a safekeeper is `Unavailable`; what it refuses is told with its own words.
  */
 import { type DurableAcceptorState, MemberRecord, MembershipRecord, TermHistory } from '@neon/consensus';
-import { Lsn, Refusal, SafekeeperId, SystemId, TenantId, Term, TimelineId, Unavailable } from '@neon/kernel';
+import {
+  Lsn,
+  Refusal,
+  SafekeeperId,
+  SystemId,
+  TenantId,
+  Term,
+  TimelineId,
+  Unavailable,
+  fetchFailureReason,
+} from '@neon/kernel';
 import { TimelineDetail, WalDigest } from '@neon/safekeeper-contract';
 import { Donor, type DonorLog, type LogRange, type TimelineKey } from '@neon/safekeeper-core';
 import { z } from 'zod';
@@ -58,7 +68,7 @@ export class HttpDonor extends Donor {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
     } catch (cause) {
-      throw this.unavailable(reasonOf(cause), cause);
+      throw this.unavailable(fetchFailureReason(cause), cause);
     }
     if (response.ok) return response;
     const error = ErrorBody.safeParse(await json(response).catch(() => null));
@@ -111,7 +121,7 @@ async function bodyOf(response: Response): Promise<ArrayBuffer> {
   try {
     return await response.arrayBuffer();
   } catch (cause) {
-    throw new Unavailable(`the answer broke off: ${reasonOf(cause)}`, { cause });
+    throw new Unavailable(`the answer broke off: ${fetchFailureReason(cause)}`, { cause });
   }
 }
 
@@ -122,10 +132,4 @@ async function json(response: Response): Promise<unknown> {
   } catch (cause) {
     throw new Unavailable('the answer is not JSON', { cause });
   }
-}
-
-/** Node's fetch says only "fetch failed"; the reason is its cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

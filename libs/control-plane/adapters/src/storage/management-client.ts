@@ -1,5 +1,5 @@
 /** JSON over HTTP to the management API of one pageserver or safekeeper. */
-import { Refusal, type Schema, Unavailable } from '@neon/kernel';
+import { Refusal, type Schema, Unavailable, fetchFailureReason } from '@neon/kernel';
 import { context, propagation } from '@opentelemetry/api';
 import { z } from 'zod';
 
@@ -51,7 +51,7 @@ export class ManagementClient {
       });
       text = await response.text();
     } catch (cause) {
-      throw new Unavailable(`${method} ${url}: ${reasonOf(cause)}`, { cause });
+      throw new Unavailable(`${method} ${url}: ${fetchFailureReason(cause)}`, { cause });
     }
     if (response.ok) return text === '' ? null : JSON.parse(text);
     throw failureOf(`${method} ${path}`, response.status, text);
@@ -71,10 +71,4 @@ function parsed(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-/** Node's fetch says only "fetch failed"; the reason is its cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
