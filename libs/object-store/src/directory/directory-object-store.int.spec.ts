@@ -18,12 +18,14 @@ import { Corrupt, Refusal, Unavailable } from '@neon/kernel';
 import { ObjectKey, ObjectPrefix } from '../object-key';
 import { DirectoryObjectStore } from './directory-object-store';
 
-type Step = 'open' | 'write' | 'sync' | 'link' | 'rename' | 'unlink';
+type Step = 'open' | 'write' | 'sync' | 'link' | 'rename' | 'unlink' | 'mkdir';
 interface Fault {
   readonly step: Step;
   /** Only at paths that end so. */
   readonly at?: string;
   readonly code: string;
+  /** How often it fails; for ever when absent. */
+  times?: number;
 }
 /** What the disk did, and what it is told to fail at. */
 const disk: { fault: Fault | undefined; log: string[] } = { fault: undefined, log: [] };
@@ -34,7 +36,7 @@ jest.mock('node:fs/promises', (): typeof FileSystem => {
   const step = (name: Step, path: string): void => {
     disk.log.push(`${name} ${path}`);
     const { fault } = disk;
-    if (fault?.step === name && path.endsWith(fault.at ?? ''))
+    if (fault?.step === name && path.endsWith(fault.at ?? '') && (fault.times === undefined || fault.times-- > 0))
       throw Object.assign(new Error(`${fault.code}: injected`), { code: fault.code });
   };
   const open: typeof real.open = async (path, ...rest) => {
@@ -58,6 +60,12 @@ jest.mock('node:fs/promises', (): typeof FileSystem => {
     link: async (from, to) => (step('link', String(to)), real.link(from, to)),
     rename: async (from, to) => (step('rename', String(to)), real.rename(from, to)),
     unlink: async (path) => (step('unlink', String(path)), real.unlink(path)),
+    mkdir: new Proxy(real.mkdir, {
+      apply: async (call, self, parameters) => (
+        step('mkdir', String(parameters[0])),
+        Reflect.apply(call, self, parameters)
+      ),
+    }),
   };
 });
 
@@ -265,6 +273,12 @@ it('D3, D4: puts and deletes of neighbours in one directory, by two processes, a
   };
   await Promise.all(stores.flatMap((each, index) => [churn(each, `x${index}`), churn(each, `y${index}`)]));
   expect(readdirSync(root)).toEqual(['~writing']);
+});
+
+it.each([1, 2, 5])('D3, D4: a directory that goes %i times while one is made in it is made again', async (times) => {
+  disk.fault = { step: 'mkdir', at: 'tenant/timeline', code: 'ENOENT', times };
+  await store.put(key, content);
+  expect((await store.get(key))?.bytes).toEqual(content);
 });
 
 it('S3: a put that must not replace is refused, and leaves nothing in writing', async () => {

@@ -36,7 +36,7 @@ import { codeOf, translated } from './system-error';
 const LIST_COUNT_MAX = 10_000;
 /** No put takes so long; one that did would fail, and could be repeated. */
 const ABANDONED_AGE_MS = 60 * 60 * 1000;
-/** A directory may go, with its last object, between its making and its use; hardly more than once. */
+/** Directories may go, with their last object, while others are made in them and before they are used; hardly more than once. */
 const PLACE_ATTEMPTS_MAX = 20;
 
 export interface DirectoryOptions {
@@ -164,8 +164,8 @@ export class DirectoryObjectStore extends ObjectStore {
   /** Moves a file to its place, whose directories others may be removing. */
   private async place(temporary: string, path: string, move: () => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      await this.makeDirectories(dirname(path));
       try {
+        await this.makeDirectories(dirname(path));
         return await move();
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || attempt === PLACE_ATTEMPTS_MAX) throw error;
