@@ -11,6 +11,8 @@ export class WatchedArchive extends WalArchive {
   /** Whether the request that has just been noted fails: before it is done, or after, so that its answer is lost. */
   fault: (at: { operation: ArchiveOperation; name: string; index: number }) => 'before' | 'after' | undefined = () =>
     undefined;
+  /** What the answer of a request that was done waits for. */
+  delay: (at: { operation: ArchiveOperation; name: string }) => Promise<void> = () => Promise.resolve();
   /** What was put through here and not removed, as of now. */
   readonly held = new Map<string, Uint8Array>();
   private readonly inner: ObjectWalArchive;
@@ -26,6 +28,7 @@ export class WatchedArchive extends WalArchive {
     const fault = this.fault({ operation, name, index });
     if (fault === 'before') throw new Unavailable(`${operation} of ${name}: injected`);
     const result = await run();
+    await this.delay({ operation, name });
     if (fault === 'after') throw new Unavailable(`${operation} of ${name}: injected`);
     return result;
   }

@@ -176,6 +176,17 @@ export class Residence implements ArchiveWork {
 
   /** RS4. What another safekeeper put is its own. */
   private async sweep(): Promise<void> {
+    // When the timeline comes back meanwhile, the object that is kept here is to be removed by another sweep.
+    this.mustSweep = false;
+    try {
+      await this.removeOthers();
+    } catch (error) {
+      this.mustSweep = true;
+      throw error;
+    }
+  }
+
+  private async removeOthers(): Promise<void> {
     const { archive } = this.options.context;
     const { identity, safekeeperId } = this.options.acceptor();
     const kept = this.point === null ? undefined : this.tailOf(this.point)?.name;
@@ -183,7 +194,6 @@ export class Residence implements ArchiveWork {
     for await (const name of archive.list(tailPrefix(identity)))
       if (isTailOf(name, safekeeperId) && name !== kept) names.push(name);
     if (names.length > 0) await archive.remove(names);
-    this.mustSweep = false;
   }
 
   private get place() {
