@@ -162,6 +162,22 @@ describe('the archive of a safekeeper', () => {
       expect(archive.count('put')).toBe(1);
     });
 
+    test('takes nothing for missing that was put while it looked', async () => {
+      const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+      let hasLooked = false;
+      archive.delay = ({ operation }) => {
+        hasLooked ||= operation === 'sizeOf';
+        return answered;
+      };
+      const timeline = await following();
+      await until(() => hasLooked);
+      await putByPeer(0);
+      hear(timeline, startOf(1));
+      answer();
+      await until(() => timeline.archivedLsn === startOf(1));
+      expect([settings.damages, archive.count('put')]).toEqual([[], 0]);
+    });
+
     test('puts itself when nobody does for long (TA3)', async () => {
       const timeline = await following();
       await until(() => archive.count('sizeOf') > 0);

@@ -111,10 +111,13 @@ export class TimelineArchive implements ArchiveWork {
     const { archive, acceptor, events } = this.options;
     const { identity } = acceptor();
     const name = segmentName(identity, this.segmentLsn);
+    // What is told while this looks may be true by now; it asks for another look.
+    const isToldToBeThere = this.isToldToBeThere();
     const size = await archive.sizeOf(name);
     if (size === identity.walSegmentSize) return this.seen();
     if (size !== null) events.damaged(name, `has ${size} bytes in the archive, not ${identity.walSegmentSize}`);
-    if (!this.isMine(name)) return DONE;
+    if (size === null && isToldToBeThere) events.damaged(name, 'is missing in the archive');
+    if (!this.isMine(isToldToBeThere)) return DONE;
     const bytes = await this.readSegment();
     if (this.isClosed) return DONE;
     await archive.put(name, bytes);
@@ -129,14 +132,16 @@ export class TimelineArchive implements ArchiveWork {
     return this.isComplete ? DONE : NEXT;
   }
 
-  /** TA3. */
-  private isMine(name: string): boolean {
-    const { clock, later, events } = this.options;
-    const nowMs = clock.now();
-    const isToldToBeThere = [...this.peers.values()].some(
+  private isToldToBeThere(): boolean {
+    return [...this.peers.values()].some(
       ({ archivedLsn, isArchiving }) => isArchiving && archivedLsn >= this.segmentEndLsn,
     );
-    if (isToldToBeThere) events.damaged(name, 'is missing in the archive');
+  }
+
+  /** TA3. */
+  private isMine(isToldToBeThere: boolean): boolean {
+    const { clock, later } = this.options;
+    const nowMs = clock.now();
     this.missedMs ??= nowMs;
     if (this.leads() || isToldToBeThere || nowMs - this.missedMs >= PATIENCE_MS) return true;
     this.isWaiting = true;
