@@ -45,6 +45,18 @@ const key = ObjectKey.of('a', 'b');
 const content = Buffer.from('what is archived');
 const withChecksum = { ETag: '"e"', 'x-amz-meta-neon-crc32c': crc32c(content).toString(16).padStart(8, '0') };
 const object = ok(withChecksum, content);
+const range = (contentRange: string, body: Buffer): Answer => ok({ 'Content-Range': contentRange }, body, 206);
+const page = (keys: readonly string[], next?: string): string =>
+  `<ListBucketResult><Name>neon</Name><IsTruncated>${next !== undefined}</IsTruncated>${
+    next === undefined ? '' : `<NextContinuationToken>${next}</NextContinuationToken>`
+  }${keys.map((name) => `<Contents><Key>${name}</Key><Size>3</Size></Contents>`).join('')}</ListBucketResult>`;
+const deleted = (...keys: readonly string[]): Answer =>
+  xml(`<DeleteResult>${keys.map((name) => `<Deleted><Key>${name}</Key></Deleted>`).join('')}</DeleteResult>`);
+async function listed(asked: S3ObjectStore): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const each of asked.list(ObjectPrefix.parse(''))) found.push(each);
+  return found;
+}
 const methods = (): string[] => server.requests.map(({ method }) => method);
 const metadataOf = (request: ReceivedRequest | undefined): Record<string, string> => ({
   'x-amz-meta-neon-put': String(request?.headers['x-amz-meta-neon-put']),
@@ -155,7 +167,7 @@ describe('what will not pass is not tried again', () => {
 });
 
 describe('S5: only NoSuchKey is an absence', () => {
-  const page = ok({ 'Content-Type': 'text/html' }, '<html><body>Not found</body></html>', 404);
+  const notFound = ok({ 'Content-Type': 'text/html' }, '<html><body>Not found</body></html>', 404);
 
   it('NoSuchKey is', async () => {
     server.script([status(404, 'NoSuchKey')]);
@@ -174,7 +186,7 @@ describe('S5: only NoSuchKey is an absence', () => {
     await expect(asking).rejects.toThrow('the bucket neon does not exist');
   });
   it('a page of a web server is not', async () => {
-    server.script([], page);
+    server.script([], notFound);
     await expect(store.get(key)).rejects.toThrow(Unavailable);
     await expect(store.getRange(key, { offset: 0, length: 1 })).rejects.toThrow(Unavailable);
     await expect(store.delete(key)).rejects.toThrow(Unavailable);
@@ -229,7 +241,7 @@ describe('S4, B1: checksums', () => {
   });
   it('or MD5 and nothing newer, also of the keys to delete', async () => {
     const older = await open({ uploadChecksum: 'md5' });
-    server.script([ok(), xml('<DeleteResult/>')]);
+    server.script([ok(), deleted('p/a/b')]);
     await older.put(key, content);
     await older.deleteMany([key]);
     for (const { headers, body } of server.requests) {
@@ -254,7 +266,6 @@ it('an object that is too large is refused before it is read', async () => {
 });
 
 describe('ranges', () => {
-  const range = (contentRange: string, body: Buffer): Answer => ok({ 'Content-Range': contentRange }, body, 206);
   const ask = () => store.getRange(key, { offset: 2, length: 3 });
   it.each<[string, Answer]>([
     ['all of it is behind the end', status(416, 'InvalidRange')],
@@ -378,22 +389,24 @@ describe('many at once', () => {
     const stays = xml(
       '<DeleteResult><Error><Key>p/a/b</Key><Code>InternalError</Code><Message>no</Message></Error></DeleteResult>',
     );
-    server.script([stays, xml('<DeleteResult/>')]);
+    server.script([stays, deleted('p/a/b')]);
     await store.deleteMany([key]);
     server.script([], stays);
     await expect(store.deleteMany([key])).rejects.toThrow(/1 stay, the first p\/a\/b: InternalError/);
   });
+  it.each<[string, Answer]>([
+    ['nothing', ok({})],
+    ['the front page of a web server', ok({ 'Content-Type': 'text/html' }, '<html><body>Welcome</body></html>')],
+    ['others', deleted('p/a/c')],
+  ])('B3: an answer that names %s deletes nothing', async (_name, answer) => {
+    server.script([], answer);
+    const deleting = store.deleteMany([key]);
+    await expect(deleting).rejects.toThrow(Unavailable);
+    await expect(deleting).rejects.toThrow('the answer does not say that p/a/b is deleted, after 4 attempts');
+  });
   it('a list goes on where its page ended, and leaves out what is not ours', async () => {
-    const page = (keys: string[], next?: string): Answer =>
-      xml(
-        `<ListBucketResult><Name>neon</Name><IsTruncated>${next !== undefined}</IsTruncated>${
-          next === undefined ? '' : `<NextContinuationToken>${next}</NextContinuationToken>`
-        }${keys.map((name) => `<Contents><Key>${name}</Key><Size>3</Size></Contents>`).join('')}</ListBucketResult>`,
-      );
-    server.script([page(['p/', 'p/a', 'p/a b'], 'more'), status(503, 'SlowDown'), page(['p/c'])]);
-    const found: unknown[] = [];
-    for await (const each of store.list(ObjectPrefix.parse(''))) found.push(each);
-    expect(found).toEqual([
+    server.script([xml(page(['p/', 'p/a', 'p/a b'], 'more')), status(503, 'SlowDown'), xml(page(['p/c']))]);
+    expect(await listed(store)).toEqual([
       { key: 'a', size: 3 },
       { key: 'c', size: 3 },
     ]);

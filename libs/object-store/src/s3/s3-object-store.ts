@@ -4,6 +4,7 @@
  *   B1  Every upload carries a checksum that the server compares; every whole read is compared with the checksum in the object's
  *       metadata (object-metadata.ts).
  *   B2  An upload whose answer was lost counts as done when the object in the bucket is the one that it made.
+ *   B3  Objects are deleted when the answer names each of them: a page of a web server, with status 200, does not.
  */
 import { Corrupt, Refusal, Unavailable } from '@neon/kernel';
 import { ObjectKey, type ObjectPrefix } from '../object-key';
@@ -121,11 +122,14 @@ export class S3ObjectStore extends ObjectStore {
       const { sdk, client, config } = this.requests;
       const Objects = keys.map((key) => ({ Key: this.requests.keyOf(key) }));
       await this.requests.send({ operation: 'delete_many', signal }, async ({ signal: abortSignal }) => {
-        const command = new sdk.DeleteObjectsCommand({ Bucket: config.bucket, Delete: { Objects, Quiet: true } });
-        const { Errors = [] } = await client.send(command, { abortSignal });
+        const command = new sdk.DeleteObjectsCommand({ Bucket: config.bucket, Delete: { Objects } });
+        const { Deleted = [], Errors = [] } = await client.send(command, { abortSignal });
         const [first] = Errors;
         if (first !== undefined)
           throw new UselessAnswer(`${Errors.length} stay, the first ${first.Key}: ${first.Code}: ${first.Message}`);
+        const deleted = new Set(Deleted.map(({ Key }) => Key));
+        const unnamed = Objects.find(({ Key }) => !deleted.has(Key));
+        if (unnamed !== undefined) throw new UselessAnswer(`the answer does not say that ${unnamed.Key} is deleted`);
       });
     });
   }
