@@ -34,7 +34,7 @@ export async function putInParts(requests: S3Requests, content: Content, put: Pu
   const upload = await begin(requests, content, put.signal);
   try {
     const parts = await sendParts(requests, upload, { bytes: content.bytes, signal: put.signal });
-    await complete(requests, upload, { parts, identity: content.identity, put });
+    await complete(requests, upload, { parts, content, put });
   } catch (error) {
     await abort(requests, upload);
     throw error;
@@ -98,15 +98,16 @@ async function sendPart(
 async function complete(
   requests: S3Requests,
   upload: Upload,
-  { parts, identity, put }: { parts: CompletedPart[]; identity: PutIdentity; put: PutRequest },
+  { parts, content, put }: { parts: CompletedPart[]; content: Content; put: PutRequest },
 ): Promise<void> {
   const { sdk, client } = requests;
-  await requests.send({ operation, signal: put.signal }, (attempt) => {
+  // A server that copies the parts together needs time for every byte.
+  await requests.send({ operation, size: content.bytes.length, signal: put.signal }, (attempt) => {
     const command = new sdk.CompleteMultipartUploadCommand({
       ...upload,
       MultipartUpload: { Parts: parts },
       ...(usesCrc32c(requests)
-        ? { ChecksumCRC32C: inBase64(identity.checksum), ChecksumType: 'FULL_OBJECT' as const }
+        ? { ChecksumCRC32C: inBase64(content.identity.checksum), ChecksumType: 'FULL_OBJECT' as const }
         : {}),
       ...(put.ifAbsent ? { IfNoneMatch: '*' } : {}),
     });

@@ -377,6 +377,14 @@ describe('U1, U2: in parts', () => {
     await store.put(key, large);
     expect(steps().filter((step) => step === 'complete')).toHaveLength(2);
   });
+  it('a server may put the parts together for as long as their bytes take', async () => {
+    const asked = await open({}, impatience);
+    const complete: Answer = (response, request) =>
+      void setTimeout(() => done(response, request), 2 * impatience.answerMs);
+    server.script([], answering({ complete }));
+    await asked.put(key, large);
+    expect(steps().filter((step) => step === 'complete')).toHaveLength(1);
+  });
   it('an error in the body of an answer that begins with status 200 is an error', async () => {
     server.script([], answering({ complete: xml('<Error><Code>InternalError</Code><Message>late</Message></Error>') }));
     await expect(store.put(key, large)).rejects.toThrow(Unavailable);
