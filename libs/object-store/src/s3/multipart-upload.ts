@@ -2,12 +2,16 @@
  * An object sent in parts.
  *
  *   U1  The object appears with the last request, as a whole, or not at all.
- *   U2  When anything fails, or the caller aborts, the upload is aborted: parts cost storage until then. If that fails too, or this process
- *       dies, the bucket's lifecycle rule for incomplete uploads has to remove them.
+ *   U2  When a part fails, the caller aborts meanwhile, or the server refuses the last request, the upload is aborted: parts cost storage until then.
+ *   U3  While the last request may be under way at the server, the upload is not aborted: Ceph then does both, the object is there, and hours
+ *       later its parts are removed from under it.
+ *
+ * Parts that are left then, or when this process dies, are for the bucket's lifecycle rule for incomplete uploads.
  */
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import type { ObjectKey } from '../object-key';
 import type { PutRequest } from '../object-store';
+import { RequestFailed } from './attempts';
 import { type PutIdentity, inBase64, uploadChecksumOf } from './object-metadata';
 import { PART_CONCURRENCY_MAX, PART_SIZE } from './s3-config';
 import { UselessAnswer } from './s3-failure';
@@ -32,14 +36,20 @@ export interface Content {
 /** @throws RequestFailed; the reason of the signal */
 export async function putInParts(requests: S3Requests, content: Content, put: PutRequest): Promise<void> {
   const upload = await begin(requests, content, put.signal);
-  try {
-    const parts = await sendParts(requests, upload, { bytes: content.bytes, signal: put.signal });
-    await complete(requests, upload, { parts, content, put });
-  } catch (error) {
+  const giveUp = async (error: unknown): Promise<never> => {
     await abort(requests, upload);
     throw error;
-  }
+  };
+  const parts = await sendParts(requests, upload, { bytes: content.bytes, signal: put.signal }).catch(giveUp);
+  await complete(requests, upload, { parts, content, put }).catch((error: unknown) => {
+    if (isRefused(error)) return giveUp(error);
+    throw error;
+  });
 }
+
+/** The only attempt was answered, with a refusal: nothing is under way. */
+const isRefused = (error: unknown): boolean =>
+  error instanceof RequestFailed && error.attemptCount === 1 && error.failure.kind !== 'transient';
 
 const usesCrc32c = ({ config }: S3Requests): boolean => config.uploadChecksum !== 'md5';
 

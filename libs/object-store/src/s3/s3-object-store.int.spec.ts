@@ -306,7 +306,7 @@ describe('R3: an abort ends at once, with its reason,', () => {
   });
 });
 
-describe('U1, U2: in parts', () => {
+describe('U1–U3: in parts', () => {
   const large = Buffer.alloc(MULTIPART_SIZE_MIN + 1, 7);
   const begun = xml('<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>');
   const done = xml('<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>');
@@ -363,6 +363,27 @@ describe('U1, U2: in parts', () => {
     await expect(putting).rejects.toBe(reason);
     expect(steps().at(-1)).toBe('abort');
   });
+  it('U3: but not while its end may be under way at the server', async () => {
+    const begunToEnd = Promise.withResolvers<void>();
+    server.script([], answering({ complete: () => begunToEnd.resolve() }));
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const putting = store.put(key, large, { signal: controller.signal });
+    void begunToEnd.promise.then(() => controller.abort(reason));
+    await expect(putting).rejects.toBe(reason);
+    expect(steps()).not.toContain('abort');
+    let completions = 0;
+    const complete: Answer = (response, request) =>
+      (++completions === 1 ? reset : status(403, 'AccessDenied'))(response, request);
+    server.script([], answering({ complete }));
+    await expect(store.put(key, large)).rejects.toThrow(/AccessDenied/);
+    expect(steps()).not.toContain('abort');
+  });
+  it('a refusal of its end aborts the upload', async () => {
+    server.script([], answering({ complete: status(400, 'InvalidPart') }));
+    await expect(store.put(key, large)).rejects.toThrow(/InvalidPart/);
+    expect(steps().slice(-2)).toEqual(['complete', 'abort']);
+  });
   it('a conflict at its end is ObjectExists, and the upload is aborted', async () => {
     server.script([], answering({ complete: status(412, 'PreconditionFailed') }));
     await expect(store.put(key, large, { ifAbsent: true })).rejects.toThrow(Refusal);
@@ -388,7 +409,7 @@ describe('U1, U2: in parts', () => {
   it('an error in the body of an answer that begins with status 200 is an error', async () => {
     server.script([], answering({ complete: xml('<Error><Code>InternalError</Code><Message>late</Message></Error>') }));
     await expect(store.put(key, large)).rejects.toThrow(Unavailable);
-    expect(steps().at(-1)).toBe('abort');
+    expect(steps().at(-1)).toBe('complete');
   });
 });
 
