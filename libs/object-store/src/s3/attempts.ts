@@ -4,6 +4,7 @@
  *   R1  An attempt is repeated when its failure is transient, `attemptCountMax` times in all, after a random pause that grows.
  *   R2  An attempt ends at its deadline, whatever the server does; `extend` moves it when there is progress.
  *   R3  An abort of the caller ends attempt and pause at once, with the caller's reason.
+ *   R4  An attempt that failed keeps no connection: its answer may have come before the server had read the request, and may never let go of it.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { S3Patience } from './s3-config';
@@ -81,6 +82,7 @@ async function attemptOnce<T>(
   } catch (error) {
     // The SDK reports an abort in words of its own.
     deadline.signal.throwIfAborted();
+    deadline.abort(); // R4
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { Corrupt, Refusal, Unavailable, crc32c } from '@neon/kernel';
 import { ObjectKey, ObjectPrefix } from '../object-key';
 import { OBJECT_SIZE_MAX } from '../object-store';
@@ -125,6 +127,32 @@ describe('R1: what may pass is tried again', () => {
     expect(Number(second?.slice(0, 8) + String(second?.slice(9, 11)))).not.toBe(
       Number(first?.slice(0, 8) + String(first?.slice(9, 11))),
     );
+  });
+});
+
+describe('R4: an attempt that failed', () => {
+  it('keeps no connection to a server that has answered and does not read on', async () => {
+    const connections: Socket[] = [];
+    const stubborn = createServer((socket) => {
+      connections.push(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.pause().write('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'));
+    }).listen(0, '127.0.0.1');
+    await once(stubborn, 'listening');
+    const asked = await open({ endpoint: `http://127.0.0.1:${(stubborn.address() as AddressInfo).port}` });
+    await expect(asked.put(key, Buffer.alloc(MULTIPART_SIZE_MIN))).rejects.toThrow('status 403');
+    const [connection] = connections;
+    await once(connection!.resume(), 'close');
+    expect(connection!.bytesRead).toBeLessThan(MULTIPART_SIZE_MIN);
+    stubborn.close();
+  });
+  it('leaves a connection whose answer was read to the next', async () => {
+    const asked = await open();
+    const before = server.connectionCount;
+    server.script([status(500, 'InternalError'), status(503), status(404, 'NoSuchKey'), status(403, 'AccessDenied')]);
+    expect(await asked.get(key)).toBeNull();
+    await expect(asked.put(key, content)).rejects.toThrow('AccessDenied');
+    expect(server.connectionCount - before).toBe(1);
   });
 });
 

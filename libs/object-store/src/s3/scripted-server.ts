@@ -18,10 +18,12 @@ export type Answer = (response: ServerResponse, request: ReceivedRequest) => voi
 
 export class ScriptedServer {
   readonly requests: ReceivedRequest[] = [];
+  connectionCount = 0;
   private answers: Answer[] = [];
   private always: Answer | undefined;
 
   private constructor(private readonly server: Server) {
+    server.on('connection', () => void this.connectionCount++);
     server.on('request', (request, response) => void this.serve(request, response));
   }
 
