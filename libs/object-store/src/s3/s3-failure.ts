@@ -41,9 +41,10 @@ const BY_NAME: Readonly<Record<string, FailureKind>> = {
   InternalError: 'transient',
   ServiceUnavailable: 'transient',
   SlowDown: 'transient',
-  // Status 400: the body came too slowly; or it was not what its checksum says.
+  // Status 400: the body came too slowly; or it was not what its checksum or its length says.
   RequestTimeout: 'transient',
   BadDigest: 'transient',
+  IncompleteBody: 'transient',
   XAmzContentSHA256Mismatch: 'transient',
   XAmzContentChecksumMismatch: 'transient',
   // The SDK has set its clock by the answer.

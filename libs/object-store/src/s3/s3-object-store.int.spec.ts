@@ -10,6 +10,7 @@ import {
   type Answer,
   type ReceivedRequest,
   ScriptedServer,
+  early,
   hang,
   ok,
   partial,
@@ -73,6 +74,7 @@ describe('R1: what may pass is tried again', () => {
     ['too many requests', status(429, 'TooManyRequests')],
     ['RequestTimeout, which has status 400', status(400, 'RequestTimeout')],
     ['a digest that does not match', status(400, 'BadDigest')],
+    ['a body that was cut on its way', status(400, 'IncompleteBody')],
     ['another conditional write at the same time', status(409, 'ConditionalRequestConflict')],
     ['a connection that is reset', reset],
     ['no answer', hang],
@@ -85,15 +87,35 @@ describe('R1: what may pass is tried again', () => {
     expect(server.requests.map(({ body }) => body)).toEqual([content, content, content]);
   });
 
-  it.each<[string, Answer]>([
-    ['ends too early', partial(content.length, content.subarray(0, 5), 'end', withChecksum)],
-    ['falls silent', partial(content.length, content.subarray(0, 5), 'silence', withChecksum)],
-    ['is reset', reset],
-  ])('a body that %s', async (_name, fault) => {
+  it('a connection that is reset while the body goes out', async () => {
+    const bytes = Buffer.alloc(MULTIPART_SIZE_MIN, 7);
+    server.script([early(reset), early(reset), ok()]);
+    await store.put(key, bytes);
+    expect(methods()).toEqual(['PUT', 'PUT', 'PUT']);
+    expect(server.requests[2]?.body.equals(bytes)).toBe(true);
+  });
+
+  it.each(['end', 'reset', 'silence'] as const)('a body that is cut short, with %s', async (then) => {
     const asked = await open({}, impatience);
-    server.script([fault, fault, object]);
+    const cut = (body: Buffer, headers: Readonly<Record<string, string>> = {}): Answer =>
+      partial(body.length, body.subarray(0, -2), then, headers);
+    const part = { 'Content-Range': 'bytes 2-6/16' };
+    server.script([cut(content, withChecksum), object]);
     expect((await asked.get(key))?.bytes).toEqual(content);
-    expect(methods()).toEqual(['GET', 'GET', 'GET']);
+    server.script([cut(content.subarray(2, 7), part), ok(part, content.subarray(2, 7), 206)]);
+    expect(await asked.getRange(key, { offset: 2, length: 5 })).toEqual(content.subarray(2, 7));
+    server.script([cut(Buffer.from(page(['p/a', 'p/b']))), xml(page(['p/a', 'p/b']))]);
+    expect(await listed(asked)).toHaveLength(2);
+  });
+
+  it('a list that was cut by somebody who announced what is left', async () => {
+    const whole = page(['p/a', 'p/b']);
+    const cuts = ['<Contents><Key>p/b', '</Contents></List', '</ListBucketResult>'].map((at) => whole.indexOf(at));
+    for (const end of [...cuts, 0]) {
+      server.script([ok({}, whole.slice(0, end)), xml(whole)]);
+      expect(await listed(store)).toHaveLength(2);
+      expect(methods()).toEqual(['GET', 'GET']);
+    }
   });
 
   it('so many times, and then it is Unavailable', async () => {
@@ -179,6 +201,12 @@ describe('what will not pass is not tried again', () => {
     }
   });
 
+  it('what a server says before it has read the body, and then ends the connection', async () => {
+    server.script([early(status(403, 'AccessDenied', { Connection: 'close' }))]);
+    await expect(store.put(key, Buffer.alloc(MULTIPART_SIZE_MIN))).rejects.toThrow(/AccessDenied/);
+    expect(methods()).toEqual(['PUT']);
+  });
+
   it('NotImplemented is a refusal', async () => {
     server.script([status(501, 'NotImplemented')]);
     await expect(store.put(key, content, { ifAbsent: true })).rejects.toMatchObject({
@@ -245,6 +273,14 @@ describe('S3, B2: a put that must not replace', () => {
   it('has lost when another one was faster than its second attempt, with the same content too', async () => {
     server.script([
       reset,
+      status(412, 'PreconditionFailed'),
+      ok({ ...withChecksum, 'x-amz-meta-neon-put': 'another' }),
+    ]);
+    await expect(store.put(key, content, { ifAbsent: true })).rejects.toMatchObject({ code: 'ObjectExists' });
+  });
+  it('has lost when it met another conditional write, and that one won', async () => {
+    server.script([
+      status(409, 'ConditionalRequestConflict'),
       status(412, 'PreconditionFailed'),
       ok({ ...withChecksum, 'x-amz-meta-neon-put': 'another' }),
     ]);

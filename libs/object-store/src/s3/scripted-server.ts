@@ -14,7 +14,11 @@ export interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
-export type Answer = (response: ServerResponse, request: ReceivedRequest) => void;
+export interface Answer {
+  (response: ServerResponse, request: ReceivedRequest): void;
+  /** Whether it comes before the request's body is read. */
+  readonly isEarly?: true;
+}
 
 export class ScriptedServer {
   readonly requests: ReceivedRequest[] = [];
@@ -54,10 +58,11 @@ export class ScriptedServer {
   }
 
   private async serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const next = this.answers[0] ?? this.always;
     const parts: Buffer[] = [];
     message.on('data', (part: Buffer) => parts.push(part));
     try {
-      await once(message, 'end');
+      if (next?.isEarly !== true) await once(message, 'end');
     } catch {
       return; // The client went before it had said everything.
     }
@@ -90,12 +95,24 @@ export const hang: Answer = () => undefined;
 
 export const reset: Answer = (response) => void response.socket?.resetAndDestroy();
 
-/** Announces `size` bytes and sends fewer: then ends the connection, or falls silent. */
+/** Given as soon as the request's headers are there. */
+export const early = (answer: Answer): Answer =>
+  Object.assign<Answer, { readonly isEarly: true }>((response, request) => answer(response, request), {
+    isEarly: true,
+  });
+
+/** Announces `size` bytes and sends fewer: then ends the connection, resets it, or falls silent. */
 export const partial =
-  (size: number, sent: Buffer, then: 'end' | 'silence', headers: Readonly<Record<string, string>> = {}): Answer =>
+  (
+    size: number,
+    sent: Buffer,
+    then: 'end' | 'reset' | 'silence',
+    headers: Readonly<Record<string, string>> = {},
+  ): Answer =>
   (response) => {
     response.writeHead(200, { 'Content-Length': size, ETag: '"e"', ...headers });
     response.write(sent, () => {
       if (then === 'end') response.socket?.destroy();
+      if (then === 'reset') response.socket?.resetAndDestroy();
     });
   };
