@@ -287,7 +287,7 @@ describe('the archive of a safekeeper', () => {
       await safekeeper.delete(KEY);
       await until(() => archive.count('remove') === 1);
       await safekeeper.delete(KEY);
-      await until(() => archive.count('list') === 2);
+      await until(() => archive.count('list') === 2 && archive.held.size === 0);
       expect(await archive.names()).toEqual(['wal/another/object']);
       await until(() => readdirSync(join(root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
     });
