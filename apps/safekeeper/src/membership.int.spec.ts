@@ -210,6 +210,8 @@ describe('safekeepers whose membership changes', () => {
     const beyond = Lsn.format(Lsn.advance(Lsn.parse(startLsn), DIGEST_SIZE_MAX + 1));
     expect(await refusal(1, { path: digest(startLsn, beyond), scope })).toEqual([400, 'RangeNotHere']);
     expect(await refusal(1, { path: digest(flushLsn, startLsn), scope })).toEqual([400, 'RangeNotHere']);
+    const before = Lsn.format(Lsn.of(Lsn.parse(startLsn) - 1));
+    expect(await refusal(1, { path: digest(before, flushLsn), scope })).toEqual([400, 'RangeNotHere']);
     expect(await refusal(1, { path: '/digest?from=x', scope })).toEqual([400, 'MalformedRequest']);
     const mine = { scope: 'timeline', tenantId: TENANT, timelineId: timeline } as const;
     expect(await refusal(1, { path: digest(startLsn, flushLsn), scope: mine })).toEqual([401, 'Unauthorized']);

@@ -23,6 +23,7 @@ import {
   until,
 } from './testing/one-acceptor';
 import { WatchedArchive, WatchedSettings } from './testing/watched-archive';
+import { walDigest, walPiece } from './wal-ranges';
 
 const WAL = makeWal(START_LSN, 4.5 * SEGMENT_SIZE);
 const LAST = WAL.ends.at(-1) ?? START_LSN;
@@ -95,6 +96,20 @@ describe('the archive of a safekeeper', () => {
     const piece = await timeline.read(middleLsn, LAST);
     expect(Buffer.from(piece).equals(WAL.bytes.subarray(middleLsn - START_LSN).subarray(0, piece.length))).toBe(true);
   });
+
+  test.each([walPiece, walDigest])(
+    'has nothing from before the start, and %p says where that is (WR3)',
+    async (ask) => {
+      const timeline = await createTimeline((await start()).safekeeper);
+      await written(timeline);
+      const asked = (startLsn: Lsn) => ask(timeline, { from: Lsn.format(startLsn), to: Lsn.format(LAST) });
+      const refusal = { code: 'RangeNotHere', message: expect.stringContaining(`begins at ${Lsn.format(START_LSN)}`) };
+      await expect(asked(Lsn.of(START_LSN - 1))).rejects.toMatchObject(refusal);
+      await trimmed(timeline);
+      await expect(asked(Lsn.of(START_LSN - 1))).rejects.toMatchObject(refusal);
+      expect((await asked(START_LSN)).length).toBeGreaterThan(0);
+    },
+  );
 
   test('lets go of WAL here only when this safekeeper has seen it there, whatever others say', async () => {
     archive.fault = ({ operation }) => (operation === 'put' ? 'before' : undefined);

@@ -4,8 +4,10 @@
  *   WR1  Only what is durable here in the term that was named is told, and only while that term lasts; without a term, only what is
  *        committed.
  *   WR2  Memory is bounded: a range is read piece by piece, and is no longer than the contract says.
+ *   WR3  A range below the timeline's start is refused, archive or not: there never was such WAL.
  */
 import { createHash } from 'node:crypto';
+import { AcceptorState } from '@neon/consensus';
 import { Lsn, Refusal, Term } from '@neon/kernel';
 import { DIGEST_SIZE_MAX, WAL_PIECE_SIZE_MAX, type WalRange } from '@neon/safekeeper-contract';
 import type { LogRange, Timeline } from '@neon/safekeeper-core';
@@ -42,6 +44,12 @@ function checked(timeline: Timeline, wanted: WalRange, sizeMax: number): TermRan
   const term = wanted.term === undefined ? undefined : Term.of(wanted.term);
   const [startLsn, endLsn] = [Lsn.parse(wanted.from), Lsn.parse(wanted.to)];
   const readableLsn = timeline.readableLsn(term);
+  const firstLsn = AcceptorState.startLsn(timeline.state);
+  if (startLsn < firstLsn)
+    throw new Refusal(
+      'RangeNotHere',
+      `WAL from ${wanted.from} on was asked for: WAL of this timeline begins at ${Lsn.format(firstLsn)}`,
+    );
   timeline.requireKept(startLsn);
   if (startLsn >= endLsn || endLsn > readableLsn || endLsn - startLsn > sizeMax)
     throw new Refusal(

@@ -28,7 +28,7 @@
  * * GET    …/:timelineId/digest?from&to&term → WalDigest of exactly the range, at most DIGEST_SIZE_MAX
  *          both within what is durable, for as long as the safekeeper's term is `term` (503 when it passes); without a term,
  *          within what is committed; 410 `WalTrimmed`;
- *          400 `RangeNotHere` when the range is empty, too long, or not within the WAL that is here
+ *          400 `RangeNotHere` when the range is empty, too long, begins before the timeline, or ends behind the WAL that is here
  *   GET    /healthz, GET /metrics                         without a token
  *
  * An incarnation is the life of a data directory: a safekeeper whose disk was lost or replaced comes back as another one.
