@@ -642,6 +642,22 @@ describe('the edge', () => {
     expect(own.headers.get('x-neon-ret-request-id')).toBe('my-request');
   });
 
+  it('tells a stored row that does not parse as its own error, and logs it, not as a mistake of whoever asks', async () => {
+    const { projectId } = await project('unreadable');
+    const settings = `(SELECT default_endpoint_settings FROM projects WHERE id = '${projectId}')`;
+    const [kept] = await rowsOf(`SELECT ${settings} AS settings`);
+    await rowsOf(`UPDATE projects SET default_endpoint_settings = '7' WHERE id = '${projectId}'`);
+    const answer = await raw(`/api/v2/projects/${projectId}`, { headers: { 'x-request-id': 'unreadable-row' } });
+    await rowsOf(
+      `UPDATE projects SET default_endpoint_settings = '${JSON.stringify(kept?.['settings'])}' WHERE id = '${projectId}'`,
+    );
+    expect([answer.status, await answer.json()]).toMatchObject([
+      500,
+      { code: 'INTERNAL', request_id: 'unreadable-row' },
+    ]);
+    expect(errors.filter(({ requestId }) => requestId === 'unreadable-row')).toHaveLength(1);
+  });
+
   it('documents itself, and says whether it is well', async () => {
     const document = (await (await raw('/api/v2/openapi.json')).json()) as {
       paths: Record<string, Record<string, unknown>>;

@@ -2,6 +2,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { identify } from '@neon/http-api';
 import type { Logger } from '@neon/telemetry';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
@@ -9,7 +10,6 @@ import { AppModule } from './app.module';
 import type { Config } from './config';
 import { ErrorFilter } from './http/error.filter';
 import { observe } from './http/observe';
-import { identify } from './http/request';
 
 export interface RunningControlPlane {
   readonly httpPort: number;

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
+import { identify } from '@neon/http-api';
 import type { Logger } from '@neon/telemetry';
 import { AppModule } from './app.module';
 import type { Config } from './config';
@@ -19,6 +20,7 @@ export async function startPageserver(config: Config, logger: Logger): Promise<R
     logger: ['error', 'warn'],
     abortOnError: false,
   });
+  app.use(identify);
   app.useGlobalFilters(new ErrorFilter(logger));
   await app.listen(config.httpPort, config.host);
   const server = app.getHttpServer() as Server;

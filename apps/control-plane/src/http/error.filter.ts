@@ -1,10 +1,10 @@
 /** Every error of the API as `{ code, message, request_id }` and its status. */
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { Logger } from '@neon/telemetry';
-import { Refusal, Unavailable } from '@neon/kernel';
+import { type RequestFailure, failureOf, requestIdOf } from '@neon/http-api';
+import { unreachable } from '@neon/kernel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { requestIdOf } from './request';
 
 /** Refusals by what a caller can do about them; any other refusal is a request that makes no sense (422). */
 const STATUS_OF: Readonly<Record<string, number>> = {
@@ -49,8 +49,10 @@ export class ErrorFilter implements ExceptionFilter {
     const request = http.getRequest<IncomingMessage>();
     const response = http.getResponse<ServerResponse>();
     const requestId = requestIdOf(request);
-    const { status, code, message } = answerTo(error);
-    if (status >= 500 && status !== 501) this.logger.error({ err: error, requestId }, 'a request failed');
+    const failure = failureOf(error, request, this.logger);
+    // Nobody but whoever runs the installation can help where storage or a compute is away.
+    if (failure.kind === 'unavailable') this.logger.error({ err: error, requestId }, 'a request failed');
+    const { status, code, message } = answerTo(failure);
     if (response.headersSent) return void response.end();
     response.statusCode = status;
     if (status === 423 || status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
@@ -59,19 +61,22 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-function answerTo(error: unknown): Answer {
-  if (error instanceof z.ZodError) return invalid(error);
-  if (error instanceof Refusal)
-    return { status: STATUS_OF[error.code] ?? UNPROCESSABLE, code: constantCase(error.code), message: error.message };
-  if (error instanceof Unavailable) return { status: 503, code: 'UNAVAILABLE', message: error.message };
-  const { data } = ClientError.safeParse(error);
-  if (data !== undefined)
-    return { status: data.status, code: 'INVALID_REQUEST', message: `invalid request: ${data.message}` };
-  return { status: 500, code: 'INTERNAL', message: 'internal error: quote the request id when you report it' };
+function answerTo(failure: RequestFailure): Answer {
+  switch (failure.kind) {
+    case 'refused':
+      return { ...failure, status: STATUS_OF[failure.code] ?? UNPROCESSABLE, code: constantCase(failure.code) };
+    case 'malformed':
+      if (failure.cause instanceof z.ZodError) return invalid(failure.cause);
+      return { ...failure, code: 'INVALID_REQUEST', message: `invalid request: ${failure.message}` };
+    case 'unavailable':
+      return { ...failure, status: 503, code: 'UNAVAILABLE' };
+    case 'corrupt':
+    case 'unexpected':
+      return { status: 500, code: 'INTERNAL', message: 'internal error: quote the request id when you report it' };
+    default:
+      return unreachable(failure);
+  }
 }
-
-/** What Express says of bodies that are no JSON, too large, or cut off; and Nest of paths. */
-const ClientError = z.object({ status: z.number().int().min(400).max(499), message: z.string() });
 
 function invalid({ issues }: z.ZodError): Answer {
   const missing = issues.find((issue) => issue.code === 'custom' && issue.params?.['notImplemented'] === true);

@@ -1,8 +1,8 @@
 /** A span and a duration for every request to the API, continued from the caller's trace. */
 import { SpanKind, context, propagation, trace } from '@opentelemetry/api';
+import { requestIdOf } from '@neon/http-api';
 import { secondsHistogram } from '@neon/telemetry';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { requestIdOf } from './request';
 
 const durations = secondsHistogram({
   component: 'control-plane',

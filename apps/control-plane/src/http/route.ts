@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import { type ApiOperation as Operation, GeneralError } from '@neon/control-plane-contract';
+import { wellFormed } from '@neon/http-api';
 import { z } from 'zod';
 
 const METHODS = { GET: Get, POST: Post, PATCH: Patch, DELETE: Delete };
@@ -46,9 +47,9 @@ class Check implements PipeTransform {
     private readonly optional: true | undefined,
   ) {}
 
-  /** @throws ZodError */
+  /** @throws MalformedRequest */
   transform(value: unknown, _metadata: ArgumentMetadata): unknown {
-    return (this.schema ?? z.unknown()).parse(value ?? (this.optional === true ? {} : value));
+    return wellFormed(() => (this.schema ?? z.unknown()).parse(value ?? (this.optional === true ? {} : value)));
   }
 }
 

@@ -8,6 +8,7 @@ import {
   projectDecider,
   readTimelineMembers,
 } from '@neon/control-plane-core';
+import { wellFormed } from '@neon/http-api';
 import { ApiKeyGuard } from '../http/api-key.guard';
 import { By } from '../http/request';
 import { ControlPlaneNode } from '../node/control-plane-node';
@@ -36,7 +37,7 @@ export class SafekeeperController {
     @Body() body: unknown,
     @By() by: Origin,
   ): Promise<ProjectSafekeepers> {
-    const { safekeeper_ids: ids } = SafekeeperSet.parse(body);
+    const { safekeeper_ids: ids } = wellFormed(() => SafekeeperSet.parse(body));
     await this.node.get('safekeeperSets').change(projectId, ids, by);
     this.node.get('care').changed();
     return this.get(projectId);

@@ -26,7 +26,7 @@ export async function timelineDetail(timeline: Timeline): Promise<TimelineDetail
   };
 }
 
-/** @throws Refusal `MalformedRequest` */
+/** @throws Refusal `MalformedRequest`; SyntaxError, RangeError */
 export function timelineRequest(body: TimelineCreate): TimelineRequest {
   if (body.mode === 'bootstrap') return body;
   const { ancestorLsn, ancestorTimestamp } = body;

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
+import { wellFormed } from '@neon/http-api';
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
 import {
   type LayerDetail,
@@ -30,13 +31,13 @@ export class TimelineController {
 
   @Get()
   async list(@Param('tenantId') tenantId: string): Promise<{ timelines: TimelineDetail[] }> {
-    const timelines = this.node.pageserver.ofTenant(TenantId.parse(tenantId));
+    const timelines = this.node.pageserver.ofTenant(wellFormed(() => TenantId.parse(tenantId)));
     return { timelines: await Promise.all(timelines.map(timelineDetail)) };
   }
 
   @Put(':timelineId')
   async create(@Param() path: Path, @Body() body: unknown): Promise<TimelineDetail> {
-    const request = timelineRequest(TimelineCreate.parse(body));
+    const request = wellFormed(() => timelineRequest(TimelineCreate.parse(body)));
     return timelineDetail(await this.node.pageserver.create(nameIn(path), request));
   }
 
@@ -57,20 +58,22 @@ export class TimelineController {
   @HttpCode(204)
   async safekeepers(@Param() path: Path, @Body() body: unknown): Promise<void> {
     const timeline = this.timeline(path);
-    await timeline.setSafekeepers(Safekeepers.parse(body).safekeepers);
+    await timeline.setSafekeepers(wellFormed(() => Safekeepers.parse(body)).safekeepers);
     await this.node.feeds.follow(timeline);
   }
 
   @Get(':timelineId/lsn-at')
   async lsnAt(@Param() path: Path, @Query('timestamp') timestamp: unknown): Promise<LsnAt> {
-    const { kind, boundary } = await this.timeline(path).commits.lsnAt(timestampUs(Timestamp.parse(timestamp)));
+    const atUs = wellFormed(() => timestampUs(Timestamp.parse(timestamp)));
+    const { kind, boundary } = await this.timeline(path).commits.lsnAt(atUs);
     return { kind, lsn: Lsn.format(boundary.lsn) };
   }
 
   @Get(':timelineId/boundary')
   async boundary(@Param() path: Path, @Query('lsn') lsn: unknown): Promise<{ lsn: string }> {
     const timeline = this.timeline(path);
-    const at = recordBoundary(Lsn.parse(lsnText.parse(lsn)), timeline.index.walSegmentSize);
+    const wanted = wellFormed(() => Lsn.parse(lsnText.parse(lsn)));
+    const at = recordBoundary(wanted, timeline.index.walSegmentSize);
     return { lsn: Lsn.format((await timeline.commits.boundaryAt(at)).lsn) };
   }
 
@@ -98,7 +101,6 @@ export class TimelineController {
   private timeline = (path: Path): Timeline => this.node.pageserver.get(nameIn(path));
 }
 
-const nameIn = ({ tenantId, timelineId }: Path): TimelineName => ({
-  tenantId: TenantId.parse(tenantId),
-  timelineId: TimelineId.parse(timelineId),
-});
+/** @throws MalformedRequest */
+const nameIn = ({ tenantId, timelineId }: Path): TimelineName =>
+  wellFormed(() => ({ tenantId: TenantId.parse(tenantId), timelineId: TimelineId.parse(timelineId) }));

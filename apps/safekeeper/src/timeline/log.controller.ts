@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Controller, Get, Inject, Param, Query, Res, UseGuards } from '@nestjs/common';
+import { wellFormed } from '@neon/http-api';
+import { Lsn, Term } from '@neon/kernel';
 import { walDigest, walPiece } from '@neon/safekeeper-adapters';
 import { type TimelineDetail, type WalDigest, WalRange } from '@neon/safekeeper-contract';
 import { SafekeeperNode } from '../node/safekeeper-node';
@@ -24,7 +26,7 @@ export class LogController {
     @Query() query: unknown,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const bytes = await walPiece(this.node.safekeeper.get(keyOf(tenant, timeline)), WalRange.parse(query));
+    const bytes = await walPiece(this.node.safekeeper.get(keyOf(tenant, timeline)), rangeIn(query));
     response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes.length }).end(bytes);
   }
 
@@ -34,6 +36,13 @@ export class LogController {
     @Param('timelineId') timeline: string,
     @Query() query: unknown,
   ): Promise<WalDigest> {
-    return { sha256: await walDigest(this.node.safekeeper.get(keyOf(tenant, timeline)), WalRange.parse(query)) };
+    return { sha256: await walDigest(this.node.safekeeper.get(keyOf(tenant, timeline)), rangeIn(query)) };
   }
 }
+
+/** @throws MalformedRequest */
+const rangeIn = (query: unknown) =>
+  wellFormed(() => {
+    const { from, to, term } = WalRange.parse(query);
+    return { startLsn: Lsn.parse(from), endLsn: Lsn.parse(to), term: term === undefined ? undefined : Term.of(term) };
+  });

@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
 import { type AcceptorPosition, MemberRecord, MembershipRecord } from '@neon/consensus';
+import { wellFormed } from '@neon/http-api';
 import { Lsn, Term } from '@neon/kernel';
 import {
   MembershipConfigure,
@@ -24,10 +25,12 @@ export class MembershipController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<MembershipPosition> {
-    const { incarnation, membership, minTerm } = MembershipConfigure.parse(body);
-    const wanted = MembershipRecord.parse(membership);
+    const { incarnation, membership, minTerm } = wellFormed(() => {
+      const wanted = MembershipConfigure.parse(body);
+      return { ...wanted, membership: MembershipRecord.parse(wanted.membership), minTerm: Term.of(wanted.minTerm) };
+    });
     const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
-    return show(await kept.configure(wanted, Term.of(minTerm)));
+    return show(await kept.configure(membership, minTerm));
   }
 
   @Post('term')
@@ -37,7 +40,7 @@ export class MembershipController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<MembershipPosition> {
-    const { incarnation, minTerm } = TermRaise.parse(body);
+    const { incarnation, minTerm } = wellFormed(() => TermRaise.parse(body));
     const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
     return show(await kept.configure(kept.state.membership, Term.of(minTerm)));
   }
@@ -49,9 +52,12 @@ export class MembershipController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<TimelineDetail> {
-    const { incarnation, membership, donor } = TimelinePull.parse(body);
-    const request = { incarnation, membership: MembershipRecord.parse(membership), donor: MemberRecord.parse(donor) };
-    return this.node.detail(await this.node.peers.pull(keyOf(tenant, timeline), request, donor));
+    const { request, address } = wellFormed(() => {
+      const { incarnation, membership, donor } = TimelinePull.parse(body);
+      const request = { incarnation, membership: MembershipRecord.parse(membership), donor: MemberRecord.parse(donor) };
+      return { request, address: donor };
+    });
+    return this.node.detail(await this.node.peers.pull(keyOf(tenant, timeline), request, address));
   }
 }
 

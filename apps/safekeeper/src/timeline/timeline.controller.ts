@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
+import { wellFormed } from '@neon/http-api';
 import { Lsn, SystemId, TenantId, Term } from '@neon/kernel';
 import {
   Chosen,
@@ -18,7 +19,7 @@ export class TimelineController {
 
   @Get()
   list(@Param('tenantId') tenant: string): TimelineList {
-    const tenantId = TenantId.parse(tenant);
+    const tenantId = wellFormed(() => TenantId.parse(tenant));
     const timelines = this.node.safekeeper.timelines.filter(({ state }) => state.identity.tenantId === tenantId);
     return { timelines: timelines.map((timeline) => this.node.detail(timeline)) };
   }
@@ -29,13 +30,13 @@ export class TimelineController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<TimelineDetail> {
-    const { pgMajor, systemId, walSegmentSize, startLsn, ...creation } = TimelineCreate.parse(body);
-    const created = await this.node.safekeeper.create({
-      identity: { ...keyOf(tenant, timeline), pgMajor, systemId: SystemId.parse(systemId), walSegmentSize },
-      ...creation,
-      startLsn: Lsn.parse(startLsn),
+    const key = keyOf(tenant, timeline);
+    const creation = wellFormed(() => {
+      const { pgMajor, systemId, walSegmentSize, startLsn, ...rest } = TimelineCreate.parse(body);
+      const identity = { ...key, pgMajor, systemId: SystemId.parse(systemId), walSegmentSize };
+      return { ...rest, identity, startLsn: Lsn.parse(startLsn) };
     });
-    return this.node.detail(created);
+    return this.node.detail(await this.node.safekeeper.create(creation));
   }
 
   @Post(':timelineId/chosen')
@@ -45,9 +46,12 @@ export class TimelineController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): TimelineDetail {
-    const { term, lsn } = Chosen.parse(body);
+    const { term, lsn } = wellFormed(() => {
+      const chosen = Chosen.parse(body);
+      return { term: Term.of(chosen.term), lsn: Lsn.parse(chosen.lsn) };
+    });
     const found = this.node.safekeeper.get(keyOf(tenant, timeline));
-    found.chosen(Term.of(term), Lsn.parse(lsn));
+    found.chosen(term, lsn);
     return this.node.detail(found);
   }
 
@@ -58,7 +62,7 @@ export class TimelineController {
     @Param('timelineId') timeline: string,
     @Query() query: unknown,
   ): Promise<void> {
-    const { archive } = TimelineDelete.parse(query);
+    const { archive } = wellFormed(() => TimelineDelete.parse(query));
     await this.node.safekeeper.delete(keyOf(tenant, timeline), { archive });
   }
 }

@@ -102,7 +102,7 @@ describe('the archive of a safekeeper', () => {
     async (ask) => {
       const timeline = await createTimeline((await start()).safekeeper);
       await written(timeline);
-      const asked = (startLsn: Lsn) => ask(timeline, { from: Lsn.format(startLsn), to: Lsn.format(LAST) });
+      const asked = (startLsn: Lsn) => ask(timeline, { startLsn, endLsn: LAST });
       const refusal = { code: 'RangeNotHere', message: expect.stringContaining(`begins at ${Lsn.format(START_LSN)}`) };
       await expect(asked(Lsn.of(START_LSN - 1))).rejects.toMatchObject(refusal);
       await trimmed(timeline);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AcceptorState, Membership } from '@neon/consensus';
-import { Lsn, SafekeeperId, Term } from '@neon/kernel';
+import { SafekeeperId, Term } from '@neon/kernel';
 import { Donor, type DonorLog, type LogRange, type Timeline, catchUp } from '@neon/safekeeper-core';
 import {
   IDENTITY,
@@ -49,8 +49,7 @@ class LocalDonor extends Donor {
   }
   override async read(range: LogRange, term?: Term): Promise<Uint8Array> {
     await this.before(range);
-    const wanted = { from: Lsn.format(range.startLsn), to: Lsn.format(range.endLsn), term };
-    const bytes = this.change(await walPiece(this.timeline, wanted));
+    const bytes = this.change(await walPiece(this.timeline, { ...range, term }));
     this.readBytes += bytes.length;
     return bytes;
   }

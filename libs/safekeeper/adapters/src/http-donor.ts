@@ -42,7 +42,11 @@ export class HttpDonor extends Donor {
   override async describe(): Promise<DonorLog> {
     const detail = TimelineDetail.safeParse(await json(await this.get('')));
     if (!detail.success) throw this.unavailable('its answer does not fit the contract');
-    return logOf(this.address.safekeeperId, detail.data);
+    try {
+      return logOf(this.address.safekeeperId, detail.data);
+    } catch (cause) {
+      throw this.unavailable('its answer does not fit the contract', cause);
+    }
   }
 
   override async read(range: LogRange, term?: Term): Promise<Uint8Array> {
@@ -82,6 +86,7 @@ export class HttpDonor extends Donor {
   }
 }
 
+/** @throws SyntaxError, RangeError for what the schema lets pass and cannot be */
 function logOf(safekeeperId: number, detail: TimelineDetail): DonorLog {
   const { pgMajor, walSegmentSize, incarnation, term, termHistory, commitLsn, truncateLsn } = detail;
   const control: DurableAcceptorState = {

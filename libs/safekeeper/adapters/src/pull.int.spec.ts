@@ -65,24 +65,18 @@ class LocalDonor extends Donor {
 
   override async read(range: LogRange, term?: Term): Promise<Uint8Array> {
     await this.before('read', range);
-    const bytes = await walPiece(this.timeline(), wanted(range, term));
+    const bytes = await walPiece(this.timeline(), { ...range, term });
     this.readBytes += bytes.length;
     return bytes;
   }
 
   override async digest(range: LogRange, term: Term): Promise<string> {
     await this.before('digest', range);
-    return walDigest(this.timeline(), wanted(range, term));
+    return walDigest(this.timeline(), { ...range, term });
   }
 }
 
 const READING: ReadonlySet<DiskOperation> = new Set(['open', 'read', 'readFile', 'readdir']);
-
-const wanted = ({ startLsn, endLsn }: LogRange, term: Term | undefined) => ({
-  from: Lsn.format(startLsn),
-  to: Lsn.format(endLsn),
-  term,
-});
 
 describe('a timeline that is copied from another safekeeper', () => {
   const roots: string[] = [];

@@ -8,13 +8,17 @@
  */
 import { createHash } from 'node:crypto';
 import { AcceptorState } from '@neon/consensus';
-import { Lsn, Refusal, Term } from '@neon/kernel';
-import { DIGEST_SIZE_MAX, WAL_PIECE_SIZE_MAX, type WalRange } from '@neon/safekeeper-contract';
+import { Lsn, Refusal, type Term } from '@neon/kernel';
+import { DIGEST_SIZE_MAX, WAL_PIECE_SIZE_MAX } from '@neon/safekeeper-contract';
 import type { LogRange, Timeline } from '@neon/safekeeper-core';
 
+export interface WalRange extends LogRange {
+  readonly term?: Term | undefined;
+}
+
 /** The range, or its beginning. @throws Refusal `RangeNotHere`, `WalTrimmed`; Unavailable */
-export async function walPiece(timeline: Timeline, wanted: WalRange): Promise<Uint8Array> {
-  const range = checked(timeline, wanted, Infinity);
+export async function walPiece(timeline: Timeline, range: WalRange): Promise<Uint8Array> {
+  check(timeline, range, Infinity);
   const endLsn = Lsn.min(range.endLsn, Lsn.advance(range.startLsn, WAL_PIECE_SIZE_MAX));
   const pieces: Uint8Array[] = [];
   for await (const bytes of piecesOf(timeline, { ...range, endLsn })) pieces.push(bytes);
@@ -22,17 +26,14 @@ export async function walPiece(timeline: Timeline, wanted: WalRange): Promise<Ui
 }
 
 /** SHA-256 of exactly the range, in hexadecimal. @throws Refusal `RangeNotHere`, `WalTrimmed`; Unavailable */
-export async function walDigest(timeline: Timeline, wanted: WalRange): Promise<string> {
+export async function walDigest(timeline: Timeline, range: WalRange): Promise<string> {
+  check(timeline, range, DIGEST_SIZE_MAX);
   const hash = createHash('sha256');
-  for await (const bytes of piecesOf(timeline, checked(timeline, wanted, DIGEST_SIZE_MAX))) hash.update(bytes);
+  for await (const bytes of piecesOf(timeline, range)) hash.update(bytes);
   return hash.digest('hex');
 }
 
-interface TermRange extends LogRange {
-  readonly term: Term | undefined;
-}
-
-async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: TermRange): AsyncGenerator<Uint8Array> {
+async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: WalRange): AsyncGenerator<Uint8Array> {
   for (let lsn = startLsn; lsn < endLsn;) {
     const bytes = await timeline.read(lsn, endLsn, term);
     yield bytes;
@@ -40,21 +41,16 @@ async function* piecesOf(timeline: Timeline, { startLsn, endLsn, term }: TermRan
   }
 }
 
-function checked(timeline: Timeline, wanted: WalRange, sizeMax: number): TermRange {
-  const term = wanted.term === undefined ? undefined : Term.of(wanted.term);
-  const [startLsn, endLsn] = [Lsn.parse(wanted.from), Lsn.parse(wanted.to)];
+function check(timeline: Timeline, { startLsn, endLsn, term }: WalRange, sizeMax: number): void {
   const readableLsn = timeline.readableLsn(term);
   const firstLsn = AcceptorState.startLsn(timeline.state);
+  const asked = `WAL of [${Lsn.format(startLsn)}, ${Lsn.format(endLsn)}) was asked for`;
   if (startLsn < firstLsn)
-    throw new Refusal(
-      'RangeNotHere',
-      `WAL from ${wanted.from} on was asked for: WAL of this timeline begins at ${Lsn.format(firstLsn)}`,
-    );
+    throw new Refusal('RangeNotHere', `${asked}: WAL of this timeline begins at ${Lsn.format(firstLsn)}`);
   timeline.requireKept(startLsn);
   if (startLsn >= endLsn || endLsn > readableLsn || endLsn - startLsn > sizeMax)
     throw new Refusal(
       'RangeNotHere',
-      `WAL of [${wanted.from}, ${wanted.to}) was asked for: here is [${Lsn.format(timeline.firstLsn)}, ${Lsn.format(readableLsn)})`,
+      `${asked}: here is [${Lsn.format(timeline.firstLsn)}, ${Lsn.format(readableLsn)})`,
     );
-  return { startLsn, endLsn, term };
 }

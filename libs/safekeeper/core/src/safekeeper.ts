@@ -175,11 +175,10 @@ export class Safekeeper {
     return entry.timeline;
   }
 
-  /** SK1, SK4. @throws Refusal `TimelineExists`, `TimelineDeleted`, `WrongIncarnation`; RangeError when no record can end at `startLsn` */
+  /** SK1, SK4. @throws Refusal `TimelineExists`, `TimelineDeleted`, `WrongIncarnation`, `MalformedRequest` when no record can end at `startLsn` */
   async create({ incarnation, identity, membershipGeneration, startLsn }: TimelineCreation): Promise<Timeline> {
-    const { tenantId, timelineId, pgMajor, walSegmentSize } = identity;
-    const major = pgMajor as PostgresMajor;
-    new WalBoundaryTracker({ major, startLsn, segmentSize: walSegmentSize });
+    const { tenantId, timelineId } = identity;
+    requireRecordEnd(startLsn, identity);
     const key = { tenantId, timelineId };
     const membership = Membership.founding(membershipGeneration);
     const control = AcceptorState.create({ safekeeperId: this.id, identity, membership, startLsn, term: Term.ZERO });
@@ -343,5 +342,14 @@ export class Safekeeper {
       });
     this.turns.set(name, settled);
     return turn;
+  }
+}
+
+/** @throws Refusal `MalformedRequest` */
+function requireRecordEnd(startLsn: Lsn, { pgMajor, walSegmentSize }: TimelineIdentity): void {
+  try {
+    new WalBoundaryTracker({ major: pgMajor as PostgresMajor, startLsn, segmentSize: walSegmentSize });
+  } catch (error) {
+    throw error instanceof RangeError ? new Refusal('MalformedRequest', error.message) : error;
   }
 }
