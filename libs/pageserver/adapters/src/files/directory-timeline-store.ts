@@ -1,6 +1,12 @@
-/** Timelines as directories: `<root>/<tenant>/<timeline>/`. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+/**
+ * Timelines as directories: `<root>/<tenant>/<timeline>/`.
+ *
+ *   TS1  When `open` has resolved, the names of timeline and tenant survive a power failure.
+ *   TS2  `remove` is its rename: a timeline is there, or it is not, and what an interruption leaves is removed by `list`.
+ *   TS3  A tenant's directory goes with its last timeline, at any moment of an `open` of another one, which makes it again.
+ */
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { TenantId, TimelineId } from '@neon/kernel';
 import { type TimelineFiles, type TimelineName, TimelineStore } from '@neon/pageserver-core';
 import { DirectoryTimelineFiles } from './directory-timeline-files';
@@ -29,28 +35,44 @@ export class DirectoryTimelineStore extends TimelineStore {
         else if (timeline.endsWith(DELETED))
           await rm(join(this.root, tenant, timeline), { recursive: true, force: true });
       }
+      await removeEmpty(join(this.root, tenant));
     }
     return found;
   }
 
   async open(name: TimelineName): Promise<TimelineFiles> {
     const directory = this.directoryOf(name);
-    const made = await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
+    // Both at once: a tenant's directory without a timeline may go (TS3).
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
     // A timeline is only as durable as its tenant's name.
-    if (made !== undefined) await syncDirectory(this.root);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined && made !== resolve(directory)) await syncDirectory(this.root);
     await syncDirectory(dirname(directory));
     for (const file of await readdir(directory))
       if (file.endsWith(TEMPORARY)) await rm(join(directory, file), { force: true });
     return new DirectoryTimelineFiles(directory, this.openFiles);
   }
 
-  /** The rename is the deletion; what follows may be interrupted. */
+  /** TS2, TS3. */
   async remove(name: TimelineName): Promise<void> {
     const directory = this.directoryOf(name);
     for (const file of await readdir(directory)) await this.openFiles.close(join(directory, file));
     await rename(directory, directory + DELETED);
     await syncDirectory(dirname(directory));
     await rm(directory + DELETED, { recursive: true, force: true });
+    await removeEmpty(dirname(directory));
   }
 }
+
+/** Harmless where there is something in it, or it is gone. */
+async function removeEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!HARMLESS.has(codeOf(error))) throw error;
+  }
+}
+
+const HARMLESS: ReadonlySet<unknown> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT']);
+
+const codeOf = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
