@@ -27,6 +27,7 @@ import {
   type AcceptorMessage,
   type AppendRequest,
   type AppendResponse,
+  FULL,
   type ProposerMessage,
   PROTOCOL_VERSION,
   REFUSAL_CODES,
@@ -266,7 +267,7 @@ function readTerm(reader: ByteReader): Term {
 
 function readPercent(reader: ByteReader): number {
   const percent = reader.u8();
-  if (percent > 100) throw new ByteReadError(`${percent} percent`);
+  if (percent > FULL) throw new ByteReadError(`${percent} percent`);
   return percent;
 }
 

@@ -80,6 +80,9 @@ export interface VoteResponse {
   readonly termHistory: TermHistory;
 }
 
+/** Of WAL, in percent: a safekeeper that is full takes no more. */
+export const FULL = 100;
+
 export interface AppendResponse {
   readonly kind: 'appendResponse';
   readonly membershipGeneration: number;
@@ -90,7 +93,7 @@ export interface AppendResponse {
   /** Bytes below it are durable here, perhaps in the middle of a record: for flow control alone. */
   readonly durableLsn: Lsn;
   readonly commitLsn: Lsn;
-  /** How full the safekeeper is of WAL, in percent from 50 on: at 100 it takes none. Writers should slow down before. */
+  /** How full the safekeeper is of WAL, in percent from 50 on: at `FULL` it takes none. Writers should slow down before. */
   readonly fullness?: number;
   /** What the pageserver has, as far as this safekeeper has heard: writers slow down when it lags. */
   readonly pageserver?: PageserverPositions;

@@ -14,11 +14,11 @@ export {
   type PressureCause,
   type WalPositions,
   DEFAULT_LIMITS,
-  FULL,
   pressureOf,
   walDelay,
   walRate,
 } from './backpressure/backpressure';
+export { FULL } from '@neon/consensus';
 export {
   type DirectoryPlan,
   type Placeholder,

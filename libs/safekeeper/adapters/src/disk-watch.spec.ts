@@ -1,4 +1,5 @@
-import { FULL, WalSpace } from '@neon/safekeeper-core';
+import { FULL } from '@neon/consensus';
+import { WalSpace } from '@neon/safekeeper-core';
 import { type DiskRoom, DiskWatch, ROOM_AGAIN_BYTES } from './disk-watch';
 
 describe('the watch over a disk', () => {

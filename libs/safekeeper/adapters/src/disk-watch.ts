@@ -8,7 +8,8 @@
  *   DW3  A disk that cannot be looked at changes nothing: its timelines meet the error themselves.
  */
 import { statfs } from 'node:fs/promises';
-import { FULL, type WalSpace, diskFullness } from '@neon/safekeeper-core';
+import { FULL } from '@neon/consensus';
+import { type WalSpace, diskFullness } from '@neon/safekeeper-core';
 
 export interface DiskRoom {
   readonly freeBytes: number;

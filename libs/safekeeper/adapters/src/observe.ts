@@ -1,6 +1,6 @@
 /** Gauges of a safekeeper, read when the metrics are. Over timelines they show the sum, or the worst. */
-import type { AcceptorState } from '@neon/consensus';
-import { FULL, type Safekeeper } from '@neon/safekeeper-core';
+import { type AcceptorState, FULL } from '@neon/consensus';
+import type { Safekeeper } from '@neon/safekeeper-core';
 import { counter, gauge, meter } from '@neon/telemetry';
 import type { DiskWatch } from './disk-watch';
 import type { TcpListener } from './tcp-listener';

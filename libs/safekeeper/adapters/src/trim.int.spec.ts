@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FULL } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
-import { FULL, READ_SIZE_MAX, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
+import { READ_SIZE_MAX, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
 import { FaultyDisk, ioError } from './testing/faulty-disk';
 import {
   KEY,

@@ -5,8 +5,8 @@
  *   BL2  What arrives behind it waits too, until all of it has been taken.
  *   BL3  What a session left here is dropped with the session.
  */
-import type { AppendRequest, SessionId } from '@neon/consensus';
-import { FULL, type WalAccount, type WalSpace } from './wal-space';
+import { type AppendRequest, FULL, type SessionId } from '@neon/consensus';
+import type { WalAccount, WalSpace } from './wal-space';
 
 export interface BacklogOptions {
   readonly space: WalSpace;

@@ -6,11 +6,10 @@
  *   CU2  The other one is a member, as the disk that is listed, where members are listed.
  *   CU3  Memory is bounded: a piece is asked for when the one before it was written, and room is waited for.
  */
-import { AcceptorState, Membership } from '@neon/consensus';
+import { AcceptorState, FULL, Membership } from '@neon/consensus';
 import { Lsn, Refusal } from '@neon/kernel';
 import type { Donor } from './pull';
 import type { Timeline } from './timeline';
-import { FULL } from './wal-space';
 
 /** One request for WAL. */
 const PIECE_SIZE = 1024 * 1024;

@@ -28,4 +28,4 @@ export {
 export { type ArchivedPosition, type TrimHolder, type UnarchivedWal } from './trim';
 export { type TrimPoint, decodeTrimPoint, encodeTrimPoint } from './trim-point';
 export { READ_SIZE_MAX } from './wal-reads';
-export { FULL, UNLIMITED, type WalLimits, WalSpace, diskFullness } from './wal-space';
+export { UNLIMITED, type WalLimits, WalSpace, diskFullness } from './wal-space';

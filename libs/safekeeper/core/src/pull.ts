@@ -12,11 +12,18 @@
  *
  * What the donor trimmed is trimmed here too. What it is sent after the copy began is for a leader to bring, as for any member.
  */
-import { type AdmissionRequest, AcceptorState, type DurableAcceptorState, Member, TermHistory } from '@neon/consensus';
+import {
+  type AdmissionRequest,
+  AcceptorState,
+  type DurableAcceptorState,
+  FULL,
+  Member,
+  TermHistory,
+} from '@neon/consensus';
 import { Lsn, Refusal, type Term, Unavailable } from '@neon/kernel';
 import { type Safekeeper, type TimelineKey, nameOf } from './safekeeper';
 import type { Timeline } from './timeline';
-import { FULL, type WalSpace } from './wal-space';
+import type { WalSpace } from './wal-space';
 
 export interface LogRange {
   readonly startLsn: Lsn;

@@ -1,4 +1,5 @@
-import { FULL, WalSpace, diskFullness } from './wal-space';
+import { FULL } from '@neon/consensus';
+import { WalSpace, diskFullness } from './wal-space';
 
 const LIMITS = { safekeeperBytesMax: 1_000, timelineBytesMax: 400 };
 

@@ -1,10 +1,11 @@
 /**
  * How much WAL a safekeeper keeps, and how full that makes it.
  *
- *   WS1  `fullness` is 100 exactly when no more WAL may be taken: a limit is reached, or the disk has no room to spare.
+ *   WS1  `fullness` is FULL exactly when no more WAL may be taken: a limit is reached, or the disk has no room to spare.
  *   WS2  It rises before that, so that writers can slow down: from 50 when half of a limit is used.
  *   WS3  Whoever waits for room is called when there may be some.
  */
+import { FULL } from '@neon/consensus';
 
 /** In bytes of WAL; Infinity for none. */
 export interface WalLimits {
@@ -14,8 +15,6 @@ export interface WalLimits {
 }
 
 export const UNLIMITED: WalLimits = { safekeeperBytesMax: Infinity, timelineBytesMax: Infinity };
-
-export const FULL = 100;
 
 export class WalSpace {
   private keptTotal = 0;

@@ -10,11 +10,10 @@
  *
  * @example walDelay(pressureOf(walproposer.positions, DEFAULT_LIMITS).value) // nanoseconds for each KiB of WAL
  */
+import { FULL } from '@neon/consensus';
 import type { Lsn } from '@neon/kernel';
 
 const MEBIBYTE = 1024 * 1024;
-
-export const FULL = 100;
 
 export interface WalPositions {
   /** Up to where Postgres has written WAL. */
@@ -23,7 +22,7 @@ export interface WalPositions {
   readonly receivedLsn: Lsn;
   /** Below it the pageserver asks for nothing again. */
   readonly durableLsn: Lsn;
-  /** Of a quorum of safekeepers, in percent: at 100 nothing is committed. */
+  /** Of a quorum of safekeepers, in percent: at `FULL` nothing is committed. */
   readonly fullness: number;
 }
 
