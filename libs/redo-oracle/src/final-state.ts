@@ -32,7 +32,7 @@ import {
 import { transactionDifferences } from './final-transactions';
 import { relationMapKey, type ForkPages, type PageStore } from './page-store';
 import { NOWHERE, excerpt, type Findings, type PageMismatch } from './report';
-import { bloomInitNotLogged, emptyMapNotLogged, initForkWrittenFirst, replayLostBits } from './tolerance';
+import { isToleratedAtEnd } from './tolerance';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 /** Equal to no page: unlike a relation, an SLRU has a page only once WAL has told of it. */
@@ -92,19 +92,14 @@ interface ComparedPage {
   readonly replayed: ForkPages | undefined;
 }
 
-const isTolerated = ({ loggedDatabases, major }: FinalState, { relation, fork }: RelationFile, mismatch: Mismatch) =>
-  (loggedDatabases.has(relation.databaseOid) && replayLostBits(mismatch)) ||
-  bloomInitNotLogged(mismatch, fork) ||
-  emptyMapNotLogged(mismatch) ||
-  initForkWrittenFirst(mismatch, { fork, major });
-
 function comparePage(state: FinalState, { file, block, page, replayed }: ComparedPage): void {
   state.findings.finalPagesCompared++;
   const actual = replayed?.pages[block] ?? ZERO_PAGE;
   const kind = file.fork === Fork.VISIBILITY_MAP ? 'visibility-map' : pageKindOf(page, block);
   const mismatch = finalDifference(page, actual, { kind, block });
   if (mismatch === null) return;
-  if (isTolerated(state, file, mismatch)) {
+  const { loggedDatabases, major } = state;
+  if (isToleratedAtEnd(mismatch, { ...file, loggedDatabases, major })) {
     state.findings.toleratedPages++;
     return;
   }

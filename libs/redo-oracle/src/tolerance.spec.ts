@@ -4,6 +4,7 @@ import {
   emptyMapNotLogged,
   imageClearedEarly,
   initForkWrittenFirst,
+  isToleratedAtEnd,
   replayLostBits,
 } from './tolerance';
 
@@ -64,4 +65,13 @@ test('T5: before 16 a page of an init fork may have no LSN where its replay has 
   expect(initForkWrittenFirst(otherwise, { fork: Fork.INIT, major: 15 })).toBe(false);
   const olderLsn = mismatch('btree', page([0, 1], [12, 0x48]), page([0, 2], [12, 0x48]));
   expect(initForkWrittenFirst(olderLsn, { fork: Fork.INIT, major: 15 })).toBe(false);
+});
+
+test('T2: lost bits are accepted at the end of a run in databases that were logged that way, and no others', () => {
+  const lost = mismatch('visibility-map', page([30, 0b0101]), page([30, 0b0001]));
+  const place = { fork: Fork.VISIBILITY_MAP, major: 17, loggedDatabases: new Set([5]) } as const;
+  expect(isToleratedAtEnd(lost, { ...place, relation: { databaseOid: 5 } })).toBe(true);
+  expect(isToleratedAtEnd(lost, { ...place, relation: { databaseOid: 6 } })).toBe(false);
+  const early = mismatch('visibility-map', page([30, 0b0001]), page([30, 0b0101]));
+  expect(isToleratedAtEnd(early, { ...place, relation: { databaseOid: 5 } })).toBe(false);
 });

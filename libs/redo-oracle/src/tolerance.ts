@@ -14,7 +14,15 @@
  *   T5  Before 16 the init forks of unlogged Btree, SP-GiST and bloom indexes are written before they are logged (btbuildempty,
  *       spgbuildempty, blbuildempty): their pages on disk have no LSN, replayed ones have the record's.
  */
-import { Fork, PAGE_HEADER_SIZE, PAGE_SIZE, pageLsn, type Mismatch, type PostgresMajor } from '@neon/postgres';
+import {
+  Fork,
+  PAGE_HEADER_SIZE,
+  PAGE_SIZE,
+  pageLsn,
+  type Mismatch,
+  type PostgresMajor,
+  type RelationId,
+} from '@neon/postgres';
 
 const hasNothing = (page: Uint8Array, from: number): boolean => page.every((byte, at) => at < from || byte === 0);
 
@@ -56,3 +64,18 @@ export const initForkWrittenFirst = (
   fork === Fork.INIT &&
   pageLsn(expected) === 0 &&
   expected.every((byte, at) => at < LSN_SIZE || byte === actual[at]);
+
+export interface FinalPlace {
+  readonly relation: Pick<RelationId, 'databaseOid'>;
+  readonly fork: Fork;
+  readonly major: PostgresMajor;
+  /** T2 */
+  readonly loggedDatabases: ReadonlySet<number>;
+}
+
+/** T2–T5: what may differ where a run has ended. */
+export const isToleratedAtEnd = (mismatch: Mismatch, { relation, fork, major, loggedDatabases }: FinalPlace): boolean =>
+  (loggedDatabases.has(relation.databaseOid) && replayLostBits(mismatch)) ||
+  bloomInitNotLogged(mismatch, fork) ||
+  emptyMapNotLogged(mismatch) ||
+  initForkWrittenFirst(mismatch, { fork, major });

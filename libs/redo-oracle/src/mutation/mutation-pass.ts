@@ -23,6 +23,7 @@ import {
   type Change,
   type ChangeSettings,
   type PageId,
+  type PostgresMajor,
   type WalRecord,
 } from '@neon/postgres';
 import { finalDifference } from '../final-state';
@@ -30,7 +31,7 @@ import { judgeBlock, noteLoggedDatabase } from '../judge';
 import type { PageStore } from '../page-store';
 import { settingsAfter } from '../replay';
 import { formatRecordLsn } from '../report';
-import { bloomInitNotLogged, replayLostBits } from '../tolerance';
+import { isToleratedAtEnd } from '../tolerance';
 import type { Allowance } from './allowance';
 import { Deviations, subjectKey, type Content, type Deviation } from './deviations';
 import { DirectMutants } from './direct-mutants';
@@ -58,6 +59,7 @@ export interface Patience {
 }
 
 export interface MutationPassOptions {
+  readonly major: PostgresMajor;
   readonly store: PageStore;
   /** The server's, before the first record. */
   readonly settings: ChangeSettings;
@@ -82,6 +84,7 @@ export class MutationPass {
   readonly reached = new Set<number>();
   /** A4 */
   readonly leftOver = new Set<number>();
+  private readonly major: PostgresMajor;
   private readonly store: PageStore;
   private settings: ChangeSettings;
   private readonly patience: Patience;
@@ -93,8 +96,9 @@ export class MutationPass {
 
   constructor(
     private readonly mutated: MutatedRedo,
-    { store, settings, patience, isOpen }: MutationPassOptions,
+    { major, store, settings, patience, isOpen }: MutationPassOptions,
   ) {
+    this.major = major;
     this.store = store;
     this.settings = settings;
     this.patience = patience;
@@ -273,7 +277,7 @@ export class MutationPass {
     this.deviations.forget(id);
   }
 
-  /** A3: the store equals the final state, so a mutant is as far from the one as from the other. */
+  /** A3: the store equals the final state, so a mutant is as far from the one as from the other, and as much of that is accepted. */
   finish(): void {
     for (const deviation of this.deviations.values())
       for (const [id, own] of deviation.byMutant) {
@@ -294,9 +298,10 @@ export class MutationPass {
         block: subject.block,
       });
       if (mismatch === null) return null;
-      const lostBits = this.loggedDatabases.has(subject.relation.databaseOid) && replayLostBits(mismatch);
-      if (lostBits || bloomInitNotLogged(mismatch, subject.fork)) return null;
-      return `${what} at ${mismatch.offset}`;
+      const { loggedDatabases, major } = this;
+      return isToleratedAtEnd(mismatch, { ...subject, loggedDatabases, major })
+        ? null
+        : `${what} at ${mismatch.offset}`;
     } catch (error) {
       return `${what}: ${messageOf(error)}`;
     }

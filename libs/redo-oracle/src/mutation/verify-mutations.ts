@@ -111,6 +111,7 @@ function runPass({ baseDir, dataDir, range, settings }: Recording, progress: Pro
   const patience = { passing: allowance(PASSING_MAX), deviating: allowance(DEVIATING_MAX) };
   const store = loadBase(baseDir, { major, codecs: settings, redo });
   const pass = new MutationPass(mutated, {
+    major,
     store,
     settings,
     patience,
