@@ -11,8 +11,9 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
-import { CHECKOUT, freePort, runProgram } from './installation';
+import { CHECKOUT, runProgram } from './installation';
 
 const RECEIVERS = ['receiver_1', 'receiver_2', 'receiver_3'];
 

@@ -23,9 +23,10 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
 import { type PageStore, loadBase } from '@neon/redo-oracle';
-import { CHECKOUT, freePort, runProgram } from './installation';
+import { CHECKOUT, runProgram } from './installation';
 import { type Row, type Suite, rate } from './row';
 
 const SCALE = 10;

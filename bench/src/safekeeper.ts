@@ -18,9 +18,10 @@ import {
 } from '@neon/consensus';
 import { FrameDecoder, Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { WalEncoder } from '@neon/postgres';
+import { freePort } from '@neon/postgres-server';
 import { SafekeeperStatus } from '@neon/safekeeper-contract';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
-import { CHECKOUT, freePort } from './installation';
+import { CHECKOUT } from './installation';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
 const SEGMENT_SIZE = 16 * 1024 * 1024;

@@ -1,12 +1,11 @@
 /** The app as a process would be: HTTP, bus, page port, boot and shutdown. WAL and pages are proved in the libraries. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Bus } from '@neon/messaging';
 import { type PageserverAlive, TimelineDetail, pageserverAlive } from '@neon/pageserver-contract';
-import { distributionOf, ensureTemplate, findDistributions, postgresUser } from '@neon/postgres-server';
+import { distributionOf, ensureTemplate, findDistributions, postgresUser, freePort } from '@neon/postgres-server';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 import { type Telemetry, createLogger, startTelemetry } from '@neon/telemetry';
 import type { Config } from './config';
@@ -72,14 +71,6 @@ afterAll(async () => {
   nats.kill();
   rmSync(root, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 async function retried<T>(act: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {

@@ -1,10 +1,10 @@
 /** The bus against a real nats-server on an ephemeral port. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Refusal, Unavailable, defineEvent, defineRequest } from '@neon/kernel';
+import { freePort } from '@neon/postgres-server';
 import { z } from 'zod';
 import { Bus } from './bus';
 import { SignalBus } from './signal-bus';
@@ -24,14 +24,6 @@ let serverPort: number;
 let servers: string;
 const errors: string[] = [];
 const buses: Bus[] = [];
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 
 async function bus(name: string): Promise<Bus> {
   const onError = (error: unknown, where: string) => void errors.push(`${where}: ${String(error)}`);

@@ -6,7 +6,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chownSync, existsSync, mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   BOOTSTRAP_SUPERUSER,
@@ -16,6 +15,7 @@ import {
   type Distribution,
   type PostgresServer,
   type PostgresUser,
+  freePort,
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 
@@ -133,13 +133,4 @@ export class OracleCluster {
   giveAway(path: string): void {
     if (this.user !== null) chownSync(path, this.user.uid, this.user.gid);
   }
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const address = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -17,13 +17,13 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type Server, createServer } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,17 +71,6 @@ export async function startNats(): Promise<Stopping & { readonly url: string }> 
       rmSync(directory, { recursive: true });
     },
   };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((settle, fail) => {
-    const probe = createTcpServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address === null || typeof address === 'string' ? fail(new Error('no port')) : settle(address.port),
-      );
-    });
-  });
 }
 
 /** One HTTP server that stands for the pageserver and all safekeepers: it keeps what it is told. */

@@ -13,10 +13,10 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 import type { ProposerClient } from './proposer-client';
-import { freePort } from './safekeeper-process';
 
 /** Where the WAL of a fresh cluster begins. */
 export const FIRST_LSN = Lsn.of(DEFAULT_WAL_SEGMENT_SIZE);

