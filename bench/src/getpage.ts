@@ -1,12 +1,10 @@
 /** How fast a pageserver answers reads of pages, asked as a compute's agent asks, past the compute. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
 import { BLOCKS_PER_REQUEST_MAX } from '@neon/pageserver-contract';
 import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
-import { TokenIssuer } from '@neon/service-token';
-import { z } from 'zod';
-import { BenchProject, home, status } from './installation';
+import { BenchProject, status } from './installation';
+import { PageserverManagement, tokenIssuer } from './pageserver';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
 const ROW_COUNT = 150_000;
@@ -58,41 +56,26 @@ export const getpage: Suite = {
   },
 };
 
-/** The page service and the management API of the pageserver that has the project's first branch. */
+/** The page service of the pageserver that has the project's first branch. */
 class PageService {
   private constructor(
     readonly client: PageServiceClient,
-    private readonly timelineUrl: string,
-    private readonly managementToken: string,
+    private readonly management: PageserverManagement,
     private readonly pid: number,
   ) {}
 
   static async open(project: BenchProject): Promise<PageService> {
     const compute = await project.compute();
     const ids = { tenantId: TenantId.parse(compute.tenantId), timelineId: TimelineId.parse(compute.timelineId) };
-    // Whoever operates the installation may sign tokens with its key.
-    const issuer = await TokenIssuer.fromPem(readFileSync(join(home(), 'keys/token-private.pem'), 'utf8'));
     const pageserver = status().services.find(({ name }) => name === 'pageserver');
     if (pageserver?.pid == null) throw new Error('the pageserver does not run');
-    const token = await issuer.issue({ scope: 'timeline', ...ids }, 3_600);
+    const token = await (await tokenIssuer()).issue({ scope: 'timeline', ...ids }, 3_600);
     const client = new PageServiceClient({ address: { host: '127.0.0.1', port: pageserver.port, ...ids, token } });
     await client.connect();
-    return new PageService(
-      client,
-      `http://127.0.0.1:${managementPort()}/v1/tenants/${ids.tenantId}/timelines/${ids.timelineId}`,
-      await issuer.issue({ scope: 'management' }, 3_600),
-      pageserver.pid,
-    );
+    return new PageService(client, await PageserverManagement.open(project), pageserver.pid);
   }
 
-  /** Writes the in-memory layer out and makes images. */
-  async settleLayers(): Promise<void> {
-    for (const act of ['checkpoint', 'compact']) {
-      const headers = { authorization: `Bearer ${this.managementToken}` };
-      const answer = await fetch(`${this.timelineUrl}/${act}`, { method: 'POST', headers });
-      if (!answer.ok) throw new Error(`${act}: ${answer.status} ${await answer.text()}`);
-    }
-  }
+  settleLayers = (): Promise<void> => this.management.settleLayers();
 
   /** CPU time of the whole pageserver so far. */
   cpuSeconds(): number {
@@ -100,13 +83,6 @@ class PageService {
     return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
   }
 }
-
-const Settings = z.object({ ports: z.partialRecord(z.string(), z.number()) });
-const MANAGEMENT_PORT_DEFAULT = 9086;
-
-const managementPort = (): number =>
-  Settings.parse(JSON.parse(readFileSync(join(home(), 'config.json'), 'utf8'))).ports['pageserver-http'] ??
-  MANAGEMENT_PORT_DEFAULT;
 
 /** One row to a page, and every page with room for a few versions: each pass adds an update, some a pruning too. */
 async function chainedTable(project: BenchProject): Promise<Table> {
