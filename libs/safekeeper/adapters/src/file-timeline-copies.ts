@@ -22,7 +22,7 @@ import { replaceFile, syncDirectory, writeAll } from './durable-file';
 import { CONTROL_FILE, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
 
-const COPYING = '.copying';
+export const COPYING = '.copying';
 const READ_SIZE = 1024 * 1024;
 
 /** Where the copy of a timeline lies that is, or would be, in `directory`. */

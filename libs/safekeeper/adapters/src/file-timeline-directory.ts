@@ -10,6 +10,9 @@
  *   FD5  Opened again after a failure, its control file and the names of its files are written anew: what a failed sync has
  *        lost, a later sync that succeeds does not bring back.
  *   FD6  Files of a timeline that is in the archive alone are what an interruption left: they are removed, never read.
+ *   FD7  Removed at the start, while nothing else is under way: what an interrupted creation or deletion left; a copy beside its
+ *        timeline or the tombstone, which can never become one (L1, L3); a tenant's directory with nothing in it. Any other
+ *        copy stays, since it goes on when it is asked for again (PU2).
  */
 import { join } from 'node:path';
 import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
@@ -26,7 +29,7 @@ import {
 } from '@neon/safekeeper-core';
 import { type Disk, nodeDisk } from './disk';
 import { replaceFile, syncDirectory, writeAll } from './durable-file';
-import { copyOf } from './file-timeline-copies';
+import { COPYING, copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
 import { SegmentMaker } from './segment-maker';
@@ -57,13 +60,19 @@ export class FileTimelineDirectory extends TimelineDirectory {
     await this.disk.mkdir(this.root);
     const keys: TimelineKey[] = [];
     for (const tenantId of (await this.disk.readdir(this.root)).filter(TenantId.is)) {
-      for (const name of await this.disk.readdir(join(this.root, tenantId))) {
-        if (TimelineId.is(name)) keys.push({ tenantId, timelineId: name });
-        else if (name.endsWith(MAKING) || name.endsWith(REMOVING))
-          await this.disk.remove(join(this.root, tenantId, name));
-      }
+      const names = await this.tidied(join(this.root, tenantId));
+      for (const timelineId of names.filter(TimelineId.is)) keys.push({ tenantId, timelineId });
     }
     return keys;
+  }
+
+  /** FD7. @returns what is left in a tenant's directory */
+  private async tidied(directory: string): Promise<string[]> {
+    const names = await this.disk.readdir(directory);
+    const left = names.filter((name) => !isRubbish(name, new Set(names)));
+    if (left.length === 0) await this.disk.remove(directory);
+    else for (const name of names) if (!left.includes(name)) await this.disk.remove(join(directory, name));
+    return left;
   }
 
   override async create(control: DurableAcceptorState): Promise<OpenedTimeline> {
@@ -156,6 +165,14 @@ export class FileTimelineDirectory extends TimelineDirectory {
   private pathOf({ tenantId, timelineId }: TimelineKey): string {
     return join(this.root, tenantId, timelineId);
   }
+}
+
+/** FD7. */
+function isRubbish(name: string, beside: ReadonlySet<string>): boolean {
+  if (name.endsWith(MAKING) || name.endsWith(REMOVING)) return true;
+  if (!name.endsWith(COPYING)) return false;
+  const timelineId = name.slice(0, -COPYING.length);
+  return beside.has(timelineId) || beside.has(timelineId + TOMBSTONE);
 }
 
 /** Chunks of WAL from `startLsn` on, to the end of the last segment file in a row. */

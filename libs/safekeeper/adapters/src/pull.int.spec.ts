@@ -17,6 +17,7 @@ import { FileTimelineCopies } from './file-timeline-copies';
 import { Peers } from './peers';
 import { type DiskOperation, FaultyDisk, ioError } from './testing/faulty-disk';
 import {
+  IDENTITY,
   INCARNATION,
   KEY,
   SAFEKEEPER,
@@ -342,6 +343,21 @@ describe('a timeline that is copied from another safekeeper', () => {
     await expect(pull).rejects.toThrow();
     await expect(pullsOf(run, root).pull(KEY, REQUEST, donor)).rejects.toMatchObject({ code: 'TimelineDeleted' });
     expect(readdirSync(join(root, KEY.tenantId))).toEqual([`${KEY.timelineId}.deleted`]);
+  });
+
+  it('is not taken, and leaves no copy, when the timeline was made in another way meanwhile', async () => {
+    const root = makeRoot();
+    const run = await newcomer(root);
+    let isFirst = true;
+    donor.before = async (what) => {
+      if (what !== 'read' || !isFirst) return;
+      isFirst = false;
+      const { incarnation } = NEWCOMER;
+      await run.safekeeper.create({ identity: IDENTITY, membershipGeneration: 1, startLsn: START_LSN, incarnation });
+    };
+    const timeline = await pullsOf(run, root).pull(KEY, REQUEST, donor);
+    expect(timeline.state.flushLsn).toBe(START_LSN);
+    expect(readdirSync(join(root, KEY.tenantId))).toEqual([KEY.timelineId]);
   });
 
   it('PE1: is not asked for without a token of our own', async () => {

@@ -1,6 +1,7 @@
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -74,6 +75,33 @@ describe('a timeline in files', () => {
     expect(readdirSync(root)).toEqual([]);
     await safekeeper.create({ ...creation, incarnation: INCARNATION });
     await expect(safekeeper.create({ ...creation, incarnation: lost })).rejects.toMatchObject(refused);
+  });
+
+  test('what can be of no use any more is removed at the start, and nothing else (FD7)', async () => {
+    await create(await start());
+    await opened.pop()?.close();
+    const tenant = join(root, KEY.tenantId);
+    const [deleted, wanted] = ['11'.repeat(16), '22'.repeat(16)];
+    writeFileSync(join(tenant, `${deleted}.deleted`), '');
+    for (const name of [
+      `${KEY.timelineId}.copying`,
+      `${deleted}.copying`,
+      `${wanted}.copying`,
+      `${wanted}.new`,
+      `${deleted}.removing`,
+      '33'.repeat(16) + '.elsewhere',
+    ])
+      mkdirSync(join(tenant, name));
+    const [empty, emptied, strange] = ['44', '55', '66'].map((digits) => join(root, digits.repeat(16)));
+    mkdirSync(empty!);
+    mkdirSync(join(emptied!, `${wanted}.new`), { recursive: true });
+    mkdirSync(join(strange!, 'strange'), { recursive: true });
+    const safekeeper = await start();
+    expect(safekeeper.find(KEY)).toBeDefined();
+    const left = [`${deleted}.deleted`, `${wanted}.copying`, `${'33'.repeat(16)}.elsewhere`, KEY.timelineId];
+    expect(readdirSync(tenant)).toEqual(left);
+    expect(readdirSync(root)).toEqual(['66'.repeat(16), KEY.tenantId]);
+    expect(readdirSync(strange!)).toEqual(['strange']);
   });
 
   test('what was reported as flushed is there after a kill at any moment', async () => {

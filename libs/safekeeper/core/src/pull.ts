@@ -113,8 +113,16 @@ export class Pulls {
       membership: request.membership,
       flushLsn,
     });
+    let isAdopted = false;
+    const adopt = async (): Promise<void> => {
+      await copy.adopt(control, { trimmedLsn, flushLsn });
+      isAdopted = true;
+    };
     try {
-      return await this.safekeeper.adoptCopy(key, request, () => copy.adopt(control, { trimmedLsn, flushLsn }));
+      const timeline = await this.safekeeper.adoptCopy(key, request, adopt);
+      // It was made in another way meanwhile.
+      if (!isAdopted) await this.copies.discard(key);
+      return timeline;
     } catch (error) {
       if (error instanceof Refusal) await this.copies.discard(key);
       throw error;
