@@ -7,7 +7,7 @@ import { Corrupt, Lsn, SafekeeperId } from '@neon/kernel';
 import { DirectoryObjectStore, ObjectKey } from '@neon/object-store';
 import { READ_SIZE_MAX, type Timeline, type WalArchive } from '@neon/safekeeper-core';
 import { ObjectWalArchive } from './object-wal-archive';
-import { FaultyDisk } from './testing/faulty-disk';
+import { Machine } from './testing/machine';
 import {
   KEY,
   type Leader,
@@ -16,10 +16,9 @@ import {
   type Started,
   createTimeline,
   directoryOf,
-  lead,
+  leadThrough,
   makeWal,
   readAll,
-  startSafekeeper,
   until,
 } from './testing/one-acceptor';
 import { WatchedArchive, WatchedSettings } from './testing/watched-archive';
@@ -33,46 +32,25 @@ const startOf = (number: number): Lsn => Lsn.of(START_LSN + number * SEGMENT_SIZ
 const PEER = SafekeeperId.of(8);
 
 describe('the archive of a safekeeper', () => {
-  let root: string;
-  let disk: FaultyDisk;
+  let machine: Machine;
   let archive: WatchedArchive;
   let settings: WatchedSettings;
-  const started: Started[] = [];
 
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'archive-'));
-    disk = new FaultyDisk(root);
+    machine = Machine.make('archive-');
     archive = new WatchedArchive();
     settings = new WatchedSettings(archive);
   });
-  afterEach(async () => {
-    disk.fault = () => undefined;
-    for (const { safekeeper } of started.splice(0)) await safekeeper.close();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterEach(() => machine.remove());
 
-  async function start(directory = root, of: WalArchive = archive): Promise<Started> {
-    const watched = of === archive ? settings : new WatchedSettings(of);
-    const run = await startSafekeeper(directory, { disk, settings: { archive: watched } });
-    started.push(run);
-    return run;
-  }
+  const start = (of: WalArchive = archive): Promise<Started> =>
+    machine.start({ settings: { archive: of === archive ? settings : new WatchedSettings(of) } });
 
-  const segments = (): string[] => readdirSync(directoryOf(root)).filter((name) => /^[0-9A-F]{24}$/.test(name));
-
-  async function written(timeline: Timeline): Promise<Leader> {
-    const leader = await lead(timeline, timeline.state.term + 1);
-    leader.append(START_LSN, WAL.bytes);
-    await leader.flushed(LAST);
-    leader.commit(LAST);
-    await until(() => timeline.state.commitLsn === LAST);
-    timeline.save();
-    return leader;
-  }
+  const written = (timeline: Timeline): Promise<Leader> => leadThrough(timeline, WAL);
 
   async function trimmed(timeline: Timeline): Promise<void> {
     timeline.trimmer.remoteConsistent(LAST);
-    await until(() => timeline.firstLsn === startOf(4) && segments()[0] === nameOf(4));
+    await until(() => timeline.firstLsn === startOf(4) && machine.segments()[0] === nameOf(4));
   }
 
   test('has each whole committed segment, byte for byte, and the end of the log it has not', async () => {
@@ -82,7 +60,7 @@ describe('the archive of a safekeeper', () => {
     expect(await archive.names()).toEqual([0, 1, 2, 3].map((number) => SEGMENTS + nameOf(number)));
     for (const number of [0, 1, 2, 3]) {
       const bytes = await archive.bytesOf(SEGMENTS + nameOf(number));
-      expect(readFileSync(join(directoryOf(root), nameOf(number))).equals(Buffer.from(bytes ?? []))).toBe(true);
+      expect(readFileSync(join(directoryOf(machine.root), nameOf(number))).equals(Buffer.from(bytes ?? []))).toBe(true);
     }
     expect(timeline.trimmer.horizon).toEqual({ lsn: START_LSN, heldBy: 'pageserver' });
   });
@@ -119,7 +97,7 @@ describe('the archive of a safekeeper', () => {
     timeline.archive?.heard({ safekeeperId: PEER, commitLsn: LAST, archivedLsn: LAST, isArchiving: true });
     await until(() => archive.count('put') > 2);
     expect(timeline.trimmer.horizon).toEqual({ lsn: START_LSN, heldBy: 'archive' });
-    expect(segments()[0]).toBe(nameOf(0));
+    expect(machine.segments()[0]).toBe(nameOf(0));
     expect(settings.errors[0]).toMatch(/injected/);
     archive.fault = () => undefined;
     await until(() => timeline.firstLsn === startOf(4));
@@ -131,7 +109,7 @@ describe('the archive of a safekeeper', () => {
     await written(timeline);
     await until(() => timeline.archivedLsn === startOf(4));
     expect(archive.count('put')).toBe(4);
-    await started.pop()?.safekeeper.close();
+    await machine.stop();
     archive.requests.length = 0;
     const again = await (await start()).working();
     await until(() => again.archivedLsn === startOf(4));
@@ -152,7 +130,7 @@ describe('the archive of a safekeeper', () => {
     }
 
     async function putByPeer(number: number): Promise<void> {
-      const bytes = readFileSync(join(directoryOf(root), nameOf(number)));
+      const bytes = readFileSync(join(directoryOf(machine.root), nameOf(number)));
       await archive.objects.put(ObjectKey.parse(SEGMENTS + nameOf(number)), bytes);
     }
 
@@ -229,7 +207,7 @@ describe('the archive of a safekeeper', () => {
       archive.fault = ({ operation }) => (operation === 'put' ? 'before' : undefined);
       const timeline = await createTimeline((await start()).safekeeper);
       await written(timeline);
-      const path = join(directoryOf(root), nameOf(1));
+      const path = join(directoryOf(machine.root), nameOf(1));
       const bytes = readFileSync(path);
       bytes[offset - SEGMENT_SIZE]! ^= 1;
       writeFileSync(path, bytes);
@@ -278,11 +256,11 @@ describe('the archive of a safekeeper', () => {
   test('in a directory gives everything from 0 to a fresh safekeeper process of the same disk, segments removed', async () => {
     const objects = mkdtempSync(join(tmpdir(), 'archive-objects-'));
     const store = new ObjectWalArchive(new DirectoryObjectStore(objects));
-    const timeline = await createTimeline((await start(root, store)).safekeeper);
+    const timeline = await createTimeline((await start(store)).safekeeper);
     await written(timeline);
     await trimmed(timeline);
-    await started.pop()?.safekeeper.close();
-    const again = await (await start(root, store)).working();
+    await machine.stop();
+    const again = await (await start(store)).working();
     expect((await readAll(again, START_LSN, LAST)).equals(WAL.bytes)).toBe(true);
     rmSync(objects, { recursive: true });
   });
@@ -304,13 +282,13 @@ describe('the archive of a safekeeper', () => {
       await safekeeper.delete(KEY);
       await until(() => archive.count('list') === 2 && archive.held.size === 0);
       expect(await archive.names()).toEqual(['wal/another/object']);
-      await until(() => readdirSync(join(root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
+      await until(() => readdirSync(join(machine.root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
     });
 
     test('keeps it where others go on with the timeline', async () => {
       const { safekeeper } = await archivedTimeline();
       await safekeeper.delete(KEY, { archive: 'kept' });
-      await started.pop()?.safekeeper.close();
+      await machine.stop();
       await start();
       await sleep(50);
       expect(await archive.names()).toHaveLength(4);
@@ -322,12 +300,12 @@ describe('the archive of a safekeeper', () => {
       await safekeeper.delete(KEY);
       await sleep(50);
       expect(await archive.names()).toHaveLength(4);
-      await started.pop()?.safekeeper.close();
+      await machine.stop();
       archive.fault = () => undefined;
       await start();
       await until(() => archive.count('remove') > 0);
       expect(await archive.names()).toEqual([]);
-      await until(() => readdirSync(join(root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
+      await until(() => readdirSync(join(machine.root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
     });
   });
 });

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lsn } from '@neon/kernel';
 import { ObjectKey } from '@neon/object-store';
 import type { Timeline } from '@neon/safekeeper-core';
-import { FaultyDisk, ioError } from './testing/faulty-disk';
+import { ioError } from './testing/faulty-disk';
+import { Machine } from './testing/machine';
 import {
   KEY,
   type Leader,
@@ -16,6 +17,7 @@ import {
   createTimeline,
   directoryOf,
   lead,
+  leadThrough,
   makeWal,
   readAll,
   startSafekeeper,
@@ -36,45 +38,27 @@ interface Cut {
 }
 
 describe('a timeline that nobody uses', () => {
-  let root: string;
-  let disk: FaultyDisk;
+  let machine: Machine;
   let archive: WatchedArchive;
   let settings: WatchedSettings;
-  const started: Started[] = [];
 
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'offload-'));
-    disk = new FaultyDisk(root);
+    machine = Machine.make('offload-');
     archive = new WatchedArchive();
     settings = new WatchedSettings(archive, IDLE_MS);
   });
-  afterEach(async () => {
-    disk.fault = () => undefined;
-    for (const { safekeeper } of started.splice(0)) await safekeeper.close();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterEach(() => machine.remove());
 
-  async function start(): Promise<Started> {
-    const run = await startSafekeeper(root, { disk, settings: { archive: settings } });
-    started.push(run);
-    return run;
-  }
+  const start = (): Promise<Started> => machine.start({ settings: { archive: settings } });
   async function restart(): Promise<Timeline> {
-    await started.pop()?.safekeeper.close();
+    await machine.stop();
     return (await start()).working();
   }
 
-  const files = (): string[] => readdirSync(directoryOf(root)).sort();
+  const files = (): string[] => readdirSync(directoryOf(machine.root)).sort();
 
-  async function written(timeline: Timeline): Promise<Leader> {
-    const leader = await lead(timeline);
-    leader.append(START_LSN, WAL.bytes);
-    await leader.flushed(LAST);
-    leader.commit(LAST);
-    await until(() => timeline.state.commitLsn === LAST);
-    timeline.save();
-    leader.leave();
-    return leader;
+  async function written(timeline: Timeline): Promise<void> {
+    (await leadThrough(timeline, WAL)).leave();
   }
 
   /** Its time has come. */
@@ -231,14 +215,14 @@ describe('a timeline that nobody uses', () => {
     await written(timeline);
     await until(() => timeline.archivedLsn === START_LSN + SEGMENT_SIZE);
     // The pageserver says what it has when the trim point is about to tell that all of it is in the archive.
-    disk.fault = ({ operation, path }) => {
+    machine.disk.fault = ({ operation, path }) => {
       if (operation === 'rename' && path.endsWith('safekeeper.trim')) timeline.trimmer.remoteConsistent(LAST);
       return undefined;
     };
     await offloaded(timeline);
     await sleep(50);
-    disk.fault = () => undefined;
-    await started.pop()?.safekeeper.close();
+    machine.disk.fault = () => undefined;
+    await machine.stop();
     const { safekeeper, failures } = await start();
     expect(failures).toEqual([]);
     const again = safekeeper.get(KEY);
@@ -252,7 +236,7 @@ describe('a timeline that nobody uses', () => {
     await written(timeline);
     await until(() => timeline.archivedLsn === START_LSN + SEGMENT_SIZE);
     let reading: Promise<boolean> | undefined;
-    disk.fault = ({ operation }) => {
+    machine.disk.fault = ({ operation }) => {
       if (operation === 'remove' && timeline.isOffloaded) reading ??= everything(timeline);
       return undefined;
     };
@@ -281,14 +265,13 @@ describe('a timeline that nobody uses', () => {
     await until(() => answers.length > 0);
     expect(answers[0]).toMatch(/^StorageUnavailable: its WAL is in the archive, and cannot be had: .*injected/);
     archive.fault = () => undefined;
-    const again = (await started.at(-1)?.working()) ?? timeline;
-    await goesOn(again);
+    await goesOn(await machine.working());
   });
 
   test('whose archive is no longer configured stays closed, and says so', async () => {
     await idle();
-    await started.pop()?.safekeeper.close();
-    const { safekeeper, failures } = await startSafekeeper(root, { disk });
+    await machine.stop();
+    const { safekeeper, failures } = await machine.start();
     expect(() => safekeeper.get(KEY)).toThrow(
       'its WAL is in the archive alone, and this safekeeper has none configured',
     );
@@ -320,18 +303,18 @@ describe('a timeline that nobody uses', () => {
   /** What the disk and the archive hold at each operation of the disk while `run` runs: by a kill, and by a power cut. */
   async function cuts(run: () => Promise<void>): Promise<Cut[]> {
     const taken: Cut[] = [];
-    disk.fault = () => {
+    machine.disk.fault = () => {
       const objects = new Map(archive.held);
       for (const how of ['killed', 'synced', 'latest'] as const) {
         const left = mkdtempSync(join(tmpdir(), 'left-'));
         taken.push({ left, objects });
-        if (how === 'killed') cpSync(root, left, { recursive: true });
-        else disk.crash(left, how);
+        if (how === 'killed') cpSync(machine.root, left, { recursive: true });
+        else machine.disk.crash(left, how);
       }
       return undefined;
     };
     await run();
-    disk.fault = () => undefined;
+    machine.disk.fault = () => undefined;
     return taken;
   }
 
@@ -383,13 +366,13 @@ describe('a timeline that nobody uses', () => {
       await until(() => timeline.archivedLsn === START_LSN + SEGMENT_SIZE);
       await sleep(20);
       for (let round = 0; round < 2; round++) {
-        disk.fault = (at) => (at.operation === operation ? ioError() : undefined);
+        machine.disk.fault = (at) => (at.operation === operation ? ioError() : undefined);
         const now = await run.working();
         settings.forward(IDLE_MS);
         now.archive?.considerOffload();
         await sleep(60);
         await now.read(Lsn.of(LAST - 100), LAST).catch(() => undefined);
-        disk.fault = () => undefined;
+        machine.disk.fault = () => undefined;
         const again = await run.working();
         expect(again.state.flushLsn).toBe(LAST);
         expect(await everything(again)).toBe(true);
@@ -422,8 +405,8 @@ describe('a timeline that nobody uses', () => {
         await until(() => !hasTails());
         await goesOn(await run.working());
         total = archive.requests.length;
-        await started.pop()?.safekeeper.close();
-        rmSync(join(root, KEY.tenantId), { recursive: true });
+        await machine.stop();
+        rmSync(join(machine.root, KEY.tenantId), { recursive: true });
       }
     },
     120_000,

@@ -27,6 +27,7 @@ import {
   createTimeline,
   directoryOf,
   lead,
+  leadThrough,
   makeWal,
   readAll,
   startSafekeeper,
@@ -105,12 +106,7 @@ describe('a timeline that is copied from another safekeeper', () => {
     const run = await start(makeRoot(), { settings });
     donorTimeline = await createTimeline(run.safekeeper);
     donor = new LocalDonor(() => donorTimeline);
-    const leader = await lead(donorTimeline);
-    leader.append(START_LSN, WAL.bytes);
-    await leader.flushed(LAST);
-    leader.commit(LAST);
-    await until(() => donorTimeline.state.commitLsn === LAST);
-    donorTimeline.save();
+    await leadThrough(donorTimeline, WAL);
   }
 
   async function requireWhole(timeline: Timeline, firstLsn = START_LSN): Promise<void> {

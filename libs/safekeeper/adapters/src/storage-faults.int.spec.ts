@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Lsn, Term } from '@neon/kernel';
 import type { Timeline } from '@neon/safekeeper-core';
 import { type DiskOperation, FaultyDisk, type OperationAt, ioError } from './testing/faulty-disk';
+import { Machine } from './testing/machine';
 import {
   KEY,
   type Leader,
@@ -32,20 +33,12 @@ interface Told {
 }
 
 describe('a safekeeper on a disk that fails', () => {
-  let root: string;
-  let disk: FaultyDisk;
-  let started: Started | undefined;
+  let machine: Machine;
 
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'faults-'));
-    disk = new FaultyDisk(root);
+    machine = Machine.make('faults-');
   });
-  afterEach(async () => {
-    disk.fault = () => undefined;
-    await started?.safekeeper.close();
-    started = undefined;
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterEach(() => machine.remove());
 
   const note = (told: Told, leader: Leader): void => {
     for (const answer of leader.answers) {
@@ -112,10 +105,10 @@ describe('a safekeeper on a disk that fails', () => {
   /** Indexes of the workload's operations, counted on a disk without faults; every `stride`th of each kind. */
   async function operations(kinds: readonly DiskOperation[]): Promise<OperationAt[]> {
     const seen: OperationAt[] = [];
-    started = await startSafekeeper(root, { disk });
+    const started = await machine.start();
     const timeline = await createTimeline(started.safekeeper);
-    const before = disk.operationCount;
-    disk.fault = (at) => {
+    const before = machine.disk.operationCount;
+    machine.disk.fault = (at) => {
       if (kinds.includes(at.operation)) seen.push({ ...at, index: at.index - before });
       return undefined;
     };
@@ -128,7 +121,7 @@ describe('a safekeeper on a disk that fails', () => {
     async (kind) => {
       const count = (await operations([kind])).length;
       expect(count).toBeGreaterThan(1);
-      await started?.safekeeper.close();
+      await machine.stop();
       for (let failing = 0; failing < count; failing++) {
         const directory = mkdtempSync(join(tmpdir(), 'faults-'));
         const failingDisk = new FaultyDisk(directory);
@@ -163,7 +156,7 @@ describe('a safekeeper on a disk that fails', () => {
 
   test('that loses power at any operation has all that was acknowledged before', async () => {
     const seen = await operations(['open', 'write', 'truncate', 'sync', 'rename', 'syncDirectory', 'remove', 'read']);
-    await started?.safekeeper.close();
+    await machine.stop();
     expect(seen.length).toBeGreaterThan(50);
     const directory = mkdtempSync(join(tmpdir(), 'faults-'));
     const cutDisk = new FaultyDisk(directory);
@@ -204,8 +197,7 @@ describe('a safekeeper on a disk that fails', () => {
   }, 120_000);
 
   test('that lost the name of a control file has it again before anything is acknowledged by what it says (FD5)', async () => {
-    const run = await startSafekeeper(root, { disk });
-    started = run;
+    const run = await machine.start();
     const timeline = await createTimeline(run.safekeeper);
     /** No more than a record, so that no other file appears beside, whose name would bring the others along. */
     const writeOne = async (leader: Leader, from: Lsn): Promise<void> => {
@@ -216,14 +208,14 @@ describe('a safekeeper on a disk that fails', () => {
     await writeOne(await lead(timeline), START_LSN);
     let syncs = 0;
     // The first one is of the vote, the second of the leader's history.
-    disk.fault = ({ operation }) => (operation === 'syncDirectory' && ++syncs === 2 ? ioError() : undefined);
+    machine.disk.fault = ({ operation }) => (operation === 'syncDirectory' && ++syncs === 2 ? ioError() : undefined);
     void lead(timeline, 2);
     await until(() => timeline.failed !== undefined);
     const again = await run.working();
     await writeOne(await lead(again, 2), again.state.flushLsn);
     const told = again.state.flushLsn;
     const left = mkdtempSync(join(tmpdir(), 'left-'));
-    disk.crash(left, 'synced');
+    machine.disk.crash(left, 'synced');
     const after = await startSafekeeper(left);
     const { flushLsn, termHistory } = (await after.working()).state;
     expect([flushLsn, termHistory.map(({ term }) => term)]).toEqual([told, [0, 1, 2]]);
@@ -232,16 +224,16 @@ describe('a safekeeper on a disk that fails', () => {
   });
 
   test('that is full stops acknowledgements, says so, and is overcome when there is room again', async () => {
-    started = await startSafekeeper(root, { disk });
+    const started = await machine.start();
     const leader = await lead(await createTimeline(started.safekeeper));
     // Neither made ahead nor when it is needed does the second segment find room.
-    disk.fault = ({ operation, path }) =>
+    machine.disk.fault = ({ operation, path }) =>
       operation === 'write' && path.includes('000000010000000000000011') ? ioError('ENOSPC') : undefined;
     leader.append(START_LSN, WAL.bytes);
     await leader.until((answer) => answer.kind === 'sessionRefused' && answer.code === 'StorageUnavailable');
     expect(started.failures).toEqual([expect.stringContaining('ENOSPC')]);
     const told = leader.answers.map((answer) => (answer.kind === 'appendResponse' ? answer.flushLsn : Lsn.ZERO));
-    disk.fault = () => undefined;
+    machine.disk.fault = () => undefined;
     const timeline = await started.working();
     const from = timeline.state.flushLsn;
     expect(from).toBeGreaterThanOrEqual(Math.max(...told));
@@ -250,19 +242,18 @@ describe('a safekeeper on a disk that fails', () => {
   });
 
   test('again and again says so once, and once more when it had worked in between (SK5)', async () => {
-    const run = await startSafekeeper(root, { disk });
-    started = run;
+    const run = await machine.start();
     await createTimeline(run.safekeeper);
     /** One record that cannot be written, as a proposer would try again and again. */
     const fails = async (): Promise<void> => {
       const timeline = await run.working();
       const { flushLsn, term } = timeline.state;
       const leader = await lead(timeline, term + 1);
-      disk.fault = ({ operation }) => (operation === 'write' ? ioError() : undefined);
+      machine.disk.fault = ({ operation }) => (operation === 'write' ? ioError() : undefined);
       const endLsn = WAL.ends.find((end) => end > flushLsn) ?? LAST;
       leader.append(flushLsn, WAL.bytes.subarray(flushLsn - START_LSN, endLsn - START_LSN));
       await leader.until((answer) => answer.kind === 'sessionRefused');
-      disk.fault = () => undefined;
+      machine.disk.fault = () => undefined;
     };
     for (let attempt = 0; attempt < 3; attempt++) await fails();
     expect(run.failures).toEqual(['disk failed: EIO: injected']);
@@ -274,11 +265,11 @@ describe('a safekeeper on a disk that fails', () => {
     });
     let attempts = 0;
     await fails();
-    disk.fault = ({ operation }) => (operation === 'readFile' && ++attempts > 0 ? ioError() : undefined);
+    machine.disk.fault = ({ operation }) => (operation === 'readFile' && ++attempts > 0 ? ioError() : undefined);
     await until(() => attempts > 3);
     expect(run.failures.slice(1)).toEqual(['disk failed: EIO: injected', 'EIO: injected']);
     expect(run.safekeeper.failed).toEqual([{ ...KEY, reason: 'EIO: injected' }]);
-    disk.fault = () => undefined;
+    machine.disk.fault = () => undefined;
     await run.working();
     expect(run.safekeeper.failed).toEqual([]);
   });

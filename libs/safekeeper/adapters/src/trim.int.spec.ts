@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FULL } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
 import { READ_SIZE_MAX, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
-import { FaultyDisk, ioError } from './testing/faulty-disk';
+import { ioError } from './testing/faulty-disk';
+import { Machine } from './testing/machine';
 import {
   KEY,
   type Leader,
@@ -16,6 +17,7 @@ import {
   createTimeline,
   directoryOf,
   lead,
+  leadThrough,
   makeWal,
   readAll,
   startSafekeeper,
@@ -27,39 +29,18 @@ const LAST = WAL.ends.at(-1) ?? START_LSN;
 const TRIMMED: SafekeeperSettings = { unarchived: 'trimmed' };
 
 describe('WAL that nobody needs', () => {
-  let root: string;
-  let disk: FaultyDisk;
-  const started: Started[] = [];
+  let machine: Machine;
 
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'trim-'));
-    disk = new FaultyDisk(root);
+    machine = Machine.make('trim-');
   });
-  afterEach(async () => {
-    disk.fault = () => undefined;
-    for (const { safekeeper } of started.splice(0)) await safekeeper.close();
-    rmSync(root, { recursive: true, force: true });
-  });
+  afterEach(() => machine.remove());
 
-  async function start(settings: SafekeeperSettings): Promise<Started> {
-    const run = await startSafekeeper(root, { disk, settings });
-    started.push(run);
-    return run;
-  }
+  const start = (settings: SafekeeperSettings): Promise<Started> => machine.start({ settings });
 
-  const segments = (): string[] => readdirSync(directoryOf(root)).filter((name) => /^[0-9A-F]{24}$/.test(name));
   const startOf = (number: number): Lsn => Lsn.of(START_LSN + number * SEGMENT_SIZE);
 
-  /** All of it written, committed, saved, and held by every safekeeper. */
-  async function written(timeline: Timeline, truncateLsn = LAST): Promise<Leader> {
-    const leader = await lead(timeline);
-    leader.append(START_LSN, WAL.bytes);
-    await leader.flushed(LAST);
-    leader.commit(LAST, truncateLsn);
-    await until(() => timeline.state.commitLsn === LAST);
-    timeline.save();
-    return leader;
-  }
+  const written = (timeline: Timeline, truncateLsn = LAST): Promise<Leader> => leadThrough(timeline, WAL, truncateLsn);
 
   test('is removed in whole segments up to what the pageserver has, and a restart does not miss it', async () => {
     const run = await start(TRIMMED);
@@ -68,11 +49,11 @@ describe('WAL that nobody needs', () => {
     await sleep(50);
     expect(timeline.firstLsn).toBe(START_LSN);
     timeline.trimmer.remoteConsistent(Lsn.of(startOf(3) - 1));
-    await until(() => !existsSync(join(directoryOf(root), '000000010000000000000011')));
+    await until(() => !existsSync(join(directoryOf(machine.root), '000000010000000000000011')));
     expect(timeline.firstLsn).toBe(startOf(2));
     await until(() => timeline.keptBytes === LAST - startOf(2));
-    expect(segments()[0]).toBe('000000010000000000000012');
-    await started.pop()?.safekeeper.close();
+    expect(machine.segments()[0]).toBe('000000010000000000000012');
+    await machine.stop();
     const again = await (await start(TRIMMED)).working();
     expect(again.firstLsn).toBe(startOf(2));
     expect((await readAll(again, startOf(2), LAST)).equals(WAL.bytes.subarray(2 * SEGMENT_SIZE))).toBe(true);
@@ -114,7 +95,7 @@ describe('WAL that nobody needs', () => {
     await until(() => timeline.firstLsn === startOf(3));
     release();
     await until(() => timeline.firstLsn === startOf(4));
-    await until(() => segments().length <= 2);
+    await until(() => machine.segments().length <= 2);
   });
 
   test('is durably known to be trimmed before a file is gone, whenever the power goes (TS6)', async () => {
@@ -122,17 +103,17 @@ describe('WAL that nobody needs', () => {
     const timeline = await createTimeline(run.safekeeper);
     await written(timeline);
     const lefts: string[] = [];
-    disk.fault = () => {
+    machine.disk.fault = () => {
       for (const names of ['synced', 'latest'] as const) {
         const left = mkdtempSync(join(tmpdir(), 'left-'));
         lefts.push(left);
-        disk.crash(left, names);
+        machine.disk.crash(left, names);
       }
       return undefined;
     };
     timeline.trimmer.remoteConsistent(LAST);
-    await until(() => segments()[0] === '000000010000000000000014');
-    disk.fault = () => undefined;
+    await until(() => machine.segments()[0] === '000000010000000000000014');
+    machine.disk.fault = () => undefined;
     expect(lefts.length).toBeGreaterThan(15);
     const seen = new Set<Lsn>();
     for (const left of lefts) {
@@ -151,8 +132,8 @@ describe('WAL that nobody needs', () => {
     const run = await start(TRIMMED);
     await written(await createTimeline(run.safekeeper));
     await sleep(50);
-    await started.pop()?.safekeeper.close();
-    rmSync(join(directoryOf(root), '000000010000000000000011'));
+    await machine.stop();
+    rmSync(join(directoryOf(machine.root), '000000010000000000000011'));
     const again = await start(TRIMMED);
     expect(() => again.safekeeper.get(KEY)).toThrow(/committed up to .*000000010000000000000011 is missing/);
   });
@@ -162,9 +143,9 @@ describe('WAL that nobody needs', () => {
     const timeline = await createTimeline(run.safekeeper);
     await written(timeline);
     timeline.trimmer.remoteConsistent(LAST);
-    await until(() => segments()[0] === '000000010000000000000014');
-    await started.pop()?.safekeeper.close();
-    writeFileSync(join(directoryOf(root), 'safekeeper.trim'), Buffer.alloc(18));
+    await until(() => machine.segments()[0] === '000000010000000000000014');
+    await machine.stop();
+    writeFileSync(join(directoryOf(machine.root), 'safekeeper.trim'), Buffer.alloc(18));
     const again = await start(TRIMMED);
     expect(() => again.safekeeper.get(KEY)).toThrow('not a trim point');
   });
@@ -176,17 +157,17 @@ describe('WAL that nobody needs', () => {
       const timeline = await createTimeline(run.safekeeper);
       await written(timeline);
       await sleep(50);
-      disk.fault = (at) => (at.operation === operation ? ioError() : undefined);
+      machine.disk.fault = (at) => (at.operation === operation ? ioError() : undefined);
       timeline.trimmer.remoteConsistent(LAST);
       await until(() => timeline.failed !== undefined);
       expect(run.failures).toEqual([expect.stringContaining('EIO')]);
-      disk.fault = () => undefined;
+      machine.disk.fault = () => undefined;
       const again = await run.working();
       expect(again.state.flushLsn).toBe(LAST);
       await written2(again);
       again.trimmer.remoteConsistent(LAST);
       again.save();
-      await until(() => segments()[0] === '000000010000000000000014');
+      await until(() => machine.segments()[0] === '000000010000000000000014');
       await readAll(again, again.firstLsn, LAST);
     },
   );
@@ -261,24 +242,24 @@ describe('WAL that nobody needs', () => {
     const timeline = await createTimeline((await start({})).safekeeper);
     await written(timeline);
     const size = LAST - START_LSN;
-    disk.readBytes = 0;
+    machine.disk.readBytes = 0;
     const all = await Promise.all(Array.from({ length: 50 }, () => readAll(timeline, START_LSN, LAST)));
     for (const wal of all) expect(wal.equals(WAL.bytes)).toBe(true);
-    expect(disk.readBytes).toBeLessThan(size + 50 * READ_SIZE_MAX);
-    expect(disk.readBytes).toBeGreaterThanOrEqual(size);
+    expect(machine.disk.readBytes).toBeLessThan(size + 50 * READ_SIZE_MAX);
+    expect(machine.disk.readBytes).toBeGreaterThanOrEqual(size);
   });
 
   test('fifty readers of the tail cost no read at all, and none of them makes an idle timeline keep it (TL6)', async () => {
     const timeline = await createTimeline((await start({})).safekeeper);
     for (let count = 0; count < 50; count++) timeline.addReader(() => LAST);
     const leader = await written(timeline);
-    disk.readBytes = 0;
+    machine.disk.readBytes = 0;
     await Promise.all(Array.from({ length: 50 }, () => readAll(timeline, Lsn.of(LAST - 100_000), LAST)));
-    expect(disk.readBytes).toBe(0);
+    expect(machine.disk.readBytes).toBe(0);
     timeline.save();
     timeline.save();
     await readAll(timeline, Lsn.of(LAST - 1_000), LAST);
-    expect(disk.readBytes).toBeGreaterThan(0);
+    expect(machine.disk.readBytes).toBeGreaterThan(0);
     // And it works on.
     const more = makeWal(LAST, 1_000, { prevLsn: WAL.starts.at(-1) ?? LAST });
     leader.append(LAST, more.bytes);
@@ -290,7 +271,7 @@ describe('WAL that nobody needs', () => {
     await written(timeline);
     await readAll(timeline, START_LSN, LAST);
     const open = (): number =>
-      readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes(directoryOf(root))).length;
+      readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes(directoryOf(machine.root))).length;
     expect(open()).toBeGreaterThan(0);
     timeline.save();
     timeline.save();

@@ -180,6 +180,18 @@ export async function lead(timeline: Timeline, term = 1, startLsn?: Lsn): Promis
   return leader;
 }
 
+/** All of it written by a leader that stays, committed, saved, and held by every safekeeper up to `truncateLsn`. */
+export async function leadThrough(timeline: Timeline, wal: MadeWal, truncateLsn?: Lsn): Promise<Leader> {
+  const endLsn = wal.ends.at(-1) ?? START_LSN;
+  const leader = await lead(timeline, timeline.state.term + 1);
+  leader.append(START_LSN, wal.bytes);
+  await leader.flushed(endLsn);
+  leader.commit(endLsn, truncateLsn);
+  await until(() => timeline.state.commitLsn === endLsn);
+  timeline.save();
+  return leader;
+}
+
 export async function readAll(timeline: Timeline, startLsn: Lsn, endLsn: Lsn): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for (let lsn = startLsn; lsn < endLsn;) {
