@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@neon/free-port';
 import {
   BOOTSTRAP_SUPERUSER,
   type Distribution,
@@ -11,7 +12,6 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { CHECKOUT, runProgram } from './installation';
 

@@ -4,6 +4,7 @@ import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '@neon/free-port';
 import {
   ControlFile,
   WalDecoder,
@@ -23,7 +24,6 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { type PageStore, loadBase } from '@neon/redo-oracle';
 import { CHECKOUT, runProgram } from './installation';

@@ -16,9 +16,9 @@ import {
   decodeAcceptorMessage,
   encodeProposerMessage,
 } from '@neon/consensus';
+import { freePort } from '@neon/free-port';
 import { FrameDecoder, Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
 import { WalEncoder } from '@neon/postgres';
-import { freePort } from '@neon/postgres-server';
 import { SafekeeperStatus } from '@neon/safekeeper-contract';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 import { CHECKOUT } from './installation';

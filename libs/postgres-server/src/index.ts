@@ -1,5 +1,4 @@
 export { type Distribution, findDistributions, distributionOf, packagedPostgres } from './distribution';
-export { freePort } from './free-port';
 export { type PostgresUser, postgresUser } from './postgres-user';
 export { type Template, ensureTemplate } from './template';
 export {

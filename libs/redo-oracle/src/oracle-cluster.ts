@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '@neon/free-port';
 import {
   BOOTSTRAP_SUPERUSER,
   initCluster,

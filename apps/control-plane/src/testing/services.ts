@@ -7,6 +7,7 @@ import {
   type ComputeSpec,
   computeStopped,
 } from '@neon/compute-contract';
+import { freePort } from '@neon/free-port';
 import { Refusal } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
 import { pageserverAlive } from '@neon/pageserver-contract';
@@ -17,7 +18,6 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
 import { spawn } from 'node:child_process';

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '@neon/free-port';
 import { Lsn, SystemId } from '@neon/kernel';
 import { ControlFile, DEFAULT_WAL_SEGMENT_SIZE, WalSegment } from '@neon/postgres';
 import {
@@ -20,7 +21,7 @@ import type { ProposerClient } from './proposer-client';
 
 /** Where the WAL of a fresh cluster begins. */
 export const FIRST_LSN = Lsn.of(DEFAULT_WAL_SEGMENT_SIZE);
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const PIECE_SIZE = 512 * 1024;
 const user = postgresUser(undefined);
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, chmodSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { freePort } from '@neon/free-port';
 import { Lsn, SystemId } from '@neon/kernel';
 import { DEFAULT_WAL_SEGMENT_SIZE, type PostgresMajor, WalBoundaryTracker, WalError } from '@neon/postgres';
 import {
@@ -24,8 +25,6 @@ export interface RealWal {
   readonly bytes: Buffer;
 }
 
-const PORT = 20_000 + (process.pid % 10_000);
-
 export async function makeRealWal(statements: readonly string[], major: PostgresMajor = 17): Promise<RealWal> {
   const found = findDistributions(packagedPostgres(resolve(__dirname, '../../../..')), { debian: true });
   const distribution = distributionOf(found, major);
@@ -35,8 +34,9 @@ export async function makeRealWal(statements: readonly string[], major: Postgres
   const user = postgresUser(undefined);
   try {
     await initCluster(distribution, dataDir, user);
+    const port = await freePort();
     const settings = {
-      port: String(PORT),
+      port: String(port),
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
       fsync: 'off',
@@ -44,12 +44,12 @@ export async function makeRealWal(statements: readonly string[], major: Postgres
       wal_keep_size: '1GB',
     };
     const logFile = join(parent, 'log');
-    const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 30_000 });
-    const client = new Client({ host: '127.0.0.1', port: PORT, user: BOOTSTRAP_SUPERUSER, database: 'postgres' });
+    const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 60_000 });
+    const client = new Client({ host: '127.0.0.1', port, user: BOOTSTRAP_SUPERUSER, database: 'postgres' });
     await client.connect();
     for (const statement of statements) await client.query(statement);
     await client.end();
-    await server.stop('fast', 30_000);
+    await server.stop('fast', 60_000);
     return readWal(dataDir, major);
   } finally {
     rmSync(parent, { recursive: true, force: true });

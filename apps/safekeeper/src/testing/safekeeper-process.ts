@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '@neon/postgres-server';
+import { freePort } from '@neon/free-port';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
 
 const CHECKOUT = resolve(__dirname, '../../../..');
@@ -55,6 +55,12 @@ export interface SafekeeperPorts {
   readonly httpPort: number;
 }
 
+export const freePorts = async (): Promise<SafekeeperPorts> => ({
+  proposerPort: await freePort(),
+  replicationPort: await freePort(),
+  httpPort: await freePort(),
+});
+
 export class SafekeeperProcess {
   private constructor(
     private readonly child: ChildProcess,
@@ -67,11 +73,7 @@ export class SafekeeperProcess {
     surroundings: Surroundings,
     options: { readonly dataDir: string; readonly ports?: SafekeeperPorts; readonly env?: Record<string, string> },
   ): Promise<SafekeeperProcess> {
-    const ports = options.ports ?? {
-      proposerPort: await freePort(),
-      replicationPort: await freePort(),
-      httpPort: await freePort(),
-    };
+    const ports = options.ports ?? (await freePorts());
     mkdirSync(options.dataDir, { recursive: true });
     const logFile = join(surroundings.root, `${basename(options.dataDir)}.log`);
     writeFileSync(logFile, '');

@@ -8,7 +8,7 @@ import { UNLIMITED } from '@neon/safekeeper-core';
 import { createLogger } from '@neon/telemetry';
 import { type RunningSafekeeper, startSafekeeper } from '../start';
 import { ProposerClient } from './proposer-client';
-import type { Surroundings } from './safekeeper-process';
+import { type SafekeeperPorts, type Surroundings, freePorts } from './safekeeper-process';
 import { WalReader } from './wal-reader';
 
 export const TRIO = [1, 2, 3].map((id) => SafekeeperId.of(id));
@@ -16,7 +16,7 @@ export const TRIO = [1, 2, 3].map((id) => SafekeeperId.of(id));
 export class Trio {
   private readonly running = new Map<SafekeeperId, RunningSafekeeper>();
   /** Kept over a restart. */
-  private readonly ports = new Map<SafekeeperId, Record<'proposerPort' | 'replicationPort' | 'httpPort', number>>();
+  private readonly ports = new Map<SafekeeperId, SafekeeperPorts>();
 
   private constructor(
     private readonly surroundings: Surroundings,
@@ -65,7 +65,7 @@ export class Trio {
   }
 
   async start(id: SafekeeperId): Promise<void> {
-    const known = this.ports.get(id) ?? { proposerPort: 0, replicationPort: 0, httpPort: 0 };
+    const known = this.ports.get(id) ?? (await freePorts());
     const config = {
       safekeeperId: id,
       dataDir: this.dataDir(id),
@@ -132,7 +132,7 @@ export class Trio {
 
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let attempt = 0; !(await holds()); attempt++) {
-    if (attempt > 600) throw new Error(`never: ${what}`);
+    if (attempt > 1800) throw new Error(`never: ${what}`);
     await sleep(50);
   }
 }

@@ -9,15 +9,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComputeRole, ComputeSpec } from '@neon/compute-contract';
 import { DEFAULT_LIMITS, type EndReason } from '@neon/compute-core';
+import { freePort } from '@neon/free-port';
 import { Lsn, SystemId, TenantId, TimelineId } from '@neon/kernel';
-import {
-  distributionOf,
-  ensureTemplate,
-  findDistributions,
-  postgresUser,
-  startPostgres,
-  freePort,
-} from '@neon/postgres-server';
+import { distributionOf, ensureTemplate, findDistributions, postgresUser, startPostgres } from '@neon/postgres-server';
 import { createLogger } from '@neon/telemetry';
 import { Client } from 'pg';
 import { ComputeHost, type ComputeHostOptions } from './compute-host';

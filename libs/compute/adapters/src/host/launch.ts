@@ -28,7 +28,6 @@ import {
   type PostgresUser,
   distributionOf,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { type Logger, detached, secondsHistogram, withSpan } from '@neon/telemetry';
 import { AdminConnection } from '../access/admin-connection';
@@ -41,6 +40,7 @@ import { WalPace } from '../walproposer/wal-pace';
 import type { SafekeeperAddresses } from '../walproposer/safekeeper-addresses';
 import type { ComputeParts } from './compute-parts';
 import { discard } from './compute-parts';
+import { freePort } from './free-port';
 
 export interface HostEnvironment {
   readonly dataDir: string;

@@ -13,9 +13,10 @@ import {
   decodeProposerMessage,
   encodeAcceptorMessage,
 } from '@neon/consensus';
+import { freePort } from '@neon/free-port';
 import { FrameDecoder, type Lsn, SafekeeperId, Term, unreachable } from '@neon/kernel';
 import { type PostgresMajor, WalBoundaryTracker } from '@neon/postgres';
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { type Server, type Socket, createServer } from 'node:net';
 
 export class TestSafekeeper {
   state: AcceptorState;
@@ -52,11 +53,12 @@ export class TestSafekeeper {
     );
   }
 
+  /** Again on the port it had, if it had one. */
   async start(): Promise<void> {
+    if (this.port === 0) this.port = await freePort();
     const server = createServer({ noDelay: true }, (socket) => this.serve(socket));
     await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
     this.server = server;
-    this.port = (server.address() as AddressInfo).port;
   }
 
   async stop(): Promise<void> {

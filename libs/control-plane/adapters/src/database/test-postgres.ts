@@ -1,4 +1,5 @@
 /** A throwaway Postgres for the specs of this library. */
+import { freePort } from '@neon/free-port';
 import {
   BOOTSTRAP_SUPERUSER,
   distributionOf,
@@ -30,12 +31,12 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port: String(port), fsync: 'off' };
   const logFile = join(directory, 'log');
-  const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 20_000 });
+  const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 60_000 });
   return {
     url: `postgresql://${BOOTSTRAP_SUPERUSER}:test@127.0.0.1:${port}/postgres`,
     async stop() {
-      await server.stop('fast', 10_000);
-      rmSync(directory, { recursive: true });
+      await server.stop('fast', 60_000);
+      rmSync(directory, { recursive: true, maxRetries: 5 });
     },
   };
 }

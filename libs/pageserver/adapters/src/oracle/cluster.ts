@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { freePort } from '@neon/free-port';
 import { ControlFile, WalSegment } from '@neon/postgres';
 import {
   BOOTSTRAP_SUPERUSER,

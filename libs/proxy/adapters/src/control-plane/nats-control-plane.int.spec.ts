@@ -1,13 +1,14 @@
 /** The whole way over a real nats-server: a client, the proxy, and responders in the place of the control plane. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract';
+import { freePort } from '@neon/free-port';
 import { Refusal } from '@neon/kernel';
 import { Bus } from '@neon/messaging';
-import { freePort } from '@neon/postgres-server';
 import { ENDPOINT_ID, HOST, ProxiedPostgres } from '../fixture/proxied-postgres';
 import { NatsControlPlane } from './nats-control-plane';
 
@@ -44,12 +45,13 @@ beforeAll(async () => {
   await controlPlane.flush();
   controlPlaneAdapter = new NatsControlPlane(proxyBus);
   await world.startProxy({ controlPlane: controlPlaneAdapter });
-}, 60_000);
+});
 
 afterAll(async () => {
   await world.stop();
   await Promise.all([proxyBus.close(), controlPlane.close()]);
   nats.kill();
+  await once(nats, 'exit');
   rmSync(storeDir, { recursive: true, force: true });
 });
 

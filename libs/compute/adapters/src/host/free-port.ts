@@ -1,10 +1,7 @@
 import { createServer } from 'node:net';
 
-/**
- * A port nobody listens on at this moment, for a server that cannot be told to choose one itself; whoever takes it must still
- * expect to be late.
- */
-export function freePort(host = '127.0.0.1'): Promise<number> {
+/** A port nobody listens on at this moment; whoever takes it must still expect to be late. */
+export function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
