@@ -97,7 +97,7 @@ it('five become three, though the control plane is killed in the middle again an
     await signal('SIGKILL', 'control-plane');
     await neon('up');
   }
-  await until('the change is complete', async () => (await branchNow()).complete, 60_000);
+  await until('the change is complete', async () => (await branchNow()).complete);
   expect((await branchNow()).ids).toEqual([2, 3, 4]);
   await transfersGoOn('with three again');
 });
@@ -109,6 +109,6 @@ it('nothing acknowledged is lost, in the project, in a branch of it, and for a f
   const branch = await createBranch(project);
   expect(await answers(branch.uri)).toBe(true);
   process.kill(postmasterOf(project.endpointId), 'SIGKILL');
-  await until('the endpoint answers again', () => answers(project.uri), 60_000);
+  await until('the endpoint answers again', () => answers(project.uri));
   expect(await bank.audit()).toEqual([]);
 });

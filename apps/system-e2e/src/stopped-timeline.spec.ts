@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withAdmin } from './support/admin';
 import { type Branch, createProject, deleteProject, suspend } from './support/project';
-import { api, connect, dataDirectoryOf, query } from './support/system';
+import { api, connect, dataDirectoryOf, query, until } from './support/system';
 
 let project: Branch;
 let other: Branch;
@@ -28,7 +28,10 @@ it('the client and the API are told the record and its LSN, and other projects g
   await suspend(project);
   const unapplied = /Tablespace\/CREATE.*[0-9A-F]+\/[0-9A-F]+/;
   await expect(connect(project.uri)).rejects.toThrow(unapplied);
-  const { operations } = (await (await api()).listProjectOperations({ projectId: project.projectId, limit: 20 })).data;
-  expect(operations.find((operation) => operation.status === 'failed')?.error).toMatch(unapplied);
+  const { projectId } = project;
+  await until('the API says why', async () => {
+    const { operations } = (await (await api()).listProjectOperations({ projectId, limit: 20 })).data;
+    return operations.some(({ status, error }) => status === 'failed' && unapplied.test(error ?? ''));
+  });
   expect(await query(other.uri, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });

@@ -16,6 +16,7 @@ const Spans = z.object({
               spanId: z.string(),
               parentSpanId: z.string().optional(),
               name: z.string(),
+              startTimeUnixNano: z.string(),
             }),
           ),
         }),
@@ -30,11 +31,13 @@ export interface CollectedSpan {
   readonly spanId: string;
   readonly parentSpanId?: string | undefined;
   readonly name: string;
+  readonly startTimeUnixNano: string;
 }
 
 export class Collector {
   readonly spans: CollectedSpan[] = [];
   readonly problems: string[] = [];
+  private readonly startedMs = Date.now();
 
   private constructor(private readonly server: Server) {}
 
@@ -68,9 +71,10 @@ export class Collector {
     }
   }
 
-  /** The trace that began with the first span of this name. */
+  /** The trace that began with the first span of this name; services may still send what they did before. */
   traceOf(name: string): CollectedSpan[] {
-    const root = this.spans.find((span) => span.name === name);
+    const isLate = (span: CollectedSpan): boolean => Number(span.startTimeUnixNano) / 1e6 >= this.startedMs;
+    const root = this.spans.find((span) => span.name === name && isLate(span));
     return this.spans.filter(({ traceId }) => traceId === root?.traceId);
   }
 

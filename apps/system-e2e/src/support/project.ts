@@ -14,7 +14,7 @@ const ENDED = new Set(['finished', 'skipped', 'failed', 'error', 'cancelled']);
 /** Waits until every operation of a project has ended. @throws when one failed */
 export async function settled(projectId: string): Promise<void> {
   const client = await api();
-  for (let attempt = 0; attempt < 1200; attempt++) {
+  for (let attempt = 0; attempt < 6000; attempt++) {
     const { operations } = (await client.listProjectOperations({ projectId, limit: 100 })).data;
     const failed = operations.find((operation) => operation.status === 'failed');
     if (failed !== undefined) throw new Error(`${failed.action} failed: ${failed.error ?? ''}`);

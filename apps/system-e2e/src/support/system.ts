@@ -108,8 +108,6 @@ function computes(): { pid: number; dataDirectory: string }[] {
   });
 }
 
-export const postmasters = (): number[] => computes().map((compute) => compute.pid);
-
 function computeOf(endpointId: string): { pid: number; dataDirectory: string } {
   const found = computes().find((compute) => compute.dataDirectory.includes(endpointId));
   if (found === undefined) throw new Error(`no compute of ${endpointId} runs`);
@@ -126,7 +124,7 @@ export const dataDirectoryOf = (endpointId: string): string => computeOf(endpoin
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
