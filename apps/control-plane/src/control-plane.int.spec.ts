@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type Config, parseConfig } from './config';
 import { type RunningControlPlane, startControlPlane } from './start';
-import { FakeHost, FakeStorage, type Stopping, connectBus, startMetadata, startNats } from './testing/services';
+import { FakeHost, FakeStorage, type Stopping, connectBus, hold, startMetadata, startNats } from './testing/services';
 
 const KEY = 'napi_bootstrap';
 const READ_WRITE = 'read_write' as never;
@@ -74,14 +74,14 @@ afterAll(async () => {
 
 afterEach(() => {
   host.refuse = null;
-  host.delayMs = 0;
-  storage.delayMs = 0;
+  host.held = Promise.resolve();
+  storage.held = Promise.resolve();
   storage.away.clear();
 });
 
 /** Waits until nothing is open, and answers with all operations, oldest first. */
 async function settled(projectId: string) {
-  for (let attempt = 0; attempt < 400; attempt++) {
+  for (let attempt = 0; attempt < 2400; attempt++) {
     const { operations } = (await client().listProjectOperations({ projectId })).data;
     if (operations.every(({ status }) => !['scheduling', 'running'].includes(status))) return operations.reverse();
     await sleep(25);
@@ -90,7 +90,7 @@ async function settled(projectId: string) {
 }
 
 async function until(check: () => Promise<boolean> | boolean): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt++) {
+  for (let attempt = 0; attempt < 2400; attempt++) {
     if (await check()) return;
     await sleep(25);
   }
@@ -129,7 +129,7 @@ const failure = async (work: Promise<unknown>) => {
 
 describe('a project', () => {
   it('is created with everything that a client needs to connect, and then provisioned', async () => {
-    storage.delayMs = 300;
+    const release = hold(storage);
     const response = await client().createProject({ project: { name: 'first' } });
     expect(response.status).toBe(201);
     expect(response.headers['x-neon-ret-request-id']).toMatch(/\w/);
@@ -147,6 +147,7 @@ describe('a project', () => {
     expect(uris[0]?.connection_uri).toBe(
       `postgresql://neondb_owner:${password}@${endpoints[0]?.id}.localhost:55432/neondb?sslmode=require&channel_binding=require`,
     );
+    release();
     expect((await settled(project.id)).map(({ status }) => status)).toEqual(['finished', 'finished']);
     const { data: after } = await client().getProjectEndpoint(project.id, endpoints[0]?.id ?? '');
     expect(after.endpoint.current_state).toBe('active');
@@ -191,7 +192,7 @@ describe('a project', () => {
 describe('branches', () => {
   it('inherit roles, databases and passwords; are renamed; are found by name; are not deleted with children', async () => {
     const { projectId, branchId, created } = await project();
-    storage.delayMs = 300;
+    const release = hold(storage);
     const { data } = await client().createProjectBranch(projectId, {
       branch: { name: 'dev' },
       endpoints: [{ type: READ_WRITE }],
@@ -203,6 +204,7 @@ describe('branches', () => {
     const revealed = await client().getProjectBranchRolePassword(projectId, data.branch.id, 'neondb_owner');
     expect(revealed.data.password).toBe(created.roles[0]?.password);
     expect(data.connection_uris?.[0]?.connection_parameters.host).toBe(`${data.endpoints[0]?.id}.localhost:55432`);
+    release();
     await settled(projectId);
     const dev = (await client().getProjectBranch(projectId, data.branch.id)).data;
     expect(dev.branch).toMatchObject({ current_state: 'ready', parent_lsn: '0/2000000' });
@@ -281,7 +283,7 @@ describe('branches', () => {
   });
 
   it('are refused with 423 while the project is busy', async () => {
-    host.delayMs = 300;
+    const release = hold(host);
     const { data } = await client().createProject({ project: {} });
     expect(await failure(client().createProjectBranch(data.project.id, {}))).toMatchObject({
       status: 423,
@@ -290,7 +292,7 @@ describe('branches', () => {
       },
       headers: { 'retry-after': '1' },
     });
-    host.delayMs = 0;
+    release();
     await settled(data.project.id);
   });
 
@@ -303,14 +305,13 @@ describe('branches', () => {
     const before = storage.safekeeperTimelines.size;
     storage.away.add(2);
     await client().createProjectBranch(projectId, {});
-    await sleep(300);
-    const [last] = (await client().listProjectOperations({ projectId, limit: 1 })).data.operations;
-    expect(last).toMatchObject({
+    const last = async () => (await client().listProjectOperations({ projectId, limit: 1 })).data.operations[0];
+    await until(async () => ((await last())?.failures_count ?? 0) > 0);
+    expect(await last()).toMatchObject({
       action: 'create_branch',
       status: 'running',
       error: expect.stringContaining('1 of 3'),
     });
-    expect(last?.failures_count).toBeGreaterThan(0);
     storage.away.clear();
     await settled(projectId);
     // The second branch on three, and the first on the one that was away.
@@ -494,9 +495,14 @@ describe('endpoints', () => {
 
   it('fall asleep after their time-out without clients, and not before', async () => {
     const { projectId, endpointId } = await project();
-    await client().updateProjectEndpoint(projectId, endpointId, { endpoint: { suspend_timeout_seconds: 2 } });
-    await sleep(500);
+    const compute = host.running.get(endpointId);
+    if (compute === undefined) throw new Error('it does not run');
+    // A client that stays for a while.
+    compute.lastActiveAt = Date.now() + 3_600_000;
+    await client().updateProjectEndpoint(projectId, endpointId, { endpoint: { suspend_timeout_seconds: 1 } });
+    await sleep(2_000);
     expect(host.running.has(endpointId)).toBe(true);
+    compute.lastActiveAt = Date.now();
     await until(() => !host.running.has(endpointId));
     const suspended = { action: 'suspend_compute', endpoint_id: endpointId, status: 'finished' };
     // The host may have ended it before the operation shows.
@@ -563,12 +569,13 @@ describe('what proxies ask', () => {
 
 describe('a restart of the control plane', () => {
   it('continues what was under way and keeps what was known', async () => {
-    host.delayMs = 500;
+    const release = hold(host);
+    const before = storage.requests.length;
     const { data } = await client().createProject({ project: { name: 'interrupted' } });
-    await until(() => storage.requests.some((request) => request.includes('safekeeper-1 PUT')));
+    await until(() => storage.requests.slice(before).some((request) => request.includes('safekeeper-1 PUT')));
     await node.close();
     node = await startControlPlane(config, watchedLogger());
-    host.delayMs = 0;
+    release();
     expect((await settled(data.project.id)).map(({ status }) => status)).toEqual(['finished', 'finished']);
     expect((await client().getProject(data.project.id)).data.project.name).toBe('interrupted');
   });

@@ -46,12 +46,12 @@ export async function startMetadata(): Promise<Stopping & { readonly url: string
   const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port: String(port), fsync: 'off' };
   const logFile = join(directory, 'log');
-  const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 20_000 });
+  const server = await startPostgres({ distribution, dataDir, user, settings, logFile, timeoutMs: 60_000 });
   return {
     url: `postgresql://${BOOTSTRAP_SUPERUSER}:test@127.0.0.1:${port}/postgres`,
     async stop() {
-      await server.stop('fast', 10_000);
-      rmSync(directory, { recursive: true });
+      await server.stop('fast', 60_000);
+      rmSync(directory, { recursive: true, maxRetries: 5 });
     },
   };
 }
@@ -73,6 +73,13 @@ export async function startNats(): Promise<Stopping & { readonly url: string }> 
   };
 }
 
+/** Holds back the answers of a stand-in until it is called. */
+export function hold(of: FakeStorage | FakeHost): () => void {
+  let release = (): void => undefined;
+  of.held = new Promise((resolve) => (release = resolve));
+  return release;
+}
+
 /** One HTTP server that stands for the pageserver and all safekeepers: it keeps what it is told. */
 export class FakeStorage {
   readonly timelines = new Map<string, Record<string, unknown>>();
@@ -85,8 +92,8 @@ export class FakeStorage {
   readonly flushLsns = new Map<number, string>();
   /** Of each safekeeper's data directory. */
   readonly incarnations = new Map(SAFEKEEPER_IDS.map((id) => [id, randomUUID() as string]));
-  /** Before each answer to a PUT. */
-  delayMs = 0;
+  /** Answers to PUTs wait for it. */
+  held: Promise<void> = Promise.resolve();
   /** Safekeepers that answer 503. */
   readonly away = new Set<number>();
   /** Answers, before anything else, to requests that match. */
@@ -98,7 +105,7 @@ export class FakeStorage {
     for (const name of ['pageserver', ...SAFEKEEPER_IDS.map((id) => `safekeeper-${id}`)]) {
       const server = createServer((request, response) => {
         void read(request).then(async (body) => {
-          if (request.method === 'PUT') await sleep(this.delayMs);
+          if (request.method === 'PUT') await this.held;
           const { status, answer } = this.answer(name, request, body);
           response.writeHead(status, { 'content-type': 'application/json' });
           response.end(answer === undefined ? '' : JSON.stringify(answer));
@@ -264,7 +271,8 @@ export class FakeHost {
   readonly starts: ComputeSpec[] = [];
   readonly applied: ComputeSpec[] = [];
   refuse: Refusal | null = null;
-  delayMs = 0;
+  /** Answers to starts wait for it. */
+  held: Promise<void> = Promise.resolve();
   private stopping = false;
   private reporting: Promise<void> = Promise.resolve();
 
@@ -279,7 +287,7 @@ export class FakeHost {
     this.bus.respond(
       startCompute,
       async ({ spec }) => {
-        await sleep(this.delayMs);
+        await this.held;
         if (this.refuse !== null) throw this.refuse;
         this.starts.push(spec);
         this.running.set(spec.computeId, { spec, lastActiveAt: Date.now() });
