@@ -186,8 +186,7 @@ describe('D2: a put that fails leaves nothing', () => {
   });
 });
 
-const smallDisk = join(tmpdir(), `neon-small-disk-${process.pid}`);
-mkdirSync(smallDisk);
+const smallDisk = mkdtempSync(join(tmpdir(), 'neon-small-disk-'));
 const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', smallDisk]).status === 0;
 afterAll(() => {
   if (mounted) spawnSync('umount', [smallDisk]);
