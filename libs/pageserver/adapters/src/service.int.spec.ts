@@ -67,7 +67,7 @@ beforeAll(async () => {
   const tokens = await TokenVerifier.fromPem(keys.publicPem);
   feeds = new WalFeeds({ token: 'storage-token', pageserverId: 1, logger });
   server = await PageServer.listen(
-    { pageserver: opened.pageserver, tokens, metrics: new PageMetrics(), logger, waitMs: 2000 },
+    { pageserver: opened.pageserver, tokens, metrics: new PageMetrics(), logger, waitMs: 8_000 },
     { host: '127.0.0.1', port: 0 },
   );
   await timeline.setSafekeepers([{ id: 1, host: '127.0.0.1', replicationPort: source.port }]);
@@ -83,7 +83,7 @@ afterAll(async () => {
 });
 
 const relation = () => ({ tablespaceOid: 1663, databaseOid: 5, relationNumber: table.oid });
-const reached = (lsn: Lsn): Promise<void> => timeline.waitFor(lsn, AbortSignal.timeout(10_000));
+const reached = (lsn: Lsn): Promise<void> => timeline.waitFor(lsn, AbortSignal.timeout(60_000));
 
 async function openClient(name: TimelineName): Promise<PageClient> {
   const client = await PageClient.open(server.port);
