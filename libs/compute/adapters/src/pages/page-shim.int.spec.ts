@@ -220,7 +220,7 @@ describe.each(distributions())('the page-fault shim under Postgres $version', (d
   });
 
   async function untilReady(): Promise<void> {
-    for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(50)) {
+    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(50)) {
       const ready = await compute.query('SELECT 1').catch(() => null);
       if (ready !== null) return;
     }

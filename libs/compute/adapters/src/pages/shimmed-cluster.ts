@@ -137,7 +137,7 @@ export class ShimmedCluster extends Cluster {
   }
 
   async startAgent(port: number): Promise<void> {
-    this.pageService = new PageServiceClient({ address: { ...ADDRESS, port }, retryMsMax: 1_000 });
+    this.pageService = new PageServiceClient({ address: { ...ADDRESS, port }, retryMsMax: 10_000 });
     this.agent = new PageAgent({
       computeId: 'compute-1',
       socketPath: this.socketPath,
@@ -162,7 +162,7 @@ export class ShimmedCluster extends Cluster {
       NEON_PAGES_SOCKET: this.socketPath,
       NEON_PAGES_COMPUTE: 'compute-1',
       NEON_PAGES_DATADIR: this.dataDir,
-      NEON_PAGES_TIMEOUT_MS: '2000',
+      NEON_PAGES_TIMEOUT_MS: '6000',
       ...env,
     });
   }

@@ -52,7 +52,7 @@ function open(): WalPace {
 const delayInArena = (): number => readFileSync(arena).readUInt32LE(WAL_DELAY_OFFSET);
 async function until(holds: () => boolean): Promise<void> {
   for (let attempt = 0; !holds(); attempt++) {
-    if (attempt > 400) throw new Error('it did not happen in time');
+    if (attempt > 3000) throw new Error('it did not happen in time');
     await sleep(20);
   }
 }
@@ -91,7 +91,7 @@ it('logs the beginning and the end of it once, though it comes and goes (WP2, WP
   await until(() => lines.length > 1);
   expect(lines[1]).toMatchObject({ level: 'info', msg: 'writing of WAL is no longer slowed down', ingestLagBytes: 0 });
   expect(names).toEqual(['neon-agent: WAL slowed down, pageserver ingest behind', 'neon-agent']);
-}, 20_000);
+});
 
 it('reports a quorum that takes no WAL as an error, once (WP2, WP3)', async () => {
   open();

@@ -137,13 +137,13 @@ function open(): Walproposer {
 
 async function following(): Promise<Walproposer> {
   const walproposer = open();
-  await walproposer.elect(5_000);
+  await walproposer.elect(60_000);
   await walproposer.follow({ socketDir, port: PORT, walDir: '/nonexistent' });
   return walproposer;
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     if (holds()) return;
     await sleep(10);
   }
@@ -185,7 +185,7 @@ describe('a stream from Postgres that breaks while the quorum is down', () => {
 
 it('a deposed walproposer ends its stream for good, and reports nothing more (W4)', async () => {
   await following();
-  await open().elect(5_000);
+  await open().elect(60_000);
   await until('the first is deposed', () => deposedCount === 1);
   await sleep(50);
   walsender.flushed.length = 0;
