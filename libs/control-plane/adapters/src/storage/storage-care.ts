@@ -78,7 +78,7 @@ export class StorageCare {
   async look(): Promise<void> {
     if (this.options.clock.now() < this.dueAt) return;
     this.dueAt = Infinity;
-    const left = [...(await this.options.branches())];
+    const left = [...(await this.branches())];
     const present = new Set(left.map(({ address }) => address.branchId));
     for (const branchId of [...this.faults.keys(), ...this.outcomes.keys()]) {
       if (present.has(branchId)) continue;
@@ -89,6 +89,15 @@ export class StorageCare {
       for (let branch = left.shift(); branch !== undefined; branch = left.shift()) await this.tend(branch);
     };
     await Promise.all(Array.from({ length: BRANCHES_AT_ONCE }, next));
+  }
+
+  private async branches(): Promise<readonly StoredBranch[]> {
+    try {
+      return await this.options.branches();
+    } catch (error) {
+      this.incomplete();
+      throw error;
+    }
   }
 
   private async tend({ address, placement, members, wanted }: StoredBranch): Promise<void> {
