@@ -3,6 +3,7 @@
  *
  *   DF1  `replaceFile` leaves the former content or all of the latter, whenever the power goes.
  *   DF2  `writeAll` writes all of it or throws: a single write may end early, as it does just before a disk is full.
+ *   DF3  `renameDurably` takes a name back that may not last: another attempt changes the directory anew.
  */
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from './disk';
@@ -21,6 +22,17 @@ export async function syncDirectory(disk: Disk, path: string): Promise<void> {
 export async function writeAll(file: Pick<DiskFile, 'write'>, bytes: Uint8Array, position: number): Promise<void> {
   for (let written = 0; written < bytes.length;)
     written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+}
+
+/** DF3: within a directory. */
+export async function renameDurably(disk: Disk, from: string, to: string): Promise<void> {
+  await disk.rename(from, to);
+  try {
+    await syncDirectory(disk, dirname(to));
+  } catch (error) {
+    await disk.rename(to, from);
+    throw error;
+  }
 }
 
 export async function replaceFile(disk: Disk, path: string, content: Uint8Array): Promise<void> {

@@ -18,7 +18,7 @@ import {
   encodeTrimPoint,
 } from '@neon/safekeeper-core';
 import { type Disk, nodeDisk } from './disk';
-import { replaceFile, syncDirectory, writeAll } from './durable-file';
+import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { CONTROL_FILE, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
 
@@ -99,13 +99,7 @@ class FileTimelineCopy extends TimelineCopy {
     if (trimmedLsn !== TermHistory.startLsn(control.termHistory))
       await replaceFile(this.disk, join(directory, TRIM_FILE), encodeTrimPoint({ trimmedLsn, offloaded: null }));
     await replaceFile(this.disk, join(directory, CONTROL_FILE), encodeControlFile(control));
-    await this.disk.rename(directory, this.directory);
-    try {
-      await syncDirectory(this.disk, join(this.directory, '..'));
-    } catch (error) {
-      // A name that may not last must not be a timeline's: it would vote. Another attempt changes the directory anew.
-      await this.disk.rename(this.directory, directory);
-      throw error;
-    }
+    // A name that may not last must not be a timeline's: it would vote.
+    await renameDurably(this.disk, directory, this.directory);
   }
 }

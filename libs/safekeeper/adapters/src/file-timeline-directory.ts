@@ -2,11 +2,13 @@
  * All timelines of a safekeeper in a data directory: `<data>/<tenant>/<timeline>/` (`TimelineDirectory`).
  *
  *   FD1  `open` reports as durable only what a sync has confirmed in this process: the WAL above the saved commit LSN is
- *        written once more before it counts, since the page cache may hold what the disk does not.
+ *        written once more before it counts, since the page cache may hold what the disk does not;
+ *        `list` syncs the names that an earlier process gave.
  *   FD2  What follows the end of the WAL (a torn record, a hole, stale records) is never served, voted with or appended to.
  *   FD3  A timeline of whose committed WAL a segment is gone that was not trimmed stays closed; it is never taken for a
  *        shorter one, or an empty one.
- *   FD4  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone.
+ *   FD4  A timeline directory appears with its control file in it, and a deleted one is a tombstone before it is gone: beside a
+ *        tombstone there is no timeline, only what an interrupted deletion left.
  *   FD5  Opened again after a failure, its control file and the names of its files are written anew: what a failed sync has
  *        lost, a later sync that succeeds does not bring back.
  *   FD6  Files of a timeline that is in the archive alone are what an interruption left: they are removed, never read.
@@ -28,7 +30,7 @@ import {
   encodeControlFile,
 } from '@neon/safekeeper-core';
 import { type Disk, nodeDisk } from './disk';
-import { replaceFile, syncDirectory, writeAll } from './durable-file';
+import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { COPYING, copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
@@ -56,8 +58,10 @@ export class FileTimelineDirectory extends TimelineDirectory {
     super();
   }
 
+  /** FD1: what an earlier process named and did not sync lasts from here on. */
   override async list(): Promise<TimelineKey[]> {
     await this.disk.mkdir(this.root);
+    await syncDirectory(this.disk, this.root);
     const keys: TimelineKey[] = [];
     for (const tenantId of (await this.disk.readdir(this.root)).filter(TenantId.is)) {
       const names = await this.tidied(join(this.root, tenantId));
@@ -66,8 +70,9 @@ export class FileTimelineDirectory extends TimelineDirectory {
     return keys;
   }
 
-  /** FD7. @returns what is left in a tenant's directory */
+  /** FD1, FD4, FD7. @returns what is left in a tenant's directory */
   private async tidied(directory: string): Promise<string[]> {
+    await syncDirectory(this.disk, directory);
     const names = await this.disk.readdir(directory);
     const left = names.filter((name) => !isRubbish(name, new Set(names)));
     if (left.length === 0) await this.disk.remove(directory);
@@ -83,8 +88,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
     await this.disk.remove(making);
     await this.disk.mkdir(making);
     await replaceFile(this.disk, join(making, CONTROL_FILE), encodeControlFile(control));
-    await this.disk.rename(making, directory);
-    await syncDirectory(this.disk, join(directory, '..'));
+    await renameDurably(this.disk, making, directory);
     const files = new SegmentFiles(this.disk, directory, control);
     const flushLsn = control.commitLsn;
     return {
@@ -169,7 +173,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
 
 /** FD7. */
 function isRubbish(name: string, beside: ReadonlySet<string>): boolean {
-  if (name.endsWith(MAKING) || name.endsWith(REMOVING)) return true;
+  if (name.endsWith(MAKING) || name.endsWith(REMOVING) || beside.has(name + TOMBSTONE)) return true;
   if (!name.endsWith(COPYING)) return false;
   const timelineId = name.slice(0, -COPYING.length);
   return beside.has(timelineId) || beside.has(timelineId + TOMBSTONE);
