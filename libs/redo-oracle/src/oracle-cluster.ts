@@ -16,7 +16,6 @@ import {
   type Distribution,
   type PostgresServer,
   type PostgresUser,
-  freePort,
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 

@@ -14,7 +14,6 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { Client } from 'pg';
 import type { ProposerClient } from './proposer-client';

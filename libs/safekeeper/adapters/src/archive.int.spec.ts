@@ -8,6 +8,7 @@ import { DirectoryObjectStore, ObjectKey } from '@neon/object-store';
 import { READ_SIZE_MAX, type Timeline, type WalArchive } from '@neon/safekeeper-core';
 import { ObjectWalArchive } from './object-wal-archive';
 import { Machine } from './testing/machine';
+import { ioError } from './testing/faulty-disk';
 import {
   KEY,
   type Leader,
@@ -16,6 +17,7 @@ import {
   type Started,
   createTimeline,
   directoryOf,
+  lead,
   leadThrough,
   makeWal,
   readAll,
@@ -292,6 +294,33 @@ describe('the archive of a safekeeper', () => {
       await start();
       await sleep(50);
       expect(await archive.names()).toHaveLength(4);
+    });
+
+    test('has nothing of it in the end, though it failed, and was deleted, while a segment was on its way there (SK6)', async () => {
+      let arrive = (): void => undefined;
+      const way = new Promise<void>((resolve) => (arrive = resolve));
+      const put = archive.put.bind(archive);
+      let startedCount = 0;
+      archive.put = async (name, bytes) => {
+        startedCount++;
+        await way;
+        await put(name, bytes);
+      };
+      const { safekeeper } = await start();
+      const timeline = await createTimeline(safekeeper);
+      await written(timeline);
+      await until(() => startedCount > 0);
+      machine.disk.fault = ({ operation }) => (operation === 'write' ? ioError() : undefined);
+      void lead(timeline, 7);
+      await until(() => timeline.failed !== undefined);
+      machine.disk.fault = () => undefined;
+      await safekeeper.delete(KEY);
+      await sleep(50);
+      arrive();
+      await until(() => readdirSync(join(machine.root, KEY.tenantId)).join() === `${KEY.timelineId}.deleted`);
+      await until(() => archive.count('put') === startedCount);
+      await sleep(50);
+      expect(await archive.names()).toEqual([]);
     });
 
     test('has nothing of it in the end, when it is away, and the safekeeper is killed meanwhile (SK6)', async () => {

@@ -113,6 +113,8 @@ export class Safekeeper {
   /** Creations and deletions of one timeline happen one after the other. */
   private readonly turns = new Map<string, Promise<unknown>>();
   private readonly reports = new Map<string, Report>();
+  /** Of timelines that failed: what they had begun to put into the archive may still arrive there. */
+  private readonly leaving = new Map<string, Promise<void>>();
   private isClosed = false;
   readonly space: WalSpace;
   private readonly context: TimelineContext;
@@ -266,9 +268,19 @@ export class Safekeeper {
       if (entry?.kind === 'open') await entry.timeline.close();
       const purged = archive === 'deleted' ? this.archive : undefined;
       await this.directory.delete(key, { purge: purged !== undefined });
-      const left = entry?.kind === 'open' ? entry.timeline.archive?.left() : undefined;
-      if (purged !== undefined) void (left ?? Promise.resolve()).then(() => this.purge(key, purged));
+      const left = this.left(key, entry?.kind === 'open' ? entry.timeline : undefined);
+      if (purged !== undefined) void left.then(() => this.purge(key, purged));
     });
+  }
+
+  /** Resolves when nothing more of the timeline, or of one in its place that failed before, can come into the archive. */
+  private left(key: TimelineKey, timeline: Timeline | undefined): Promise<void> {
+    const name = nameOf(key);
+    const left = Promise.all([this.leaving.get(name), timeline?.archive?.left()]).then(() => {
+      if (this.leaving.get(name) === left) this.leaving.delete(name);
+    });
+    this.leaving.set(name, left);
+    return left;
   }
 
   async close(): Promise<void> {
@@ -316,6 +328,7 @@ export class Safekeeper {
   /** SK3. */
   private onFailed(key: TimelineKey, timeline: Timeline, error: Error): void {
     this.report(key, error, timeline);
+    void this.left(key, timeline);
     // What is left of the failed store is of no use; that closing it fails too says nothing more.
     void timeline.close().then(
       () => this.reopenLater(key),

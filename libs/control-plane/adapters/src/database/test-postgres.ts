@@ -7,7 +7,6 @@ import {
   initCluster,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

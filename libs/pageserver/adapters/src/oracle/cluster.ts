@@ -13,7 +13,6 @@ import {
   findDistributions,
   postgresUser,
   startPostgres,
-  freePort,
 } from '@neon/postgres-server';
 import { Lsn } from '@neon/kernel';
 import { Client } from 'pg';
