@@ -27,6 +27,7 @@ export async function readDonorWal(
   const bytes = Buffer.alloc(endLsn - startLsn);
   let stream: WalsenderStream | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
   try {
     await new Promise<void>((resolve, reject) => {
       timer = setTimeout(() => reject(new Unavailable(`safekeeper ${donor} sends no WAL`)), TIMEOUT_MS);
@@ -48,10 +49,15 @@ export async function readDonorWal(
           if (lsn + piece.length >= endLsn) resolve();
         },
         onEnd: (reason) => reject(new Unavailable(`safekeeper ${donor}: ${reason}`)),
-      }).then((opened) => (stream = opened), reject);
+      }).then((opened) => {
+        stream = opened;
+        // The donor would keep its WAL for whoever reads there.
+        if (isOver) stream.close();
+      }, reject);
     });
     return bytes;
   } finally {
+    isOver = true;
     clearTimeout(timer);
     stream?.close();
   }
