@@ -67,7 +67,8 @@ describe('safekeepers with an archive', () => {
 
   async function until(condition: () => Promise<boolean>): Promise<void> {
     for (let attempt = 0; !(await condition()); attempt++) {
-      if (attempt > 600) throw new Error(`it did not happen in time: ${[...running.values()][0]?.log().slice(-2_000)}`);
+      if (attempt > 1800)
+        throw new Error(`it did not happen in time: ${[...running.values()][0]?.log().slice(-2_000)}`);
       await sleep(50);
     }
   }

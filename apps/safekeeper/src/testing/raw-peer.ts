@@ -43,21 +43,24 @@ export function sendPieces(
   });
 }
 
-/** Stands between a client and a port, and keeps what the client says. */
+/** Stands between a client and a port, keeps what the client says, and holds back answers when there were enough. */
 export class Tap {
   readonly said: Buffer[] = [];
+  private answeredBytes = 0;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
     private readonly server: Server,
     readonly port: number,
+    private readonly answerBytesMax: number,
   ) {}
 
-  static async open(target: number): Promise<Tap> {
+  /** @param answerBytesMax after so many bytes of answers nothing more comes through */
+  static async open(target: number, answerBytesMax = Infinity): Promise<Tap> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
-    const tap = new Tap(server, typeof address === 'object' && address !== null ? address.port : 0);
+    const tap = new Tap(server, typeof address === 'object' && address !== null ? address.port : 0, answerBytesMax);
     server.on('connection', (client) => {
       const upstream = connect({ host: '127.0.0.1', port: target, noDelay: true });
       for (const socket of [client, upstream]) {
@@ -68,11 +71,19 @@ export class Tap {
         tap.said.push(chunk);
         upstream.write(chunk);
       });
-      upstream.on('data', (chunk) => client.write(chunk));
+      upstream.on('data', (chunk) => {
+        if (tap.isHolding) return;
+        tap.answeredBytes += chunk.length;
+        client.write(chunk);
+      });
       client.on('close', () => upstream.destroy());
       upstream.on('close', () => client.destroy());
     });
     return tap;
+  }
+
+  get isHolding(): boolean {
+    return this.answeredBytes >= this.answerBytesMax;
   }
 
   close(): void {

@@ -20,6 +20,8 @@ export class WalReader {
   readonly ends: number[] = [];
   /** Up to where, as they said, there was WAL to read. */
   readonly toldEnds: Lsn[] = [];
+  /** What came beyond the last `read`. */
+  private surplus = Buffer.alloc(0);
 
   private constructor(private readonly socket: Socket) {
     socket.on('data', (chunk) => {
@@ -66,10 +68,10 @@ export class WalReader {
     await this.expect('W');
   }
 
-  /** WAL of `[startLsn, endLsn)`, which must arrive without gap. */
+  /** WAL of `[startLsn, endLsn)`, which must arrive without gap, and go on where the last one ended. */
   async read(startLsn: Lsn, endLsn: Lsn): Promise<Buffer> {
-    const parts: Uint8Array[] = [];
-    let at: number = startLsn;
+    const parts: Uint8Array[] = [this.surplus];
+    let at = startLsn + this.surplus.length;
     while (at < endLsn) {
       const reader = new ByteReader((await this.expect('d')).payload);
       if (reader.u8() !== 0x77) continue;
@@ -83,7 +85,9 @@ export class WalReader {
       at += bytes.length;
       this.ends.push(at);
     }
-    return Buffer.concat(parts);
+    const received = Buffer.concat(parts);
+    this.surplus = received.subarray(endLsn - startLsn);
+    return received.subarray(0, endLsn - startLsn);
   }
 
   report(flushLsn: Lsn): void {

@@ -14,7 +14,7 @@ import { serveReplication } from './replication-connection';
 import { type TcpListener, listenTcp } from './tcp-listener';
 import { KEY, START_LSN, type Started, createTimeline, startSafekeeper, until } from './testing/one-acceptor';
 
-const READER_SILENCE_MS = 600;
+const READER_SILENCE_MS = 2_000;
 const LOCAL = { host: '127.0.0.1', port: 0 };
 
 const opened: Socket[] = [];

@@ -130,7 +130,7 @@ describe('a timeline in files', () => {
       await opened.pop()?.close();
       rmSync(directory, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 
   test.each([
     ['a torn last record', (file: string, at: number) => overwrite(file, at - 8, Buffer.alloc(8, 0xee))],

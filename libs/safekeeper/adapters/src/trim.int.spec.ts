@@ -179,7 +179,7 @@ describe('WAL that nobody needs', () => {
     const leader = await lead(timeline);
     leader.append(START_LSN, WAL.bytes);
     await until(() => timeline.fullness === FULL && timeline.state.durableLsn >= START_LSN + 2 * SEGMENT_SIZE);
-    await sleep(50);
+    await until(() => timeline.state.durableLsn === timeline.state.writeLsn);
     const { flushLsn } = timeline.state;
     expect(flushLsn - START_LSN).toBeGreaterThan(SEGMENT_SIZE);
     // No more than the append during which the limit was met.

@@ -164,7 +164,7 @@ export const directoryOf = (base: string): string => join(base, KEY.tenantId, KE
 
 export async function until(condition: () => boolean): Promise<void> {
   for (const startedMs = performance.now(); !condition(); await sleep(5))
-    if (performance.now() - startedMs > 20_000) throw new Error(`it did not happen in time: ${condition.toString()}`);
+    if (performance.now() - startedMs > 60_000) throw new Error(`it did not happen in time: ${condition.toString()}`);
 }
 
 /** A candidate that is granted its term, and says no more. */
