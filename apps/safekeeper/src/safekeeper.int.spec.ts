@@ -502,6 +502,6 @@ describe('three safekeepers', () => {
     socket.on('error', () => undefined);
     socket.resume();
     socket.write(garbage);
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
   }
 });

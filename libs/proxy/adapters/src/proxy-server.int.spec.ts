@@ -1,7 +1,7 @@
 /** The proxy in front of a real Postgres, used by real clients. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -227,7 +227,7 @@ describe('bytes that are no client', () => {
     socket.on('error', () => undefined);
     socket.resume();
     socket.write(bytes);
-    await once(socket, 'close');
+    await closeOf(socket);
     expect(await world.psql('SELECT 1')).toBe('1');
   });
 
@@ -250,7 +250,7 @@ describe('bytes that are no client', () => {
         await once(socket, 'secureConnect');
         socket.resume();
         socket.end(changed);
-        await once(socket, 'close');
+        await closeOf(socket);
       }),
       { numRuns: 200 },
     );
@@ -270,6 +270,9 @@ describe('bytes that are no client', () => {
 });
 
 const directly = () => ({ host: '127.0.0.1', port: world.proxyPort, servername: HOST, rejectUnauthorized: false });
+
+/** When it is closed, whether with an error or without. */
+const closeOf = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
 
 /** Direct TLS: what the proxy says within a moment to `bytes`. */
 async function overTls(bytes: Uint8Array, alpn: string | undefined = 'postgresql'): Promise<string> {

@@ -1,5 +1,4 @@
 /** Connections that should end by themselves, over real sockets. */
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,6 +30,9 @@ function dial(): Socket {
   return socket;
 }
 
+/** When it is closed, whether with an error or without. */
+const closeOf = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
+
 describe('a listener', () => {
   test('serves no more than its limit, refuses the rest at once, and serves again when there is room', async () => {
     let served = 0;
@@ -43,7 +45,7 @@ describe('a listener', () => {
     const kept = [dial(), dial(), dial()];
     await until(() => served === 3);
     const flood = Array.from({ length: 50 }, dial);
-    await Promise.all(flood.map((socket) => once(socket.resume(), 'close')));
+    await Promise.all(flood.map((socket) => closeOf(socket.resume())));
     expect([served, listener.connectionCount]).toEqual([3, 3]);
     kept[0]?.destroy();
     await until(() => listener?.connectionCount === 2);
@@ -93,7 +95,7 @@ describe('a reader (RC7)', () => {
   test('that says nothing is asked for a word, and then ended: nothing is kept for it any more', async () => {
     const { socket, heard } = await reading();
     const startedAt = performance.now();
-    await once(socket, 'close');
+    await closeOf(socket);
     expect(performance.now() - startedAt).toBeGreaterThan(READER_SILENCE_MS / 2);
     expect(heard().toString('latin1')).toContain(`the reader said nothing for ${READER_SILENCE_MS} ms`);
     // A keepalive whose last byte asks for an answer.

@@ -20,7 +20,7 @@ it('of a donor that answers too late no stream stays open: it would keep WAL for
   await expect(readDonorWal({ spec, addresses }, range)).rejects.toThrow(Unavailable);
   const [socket] = await connected;
   socket.on('error', () => undefined).resume();
-  const closed = once(socket, 'close');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.write(encodeBackendMessage({ kind: 'authenticationOk' }));
   socket.write(encodeMessage('W', new Uint8Array(3)));
   await closed;
