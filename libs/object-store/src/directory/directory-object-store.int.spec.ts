@@ -122,6 +122,15 @@ describe('D1: what a put has answered for survives a power failure', () => {
   });
 });
 
+it('D1, S8: a delete that could not be synced is synced when it is repeated', async () => {
+  await store.put(key, content);
+  disk.fault = { step: 'sync', at: root, code: 'EIO', times: 1 };
+  await expect(store.delete(key)).rejects.toThrow(Unavailable);
+  disk.log = [];
+  await store.delete(key);
+  expect(disk.log).toContain(`sync ${root}`);
+});
+
 describe('D2: a put that fails leaves nothing', () => {
   it.each([
     ['open', 'ENOSPC', 'the disk is full'],

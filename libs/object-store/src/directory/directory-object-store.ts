@@ -117,8 +117,7 @@ export class DirectoryObjectStore extends ObjectStore {
       const changed = new Set<string>();
       for (const key of keys) {
         signal?.throwIfAborted();
-        const directory = await this.remove(pathOf(this.root, key));
-        if (directory !== undefined) changed.add(directory);
+        changed.add(await this.remove(pathOf(this.root, key)));
       }
       for (const directory of changed) await this.syncUpwards(directory);
     });
@@ -198,14 +197,13 @@ export class DirectoryObjectStore extends ObjectStore {
     }
   }
 
-  /** Gives the directory that is changed by it; undefined when there was no such object. */
-  private async remove(path: string): Promise<string | undefined> {
+  /** Gives the directory that is changed by it, or by one before it that may not have been synced: there is no such object then. */
+  private async remove(path: string): Promise<string> {
     try {
       await unlink(path);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       await stat(this.root);
-      return undefined;
     }
     return this.removeEmpty(dirname(path));
   }
