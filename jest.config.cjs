@@ -6,18 +6,22 @@ const suites = {
     testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.spec.ts'],
     testPathIgnorePatterns: [...preset.testPathIgnorePatterns, '-e2e/'],
   },
-  sim: { testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.sim.spec.ts'], testPathIgnorePatterns: ['/node_modules/'] },
+  sim: {
+    testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.sim.spec.ts'],
+    testPathIgnorePatterns: ['/node_modules/'],
+    testTimeout: 600_000,
+  },
   int: {
     testMatch: ['<rootDir>/{libs,apps}/**/src/**/*.int.spec.ts'],
     testPathIgnorePatterns: ['/node_modules/'],
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     // A test that fails leaves the connections open that it would have closed: the run ends all the same.
     forceExit: true,
   },
   e2e: {
     testMatch: ['<rootDir>/apps/*-e2e/src/**/*.spec.ts'],
     testPathIgnorePatterns: ['/node_modules/'],
-    testTimeout: 600_000,
+    testTimeout: 1_200_000,
     maxWorkers: 1,
     globalSetup: '<rootDir>/apps/system-e2e/src/support/global-setup.ts',
     globalTeardown: '<rootDir>/apps/system-e2e/src/support/global-teardown.ts',

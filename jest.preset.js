@@ -27,6 +27,8 @@ const { compilerOptions } = JSON.parse(fs.readFileSync(path.join(__dirname, 'tsc
 
 module.exports = {
   testEnvironment: 'node',
+  // When it must be stuck: a machine that is busy with other things takes many times as long as one that is not.
+  testTimeout: 60_000,
   testMatch: ['<rootDir>/src/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', '\\.int\\.spec\\.ts$', '\\.sim\\.spec\\.ts$'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],

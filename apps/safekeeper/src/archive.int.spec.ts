@@ -34,7 +34,7 @@ describe('safekeepers with an archive', () => {
     client = new TimelineClient(surroundings, wal);
     lastLsn = Lsn.of(wal.endLsn - (wal.endLsn % SEGMENT_SIZE));
     expect(lastLsn - wal.startLsn).toBeGreaterThan(2 * SEGMENT_SIZE);
-  }, 120_000);
+  });
   afterAll(async () => {
     await surroundings.stop();
     rmSync(root, { recursive: true, force: true });
@@ -118,7 +118,7 @@ describe('safekeepers with an archive', () => {
     // All of them put each segment as often as they did: there is one of each.
     const names = readdirSync(join(objects, 'wal', TENANT, TIMELINE, 'segments'));
     expect(names).toHaveLength((lastLsn - wal.startLsn) / SEGMENT_SIZE);
-  }, 180_000);
+  });
 
   test('that are idle leave the disk and come back, killed at any moment', async () => {
     const offloadAfter = { NEON_OFFLOAD_AFTER_SECONDS: '0.3' };
@@ -145,7 +145,7 @@ describe('safekeepers with an archive', () => {
     await until(() => Promise.resolve(readdirSync(join(objects, 'wal', TENANT, TIMELINE, 'tails')).length === 1));
     await client.delete(only);
     await until(() => Promise.resolve(readdirSync(objects).every((name) => name.startsWith('~'))));
-  }, 120_000);
+  });
 
   test('whose store is away keep WAL, say so, and go on when it is back', async () => {
     rmSync(objects, { recursive: true });
@@ -167,7 +167,7 @@ describe('safekeepers with an archive', () => {
     expect(only.log()).toContain('archive works again');
     proposer.close();
     expect(await client.readsEverything(only)).toBe(true);
-  }, 120_000);
+  });
 
   test('archive to a bucket, and read back from it', async () => {
     const { default: S3rver } = (await import('s3rver' as string)) as {
@@ -201,5 +201,5 @@ describe('safekeepers with an archive', () => {
       await running.get(1)?.end('SIGTERM');
       await server.close();
     }
-  }, 120_000);
+  });
 });

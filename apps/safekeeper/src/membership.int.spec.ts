@@ -44,7 +44,7 @@ describe('safekeepers whose membership changes', () => {
     wal = await makeRealWal(STATEMENTS);
     expect(wal.bytes.length).toBeGreaterThan(2 * SEGMENT_SIZE);
     await Promise.all([1, 2, 3].map((id) => start(id)));
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all([...running.values()].map((each) => each.end('SIGTERM')));
     await surroundings.stop();
@@ -254,7 +254,7 @@ describe('safekeepers whose membership changes', () => {
     await late.recovered();
     expect((await detail(1)).membershipGeneration).toBe(3);
     late.close();
-  }, 120_000);
+  });
 
   it('a copy from a donor that is another, is away or has nothing fails by name, and leaves no timeline', async () => {
     await written();

@@ -40,7 +40,7 @@ const areThere = ['pg_receivewal', 'pg_waldump', 'pg_basebackup'].every((name) =
       MAJOR,
     );
     expect(wal.bytes.length).toBeGreaterThan(2 * SEGMENT_SIZE);
-  }, 120_000);
+  });
   afterAll(async () => {
     await surroundings.stop();
     rmSync(root, { recursive: true, force: true });

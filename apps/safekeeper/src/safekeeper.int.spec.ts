@@ -71,7 +71,7 @@ describe('three safekeepers', () => {
     // More than one segment, so that every path crosses a border.
     expect(wal.bytes.length).toBeGreaterThan(SEGMENT_SIZE);
     for (const id of IDS) await start(id);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const safekeeper of running.values()) await safekeeper.close();

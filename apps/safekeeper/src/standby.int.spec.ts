@@ -52,7 +52,7 @@ describe('a hot standby', () => {
     await primary.start();
     feed = new WalFeed(primary, await trio.propose());
     await standby.start(STANDBY);
-  }, 120_000);
+  });
   afterEach(async () => {
     await feed.stop();
     await standby.stop();
@@ -108,7 +108,7 @@ describe('a hot standby', () => {
     await expect(standby.query('DELETE FROM t')).rejects.toThrow('read-only transaction');
     requireSound(standby.log);
     await trio.start(SECOND);
-  }, 120_000);
+  });
 
   test('never shows what a quorum has not', async () => {
     await insert(100);
@@ -125,7 +125,7 @@ describe('a hot standby', () => {
     await untilSame();
     expect(await rowsOf(standby)).toBe(before + 100);
     await trio.start(SECOND);
-  }, 120_000);
+  });
 
   test('follows through a change of the term', async () => {
     await insert(1_000);
@@ -137,7 +137,7 @@ describe('a hot standby', () => {
     await untilSame();
     expect((await trio.detail(FIRST)).term).toBeGreaterThan(term);
     requireSound(standby.log);
-  }, 120_000);
+  });
 
   test('goes on answering when the timeline is deleted, and its log says why there is no more WAL', async () => {
     await insert(1_000);
@@ -147,7 +147,7 @@ describe('a hot standby', () => {
     for (const id of TRIO) await trio.delete(id);
     await until('the log says so', () => /FATAL: .*(no timeline|deleted)/.test(standby.log));
     expect(await rowsOf(standby)).toBe(rows);
-  }, 120_000);
+  });
 
   test('of another cluster, or with a token that is not for the timeline, follows nothing and says why', async () => {
     const other = await TestPostgres.create(distribution, join(root, `other-${count}`));
@@ -163,5 +163,5 @@ describe('a hot standby', () => {
     await until('its log says so', () => intruder.log.includes('the token is not for this timeline'));
     await intruder.stop();
     expect(SystemId.parse(primary.systemId)).not.toBe(other.systemId);
-  }, 120_000);
+  });
 });

@@ -36,7 +36,7 @@ describe('a safekeeper process', () => {
     surroundings = await Surroundings.start(root);
     wal = await makeRealWal(STATEMENTS);
     expect(wal.bytes.length).toBeGreaterThan(3 * SEGMENT_SIZE);
-  }, 120_000);
+  });
   afterAll(async () => {
     await surroundings.stop();
     rmSync(root, { recursive: true, force: true });
@@ -133,7 +133,7 @@ describe('a safekeeper process', () => {
     expect((await all.read(wal.startLsn, wal.endLsn)).equals(wal.bytes)).toBe(true);
     all.close();
     proposer.close();
-  }, 180_000);
+  });
 
   test('trims what the pageserver has, over a restart, and tells a reader who comes too late', async () => {
     await start({ NEON_UNARCHIVED_WAL: 'trimmed' });

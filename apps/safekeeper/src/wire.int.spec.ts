@@ -57,7 +57,7 @@ beforeAll(async () => {
   // pg_receivewal of Debian reads from servers of its own version at most.
   wal = await makeRealWal(['CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 10000) i'], 15);
   safekeeper = await SafekeeperProcess.start(surroundings, { dataDir: join(root, 'data') });
-}, 120_000);
+});
 afterAll(async () => {
   await safekeeper.end('SIGTERM');
   await surroundings.stop();
@@ -303,40 +303,36 @@ test('changed conversations of a proposer harm nobody (WI1–WI4)', async () => 
   expect(refusedCount).toBeGreaterThan(CASES / 4);
   await witness.requireUndisturbed();
   requireCleanLog();
-}, 300_000);
+});
 
 const receivewalThere = existsSync(join(CLIENTS, 'pg_receivewal'));
-(receivewalThere ? test : test.skip)(
-  'changed conversations of pg_receivewal harm nobody (WI1–WI4)',
-  async () => {
-    const timelineId = await createTimeline();
-    const proposer = await propose(timelineId);
-    await proposer.recovered();
-    await proposer.write(wal.startLsn, wal.bytes);
-    await proposer.committed(wal.endLsn);
-    proposer.close();
-    const tap = await Tap.open(safekeeper.ports.replicationPort);
-    const client = await receiveWal(tap.port, timelineId);
-    const said = await recordedFrom(tap, client);
-    const witness = await Witness.start();
-    let refusedCount = 0;
-    for (let first = 1; first <= CASES; first += BATCH) {
-      const cases = Array.from({ length: BATCH }, async (_, index) => {
-        const random = new SeededRandom(first + index);
-        const pieces = cut(mutate(said, random), random);
-        const heard = await sendPieces(safekeeper.ports.replicationPort, pieces, { timeoutMs: 400 });
-        if (heard.isClosed && heard.bytes.includes('FATAL')) refusedCount++;
-      });
-      await Promise.all(cases);
-      await requireHealthy();
-    }
-    expect(refusedCount).toBeGreaterThan(CASES / 10);
-    await requireLogOf(timelineId, wal.endLsn);
-    await witness.requireUndisturbed();
-    requireCleanLog();
-  },
-  300_000,
-);
+(receivewalThere ? test : test.skip)('changed conversations of pg_receivewal harm nobody (WI1–WI4)', async () => {
+  const timelineId = await createTimeline();
+  const proposer = await propose(timelineId);
+  await proposer.recovered();
+  await proposer.write(wal.startLsn, wal.bytes);
+  await proposer.committed(wal.endLsn);
+  proposer.close();
+  const tap = await Tap.open(safekeeper.ports.replicationPort);
+  const client = await receiveWal(tap.port, timelineId);
+  const said = await recordedFrom(tap, client);
+  const witness = await Witness.start();
+  let refusedCount = 0;
+  for (let first = 1; first <= CASES; first += BATCH) {
+    const cases = Array.from({ length: BATCH }, async (_, index) => {
+      const random = new SeededRandom(first + index);
+      const pieces = cut(mutate(said, random), random);
+      const heard = await sendPieces(safekeeper.ports.replicationPort, pieces, { timeoutMs: 400 });
+      if (heard.isClosed && heard.bytes.includes('FATAL')) refusedCount++;
+    });
+    await Promise.all(cases);
+    await requireHealthy();
+  }
+  expect(refusedCount).toBeGreaterThan(CASES / 10);
+  await requireLogOf(timelineId, wal.endLsn);
+  await witness.requireUndisturbed();
+  requireCleanLog();
+});
 
 async function receiveWal(port: number, timelineId: TimelineId): Promise<ChildProcess> {
   const token = await tokenFor({ scope: 'timeline', tenantId: TENANT, timelineId });

@@ -23,7 +23,7 @@ describe.each(distributions)('stock Postgres $version and our redo', (distributi
     // As root, Postgres runs as another user, who must get through.
     chmodSync(workDir, 0o711);
     report = await verifyRedo({ distribution, quick: true, seed: SEED, report: () => undefined, workDir });
-  }, 300_000);
+  }, 900_000);
 
   afterAll(() => rmSync(workDir, { recursive: true, force: true }));
 

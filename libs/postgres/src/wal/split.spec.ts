@@ -88,7 +88,7 @@ describe('a stream of records of many sizes and a switch of segments, one record
       if (!first || !reading.holdsAt(bytes.length)) wrong.push(cut);
     }
     expect(wrong).toEqual([]);
-  }, 60_000);
+  });
 
   it.each([1, 2, 3, 5, 8, 23, 24, 25, 40, 41, 1000, 8191, 8192, 8193, 16_384, 20_000])(
     'F1, F2: in pieces of %i bytes, gives each record when its last byte is here',
@@ -132,7 +132,7 @@ describe('a stream that begins anywhere in a page', () => {
       }
     }
     expect(wrong).toEqual([]);
-  }, 60_000);
+  });
 });
 
 const NEAR = 48;

@@ -434,7 +434,7 @@ describe.each(SERVERS)('Postgres $major', ({ major, bin, compressions }) => {
       });
       for (const change of changes) applyChange(replay, change, record);
     }
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await stop('SIGQUIT');

@@ -15,5 +15,5 @@ describe('mutated WAL, records and deltas', () => {
     });
     expect(failures.map(({ seed, violation }) => `seed ${seed}: ${violation}`)).toEqual([]);
     expect(result).toEqual({ caseCount: CASES, failureCount: 0 });
-  }, 120_000);
+  });
 });

@@ -29,4 +29,4 @@ test('of each function of redo a mutant is caught', async () => {
   } finally {
     rmSync(workDir, { recursive: true, force: true });
   }
-}, 600_000);
+}, 1_200_000);

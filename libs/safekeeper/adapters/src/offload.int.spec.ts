@@ -346,7 +346,7 @@ describe('a timeline that nobody uses', () => {
     const all = await cuts(() => offloaded(timeline));
     expect(all.length).toBeGreaterThan(20);
     expect(await allWhole(all)).toEqual(new Set([false, true]));
-  }, 120_000);
+  });
 
   test('is here or there, whenever the process is killed or the power goes while it comes back (RS3)', async () => {
     const timeline = await idle();
@@ -355,7 +355,7 @@ describe('a timeline that nobody uses', () => {
     });
     expect(all.length).toBeGreaterThan(20);
     expect(await allWhole(all)).toEqual(new Set([false, true]));
-  }, 120_000);
+  });
 
   test.each(['write', 'sync', 'rename', 'syncDirectory', 'remove', 'truncate'] as const)(
     'is whole when the %s of its leaving or its return fails',
@@ -409,6 +409,5 @@ describe('a timeline that nobody uses', () => {
         rmSync(join(machine.root, KEY.tenantId), { recursive: true });
       }
     },
-    120_000,
   );
 });

@@ -176,7 +176,7 @@ describe('a timeline that is copied from another safekeeper', () => {
     expect(lefts.length).toBeGreaterThan(30);
     expect(wholeCount).toBeGreaterThan(0);
     expect(wholeCount).toBeLessThan(lefts.length);
-  }, 120_000);
+  });
 
   it('PU1: is not there after an error of the disk, at whatever operation, and is when the disk works again', async () => {
     const counting = new FaultyDisk(makeRoot());
@@ -202,7 +202,7 @@ describe('a timeline that is copied from another safekeeper', () => {
       await started.pop()?.safekeeper.close();
     }
     expect(operationCount).toBeGreaterThan(30);
-  }, 120_000);
+  });
 
   it('PU2: is copied on from where an attempt ended; what differs from the donor is copied again', async () => {
     const root = makeRoot();

@@ -151,7 +151,6 @@ describe('a safekeeper on a disk that fails', () => {
         rmSync(directory, { recursive: true, force: true });
       }
     },
-    120_000,
   );
 
   test('that loses power at any operation has all that was acknowledged before', async () => {
@@ -194,7 +193,7 @@ describe('a safekeeper on a disk that fails', () => {
     expect(lefts.some((left) => left.told.flushLsn > START_LSN)).toBe(true);
     await run.safekeeper.close();
     rmSync(directory, { recursive: true, force: true });
-  }, 120_000);
+  });
 
   test('that lost the name of a control file has it again before anything is acknowledged by what it says (FD5)', async () => {
     const run = await machine.start();

@@ -139,7 +139,7 @@ describe('the log after a restart', () => {
         patch(place, (before) => Buffer.of((before[0] ?? 0) ^ 0x10));
         await requireEnd(endBelow(place));
       }
-  }, 120_000);
+  });
 
   test('ends where the last file was cut, or before', async () => {
     for (const index of recordsOfInterest())
@@ -148,7 +148,7 @@ describe('the log after a restart', () => {
         truncateSync(fileOf(place), place % SEGMENT_SIZE);
         await requireEnd(endBelow(place));
       }
-  }, 120_000);
+  });
 
   test.each(['zeros', 'bytes of another time'])(
     'ends before %s in the middle, and goes on from there',

@@ -14,7 +14,7 @@ describe('mutated conversations of proposers and safekeepers', () => {
     });
     expect(failures.map(({ seed, violation }) => `seed ${seed}: ${violation}`)).toEqual([]);
     expect(result).toEqual({ caseCount: CASES, failureCount: 0 });
-  }, 120_000);
+  });
 
   it('begin from one in which everything is committed', () => {
     const { asked, answered, commitLsn, endLsn, isDeposed } = recordedConversation();

@@ -25,4 +25,4 @@ it('of a donor that answers too late no stream stays open: it would keep WAL for
   socket.write(encodeMessage('W', new Uint8Array(3)));
   await closed;
   server.close();
-}, 30_000);
+});
