@@ -105,7 +105,7 @@ export interface ProposerState {
 export type ProposerInput =
   /** Time passes; `random` in [0, 1) spreads campaigns of rivals. */
   | { readonly kind: 'tick'; readonly random: number }
-  /** A moment without anything to append: safekeepers hear what was committed, whose readers wait for it. */
+  /** A moment after WAL came or was committed: what waits is sent (P11), and safekeepers hear what is committed. */
   | { readonly kind: 'idle' }
   /** `traceparent` goes into the greeting as it is. */
   | { readonly kind: 'connected'; readonly safekeeper: SafekeeperId; readonly traceparent?: string | undefined }

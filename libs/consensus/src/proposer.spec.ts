@@ -3,7 +3,7 @@ import { Membership } from './membership';
 import { APPEND_SIZE_MAX, type AcceptorMessage, type AppendRequest } from './message';
 import { Proposer } from './proposer';
 import { DEFAULT_TIMING, type ProposerEffect, type ProposerInput, type ProposerState } from './proposer-state';
-import { IN_FLIGHT_MAX, UNCOMMITTED_MAX } from './stream';
+import { EAGER_SIZE_MIN, IN_FLIGHT_MAX, UNCOMMITTED_MAX } from './stream';
 import { TermHistory } from './term-history';
 
 const IDS = [1, 2, 3].map((id) => SafekeeperId.of(id));
@@ -167,6 +167,36 @@ describe('a proposer that leads', () => {
     const sizes = appends(effects, A).map(({ bytes }) => bytes.length);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(APPEND_SIZE_MAX);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000);
+  });
+
+  describe('a little WAL behind what a safekeeper has not answered to (P11)', () => {
+    const first = run(RECOVERED, wal(START, 100));
+    const second = run(first.state, wal(START + 100, 30), wal(START + 130, 20));
+    const rest = [{ startLsn: START + 100, bytes: new Uint8Array(50) }];
+
+    test('waits for the answer, of each for its own, and leaves as one', () => {
+      expect(appends(first.effects, A)).toMatchObject([{ startLsn: START, bytes: new Uint8Array(100) }]);
+      expect(second.effects).toEqual([]);
+      const answered = run(second.state, progress(A, START + 100));
+      expect(appends(answered.effects, A)).toMatchObject(rest);
+      expect(appends(answered.effects, B)).toEqual([]);
+      expect(run(answered.state, progress(A, START + 150)).effects).toEqual([]);
+    });
+
+    test('waits no longer than for the next idle moment', () => {
+      const { state, effects } = run(second.state, { kind: 'idle' });
+      expect(IDS.map((id) => appends(effects, id))).toMatchObject(IDS.map(() => rest));
+      expect(run(state, { kind: 'idle' }).effects).toEqual([]);
+    });
+
+    test('waits on while only a part of what was sent before is durable', () => {
+      expect(run(second.state, progress(A, START, { durableLsn: START + 60 })).effects).toEqual([]);
+    });
+
+    test('leaves at once with much of it', () => {
+      const { effects } = run(second.state, wal(START + 150, EAGER_SIZE_MIN - 50));
+      expect(appends(effects, A).reduce((sum, { bytes }) => sum + bytes.length, 0)).toBe(EAGER_SIZE_MIN);
+    });
   });
 
   test('tells the commit LSN to idle safekeepers at the next tick, and then is silent', () => {

@@ -19,6 +19,8 @@
  *       when the membership changes, a candidate begins again.                                                   (I9)
  *   P10 A safekeeper that confirms WAL which it was not sent in this session, or votes with a log that cannot be, is not
  *       believed, and disconnected.
+ *   P11 A little WAL waits while a safekeeper has not answered to what it was sent before, until the next `idle` at most: so commits
+ *       that are made at the same time share one append, and one answer. Much of it is sent at once.
  *
  * Inputs and effects: `proposer-state.ts`. A recovery is a run without live WAL: the first `committed` ends it, and
  * streaming goes on in the same term from there.
@@ -49,7 +51,17 @@ import {
   type ProposerStep,
   voterSets,
 } from './proposer-state';
-import { announce, considerFetch, failed, heartbeat, onAppendResponse, onFetched, onWal, wantsWal } from './stream';
+import {
+  announce,
+  considerFetch,
+  failed,
+  heartbeat,
+  onAppendResponse,
+  onFetched,
+  onIdle,
+  onWal,
+  wantsWal,
+} from './stream';
 import { WalWindow } from './wal-window';
 
 export const Proposer = {
@@ -77,7 +89,7 @@ export const Proposer = {
       case 'tick':
         return onTick({ ...state, tick: state.tick + 1 }, input);
       case 'idle':
-        return state.phase.kind === 'leading' ? heartbeat(state) : still(state);
+        return state.phase.kind === 'leading' ? onIdle(state) : still(state);
       case 'connected':
         return greet(state, input);
       case 'disconnected':

@@ -21,6 +21,9 @@ import { WalWindow } from './wal-window';
 /** Bytes sent to one safekeeper that it has not yet made durable: covers 100 MB/s at a round trip of 40 ms. */
 export const IN_FLIGHT_MAX = 4 * 1024 * 1024;
 
+/** P11: less than this waits for the answer to what is in flight. */
+export const EAGER_SIZE_MIN = 64 * 1024;
+
 /** Above it the shell stops reading WAL from Postgres, which then waits: no quorum keeps up. */
 export const UNCOMMITTED_MAX = 16 * 1024 * 1024;
 
@@ -148,15 +151,20 @@ export function onFetched(state: ProposerState, input: ProposerInput & { kind: '
 }
 
 /** Sends each safekeeper what it may have, and asks for WAL that is no longer, or not yet, in memory. */
-export function pump(state: ProposerState): ProposerStep {
+export function pump(state: ProposerState, pace: { readonly isOverdue: boolean } = { isOverdue: false }): ProposerStep {
   const effects: ProposerEffect[] = [];
   let peers: Map<SafekeeperId, Peer> | undefined;
   for (const [safekeeper, peer] of state.peers) {
-    if (peer.kind !== 'streaming') continue;
+    if (peer.kind !== 'streaming' || (!pace.isOverdue && isHeld(state, peer))) continue;
     const next = pumpOne(state, safekeeper, peer, effects);
     if (next !== peer) peers = (peers ?? new Map(state.peers)).set(safekeeper, next);
   }
   return after(effects, considerFetch(peers === undefined ? state : { ...state, peers }));
+}
+
+/** P11. */
+function isHeld({ window }: ProposerState, { nextLsn, durableLsn }: StreamingPeer): boolean {
+  return nextLsn > durableLsn && nextLsn >= window.startLsn && window.endLsn - nextLsn < EAGER_SIZE_MIN;
 }
 
 function pumpOne(
@@ -193,6 +201,12 @@ function wal(state: ProposerState, lsn: Lsn): Uint8Array {
   if (state.fetch.kind !== 'ready' || lsn < state.fetch.startLsn) return NOTHING;
   const offset = lsn - state.fetch.startLsn;
   return state.fetch.bytes.subarray(offset, offset + APPEND_SIZE_MAX);
+}
+
+/** P11: a moment has passed. Who is sent WAL hears with it what was committed. */
+export function onIdle(state: ProposerState): ProposerStep {
+  const pumped = pump(state, { isOverdue: true });
+  return after(pumped.effects, heartbeat(pumped.state));
 }
 
 /** Heartbeats: for those that do not know the commit LSN yet, and for those that have heard nothing for long. */

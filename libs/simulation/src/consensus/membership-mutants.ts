@@ -145,7 +145,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an acceptor forgets its generation at a crash',
-    outcomeSeed: 253,
+    outcomeSeed: 1025,
     recovered: (durable, created) => ({ ...durable, membership: created.membership }),
   },
   {
@@ -159,7 +159,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a driver does not raise the terms of the new members',
-    seed: 1258,
+    seed: 2434,
     driver: (state, input, step) => {
       const result = flattered((before) => (isBounded(before) ? { term: Term.of(1e9) } : {}))(state, input, step);
       const effects = result.effects.map((effect) =>

@@ -193,6 +193,10 @@ export class ProposerNode {
     }
     this.committedLsn = lsn;
     this.world.checker.onTold(this.state.term, lsn);
+    this.idleSoon();
+  }
+
+  private idleSoon(): void {
     this.later(this.world.random.unit() * IDLE_DELAY_MAX_MS, () => this.feed({ kind: 'idle' }));
   }
 
@@ -221,6 +225,7 @@ export class ProposerNode {
         const startLsn = this.givenLsn;
         this.givenLsn = Lsn.advance(startLsn, size);
         this.feed({ kind: 'walAvailable', startLsn, bytes: this.log.slice(startLsn, startLsn + size) });
+        this.idleSoon();
         if (random.chance(0.3)) break;
       }
       this.writeSoon();

@@ -67,8 +67,8 @@ export interface WalproposerOptions {
 /** DEFAULT_TIMING counts in these. */
 const TICK_MS = 20;
 const RECONNECT_MS = 50;
-/** A message to each safekeeper in this time at most, far below the latency of a commit that leaves the machine. */
-const TELL_COMMIT_MS = 1;
+/** How long WAL may wait for more of it, and safekeepers to hear what is committed: the shortest time that a timer has. */
+const IDLE_MS = 1;
 const SQLSTATE_DUPLICATE_OBJECT = '42710';
 
 interface Waiter {
@@ -101,7 +101,7 @@ export class Walproposer {
   private isClosed = false;
   private isDeposed = false;
   private commitWaiters: Waiter[] = [];
-  private commitTeller: NodeJS.Timeout | undefined;
+  private idleTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: WalproposerOptions) {
     const { spec } = options;
@@ -229,6 +229,7 @@ export class Walproposer {
       onWal: (startLsn, bytes) => {
         this.receivedLsn = Lsn.advance(startLsn, bytes.length);
         this.take({ kind: 'walAvailable', startLsn, bytes });
+        this.idleSoon();
       },
       onEnd: (reason) => {
         // One that ends before it was ours is noticed below.
@@ -332,15 +333,14 @@ export class Walproposer {
     this.stream?.report(lsn);
     const reached = this.commitWaiters.filter((waiter) => waiter.lsn <= lsn);
     for (const waiter of reached) waiter.settle();
-    this.tellCommitSoon();
+    this.idleSoon();
   }
 
-  /** Readers of the safekeepers wait for it; in a flow of commits most hear of it with the next WAL. */
-  private tellCommitSoon(): void {
-    this.commitTeller ??= setTimeout(() => {
-      this.commitTeller = undefined;
+  private idleSoon(): void {
+    this.idleTimer ??= setTimeout(() => {
+      this.idleTimer = undefined;
       this.take({ kind: 'idle' });
-    }, TELL_COMMIT_MS);
+    }, IDLE_MS);
   }
 
   private async fetch(range: ProposerEffect & { kind: 'fetchWal' }): Promise<void> {
@@ -365,7 +365,7 @@ export class Walproposer {
     this.take({ kind: 'tick', random: Math.random() });
     this.isClosed = true;
     clearInterval(this.ticker);
-    clearTimeout(this.commitTeller);
+    clearTimeout(this.idleTimer);
     this.stream?.close();
     this.links.close();
     for (const waiter of this.commitWaiters) waiter.settle(new Unavailable('the walproposer is closed'));
