@@ -4,6 +4,7 @@
  *
  *   DK1  Storage touches files through a `Disk` alone, so that every operation it makes can be made to fail.
  */
+import { writevSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 
 export interface DiskFile {
@@ -15,6 +16,8 @@ export interface DiskFile {
     position: number,
   ): Promise<{ readonly bytesWritten: number }>;
   writev(buffers: readonly Uint8Array[], position: number): Promise<{ readonly bytesWritten: number }>;
+  /** `writev` that blocks the event loop. @returns the number of bytes written */
+  writevNow(buffers: readonly Uint8Array[], position: number): number;
   truncate(size: number): Promise<void>;
   sync(): Promise<void>;
   stat(): Promise<{ readonly size: number; readonly blocks: number }>;
@@ -40,6 +43,7 @@ export const nodeDisk: Disk = {
       read: (buffer, offset, length, position) => file.read(buffer, offset, length, position),
       write: (buffer, offset, length, position) => file.write(buffer, offset, length, position),
       writev: (buffers, position) => file.writev([...buffers], position),
+      writevNow: (buffers, position) => writevSync(file.fd, buffers, position),
       truncate: (size) => file.truncate(size),
       sync: () => file.sync(),
       stat: () => file.stat(),

@@ -33,6 +33,7 @@ import { type Disk, nodeDisk } from './disk';
 import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { COPYING, copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
+import { InlineWrites } from './inline-writes';
 import { SegmentFiles } from './segment-files';
 import { SegmentMaker } from './segment-maker';
 
@@ -48,7 +49,7 @@ const TOMBSTONE = '.deleted';
 const PURGING = '.purging';
 
 export class FileTimelineDirectory extends TimelineDirectory {
-  private readonly maker = new SegmentMaker();
+  private readonly shared = { maker: new SegmentMaker(), inline: new InlineWrites() };
 
   constructor(
     private readonly root: string,
@@ -97,7 +98,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
       lastRecordLsn: undefined,
       trimmedLsn: TermHistory.startLsn(control.termHistory),
       offloaded: null,
-      store: new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean: true }),
+      store: new FileTimelineStore({ files, ...this.shared, endLsn: flushLsn, isTailClean: true }),
     };
   }
 
@@ -122,7 +123,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
     if (afterFailure) await replaceFile(this.disk, join(directory, CONTROL_FILE), encodeControlFile(control));
     else await syncDirectory(this.disk, directory);
     const isTailClean = offloaded !== null;
-    const store = new FileTimelineStore({ files, maker: this.maker, endLsn: flushLsn, isTailClean });
+    const store = new FileTimelineStore({ files, ...this.shared, endLsn: flushLsn, isTailClean });
     return { control, flushLsn, lastRecordLsn, trimmedLsn, offloaded, store };
   }
 

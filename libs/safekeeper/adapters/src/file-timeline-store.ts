@@ -2,7 +2,8 @@
  * One timeline's WAL and control file in a directory (`TimelineStore`, promises TS1–TS8).
  *
  * Writes gather in memory while a write runs; then one vectored write to a file opened with O_DSYNC takes all of them to
- * the disk: one system call that both writes and syncs, in the thread pool, so that the event loop never waits.
+ * the disk: one system call that both writes and syncs, in the thread pool or, where that is better, in the event loop
+ * (`inline-writes.ts`).
  *
  *   FS1  The first write after the timeline was opened wipes what follows the end of its WAL, so that a later scan never
  *        runs from fresh records into stale ones. Timelines that nobody writes to do not pay for it.
@@ -25,6 +26,7 @@ import {
 import { counter, secondsHistogram } from '@neon/telemetry';
 import type { DiskFile } from './disk';
 import { replaceFile, writeAll } from './durable-file';
+import type { InlineWrites } from './inline-writes';
 import type { SegmentFiles } from './segment-files';
 import type { SegmentMaker } from './segment-maker';
 
@@ -87,6 +89,7 @@ interface Tail {
 export interface StoreOptions {
   readonly files: SegmentFiles;
   readonly maker: SegmentMaker;
+  readonly inline: InlineWrites;
   readonly endLsn: Lsn;
   /** Nothing but zeros follows the end (FS1). */
   readonly isTailClean: boolean;
@@ -105,13 +108,15 @@ export class FileTimelineStore extends TimelineStore {
   private failure: Error | undefined;
   private readonly files: SegmentFiles;
   private readonly maker: SegmentMaker;
+  private readonly inline: InlineWrites;
   private endLsn: Lsn;
   private isTailClean: boolean;
 
-  constructor({ files, maker, endLsn, isTailClean }: StoreOptions) {
+  constructor({ files, maker, inline, endLsn, isTailClean }: StoreOptions) {
     super();
     this.files = files;
     this.maker = maker;
+    this.inline = inline;
     this.endLsn = endLsn;
     this.isTailClean = isTailClean;
     this.preparedNumber = files.numberOf(endLsn);
@@ -202,7 +207,7 @@ export class FileTimelineStore extends TimelineStore {
     const offset = lsn % this.files.segmentSize;
     const padSize = size < BULK_FLUSH_SIZE_MIN ? padOf(tail, offset + size) : 0;
     if (padSize > 0) buffers.push(PAD.subarray(0, padSize));
-    const { bytesWritten } = await tail.file.writev(buffers, offset);
+    const bytesWritten = await this.writeSynced(tail.file, buffers, { offset, size: size + padSize });
     // A short write happens on a full disk; the next one then tells the reason.
     if (bytesWritten < size + padSize)
       await writeAll(tail.file, Buffer.concat(buffers).subarray(bytesWritten), offset + bytesWritten);
@@ -210,6 +215,19 @@ export class FileTimelineStore extends TimelineStore {
     tail.flushCount++;
     tail.flushedBytes += size;
     if (offset + size > this.files.segmentSize / 2) this.prepare(tail);
+  }
+
+  private async writeSynced(
+    file: DiskFile,
+    buffers: readonly Uint8Array[],
+    { offset, size }: { readonly offset: number; readonly size: number },
+  ): Promise<number> {
+    const startedMs = performance.now();
+    const bytesWritten = this.inline.begin(this, size, startedMs)
+      ? file.writevNow(buffers, offset)
+      : (await file.writev(buffers, offset)).bytesWritten;
+    this.inline.took(performance.now() - startedMs);
+    return bytesWritten;
   }
 
   private async tailOf(number: number): Promise<Tail> {

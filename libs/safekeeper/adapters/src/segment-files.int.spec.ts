@@ -7,6 +7,7 @@ import { FileTimelineStore } from './file-timeline-store';
 import { type Disk, nodeDisk } from './disk';
 import { writeAll } from './durable-file';
 import { SegmentFiles } from './segment-files';
+import { InlineWrites } from './inline-writes';
 import { SegmentMaker } from './segment-maker';
 import { FaultyDisk, ioError } from './testing/faulty-disk';
 import { until } from './testing/one-acceptor';
@@ -33,7 +34,13 @@ describe('segment files', () => {
 
   const storeOf = (disk: Disk, maker = new SegmentMaker()): { files: SegmentFiles; store: FileTimelineStore } => {
     const files = new SegmentFiles(disk, root, CONTROL);
-    const store = new FileTimelineStore({ files, maker, endLsn: Lsn.of(SEGMENT_SIZE), isTailClean: true });
+    const store = new FileTimelineStore({
+      files,
+      maker,
+      inline: new InlineWrites(),
+      endLsn: Lsn.of(SEGMENT_SIZE),
+      isTailClean: true,
+    });
     return { files, store };
   };
   const write = async (store: FileTimelineStore, startLsn: number, size: number): Promise<void> => {

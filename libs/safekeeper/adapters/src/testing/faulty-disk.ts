@@ -9,7 +9,7 @@
  *   - `crash` builds what a power cut leaves: of files what was synced, and names as of the last sync of their directory, or
  *     the latest ones, because a file system may have got further than it was asked to.
  */
-import { constants, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { constants, fstatSync, mkdirSync, readSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Disk, type DiskFile, nodeDisk } from '../disk';
@@ -88,6 +88,7 @@ export class FaultyDisk implements Disk {
       read: refuse,
       write: refuse,
       writev: refuse,
+      writevNow: refuse,
       truncate: refuse,
       stat: () => file.stat(),
       close: () => file.close(),
@@ -108,14 +109,14 @@ export class FaultyDisk implements Disk {
     path: string,
     { image, isSynchronous }: { image: FileImage; isSynchronous: boolean },
   ): DiskFile {
-    const write = async (bytes: Buffer, position: number): Promise<{ bytesWritten: number }> => {
+    const write = (bytes: Buffer, position: number): number => {
       const error = this.faultAt('write', path);
-      await file.write(bytes, 0, bytes.length, position);
+      writeSync(file.fd, bytes, 0, bytes.length, position);
       const range = { start: position, end: position + (error === undefined ? bytes.length : bytes.length >> 1) };
-      if (isSynchronous) await flushRange(file, image, range);
+      if (isSynchronous) flushRange(file.fd, image, range);
       else image.dirty.push(range);
       if (error !== undefined) throw error;
-      return { bytesWritten: bytes.length };
+      return bytes.length;
     };
     return {
       read: async (buffer, offset, length, position) => {
@@ -124,9 +125,11 @@ export class FaultyDisk implements Disk {
         this.readBytes += result.bytesRead;
         return result;
       },
-      write: (buffer, offset, length, position) =>
-        write(Buffer.from(buffer.subarray(offset, offset + length)), position),
-      writev: (buffers, position) => write(Buffer.concat(buffers), position),
+      write: async (buffer, offset, length, position) => ({
+        bytesWritten: write(Buffer.from(buffer.subarray(offset, offset + length)), position),
+      }),
+      writev: async (buffers, position) => ({ bytesWritten: write(Buffer.concat(buffers), position) }),
+      writevNow: (buffers, position) => write(Buffer.concat(buffers), position),
       truncate: async (size) => {
         this.step('truncate', path);
         await file.truncate(size);
@@ -135,8 +138,9 @@ export class FaultyDisk implements Disk {
       sync: () => {
         const { dirty } = image;
         image.dirty = [];
-        return this.attempt('sync', path, async () => {
-          for (const range of dirty) await flushRange(file, image, range);
+        return this.attempt('sync', path, () => {
+          for (const range of dirty) flushRange(file.fd, image, range);
+          return Promise.resolve();
         });
       },
       stat: () => file.stat(),
@@ -239,17 +243,13 @@ export class FaultyDisk implements Disk {
 }
 
 /** Brings a range, and the file's size, to the image. */
-async function flushRange(
-  file: fs.FileHandle,
-  image: FileImage,
-  range: { readonly start: number; readonly end: number },
-): Promise<void> {
-  const { size } = await file.stat();
+function flushRange(file: number, image: FileImage, range: { readonly start: number; readonly end: number }): void {
+  const { size } = fstatSync(file);
   if (image.durable.length !== size) {
     const resized = Buffer.alloc(size);
     image.durable.copy(resized);
     image.durable = resized;
   }
   const end = Math.min(range.end, size);
-  if (end > range.start) await file.read(image.durable, range.start, end - range.start, range.start);
+  if (end > range.start) readSync(file, image.durable, range.start, end - range.start, range.start);
 }
