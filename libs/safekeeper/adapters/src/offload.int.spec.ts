@@ -149,10 +149,9 @@ describe('a timeline that nobody uses', () => {
     await until(() => timeline.archivedLsn === START_LSN + 2 * SEGMENT_SIZE);
     settings.moves.length = 0;
     await offloaded(timeline);
-    await sleep(50);
-    const tails = (await archive.names()).filter((name) => name.includes('tails'));
-    expect(tails).toHaveLength(1);
-    expect(tails[0]).toContain(MORE_LAST.toString(16).toUpperCase());
+    const tails = (): string[] => [...archive.held.keys()].filter((name) => name.includes('tails'));
+    await until(() => tails().length === 1);
+    expect(tails()[0]).toContain(MORE_LAST.toString(16).toUpperCase());
     const again = await restart();
     const all = Buffer.concat([WAL.bytes, MORE.bytes]);
     expect((await readAll(again, START_LSN, MORE_LAST)).equals(all)).toBe(true);
@@ -342,7 +341,7 @@ describe('a timeline that nobody uses', () => {
   test('is here or there, whenever the process is killed or the power goes while it leaves (RS2)', async () => {
     const timeline = await createTimeline((await start()).safekeeper);
     await written(timeline);
-    await sleep(50);
+    await until(() => timeline.trimmer.isSettledAt(LAST));
     const all = await cuts(() => offloaded(timeline));
     expect(all.length).toBeGreaterThan(20);
     expect(await allWhole(all)).toEqual(new Set([false, true]));
