@@ -58,5 +58,5 @@ function isComplete({ members: { membership, founderIds }, wantedMembers, outcom
     return ids.size === founderIds.length && founderIds.every((id) => ids.has(id));
   }
   if (membership.kind === 'joint' || !Membership.sameMembers(membership.members, wanted)) return false;
-  return outcome?.kind === 'complete';
+  return outcome?.kind === 'complete' && outcome.generation === membership.generation;
 }

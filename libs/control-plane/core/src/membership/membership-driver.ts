@@ -26,7 +26,8 @@ import type { Acceptors } from './acceptors';
 import { safekeeperIdsOf, timelineMembersDecider } from './timeline-members';
 
 export type DriveOutcome =
-  | { readonly kind: 'complete' }
+  /** Everybody in it knows of the membership with that generation; what is stored later is another drive's. */
+  | { readonly kind: 'complete'; readonly generation: number }
   /** `isSettled`: the new members have taken over, and some have not heard of it yet. */
   | { readonly kind: 'waiting'; readonly isSettled: boolean; readonly reasons: readonly string[] };
 
@@ -64,6 +65,7 @@ class Drive {
   private state: MembershipChange;
   private effects: readonly ChangeEffect[];
   private isSettled = false;
+  private generation = 0;
   /** Since the last tick; the start counts. */
   private hasAdvanced = true;
   private unannounced: string | undefined;
@@ -90,7 +92,8 @@ class Drive {
       }
       await this.performAll();
     }
-    if (this.isSettled && this.reasons.size === 0 && this.unannounced === undefined) return { kind: 'complete' };
+    if (this.isSettled && this.reasons.size === 0 && this.unannounced === undefined)
+      return { kind: 'complete', generation: this.generation };
     const reasons = [...this.reasons.values(), ...(this.unannounced === undefined ? [] : [this.unannounced])];
     return { kind: 'waiting', isSettled: this.isSettled, reasons };
   }
@@ -147,6 +150,7 @@ class Drive {
   /** X3. */
   private async stored(membership: ListedMembership): Promise<void> {
     this.isSettled = false;
+    this.generation = membership.generation;
     const ids = new Set(Membership.everyone(membership).map(({ safekeeperId }) => safekeeperId));
     this.unannounced = await this.world.acceptors.announce(this.address, [...ids]).then(
       () => undefined,

@@ -1,0 +1,40 @@
+import { type Member, MemberRecord, Membership } from '@neon/consensus';
+import type { DriveOutcome } from '@neon/control-plane-core';
+import { SafekeeperId } from '@neon/kernel';
+import { branchSafekeepers } from './rendering';
+
+const members = (...ids: number[]): Member[] =>
+  ids.map((id) => ({ safekeeperId: SafekeeperId.of(id), incarnation: `disk ${id}` }));
+
+const [BEFORE, WANTED] = [members(1, 2, 3), members(1, 2, 4)];
+
+function shown(membership: ReturnType<typeof Membership.settled>, outcome: DriveOutcome | undefined) {
+  return branchSafekeepers({
+    branchId: 'br',
+    members: { projectId: 'project', founderIds: [1, 2, 3], membership, former: [] },
+    wantedMembers: WANTED.map((member) => MemberRecord.of(member)),
+    outcome,
+  });
+}
+
+it('a change is complete when the drive that ended so was of the membership that is stored', () => {
+  expect(shown(Membership.settled(3, WANTED), { kind: 'complete', generation: 3 })).toMatchObject({
+    complete: true,
+    generation: 3,
+    waiting_for: [],
+  });
+});
+
+it('what ended a change before it says nothing of this one: its last members may not have heard', () => {
+  expect(shown(Membership.settled(3, WANTED), { kind: 'complete', generation: 1 }).complete).toBe(false);
+  expect(shown(Membership.settled(3, WANTED), undefined).complete).toBe(false);
+});
+
+it('others than are wanted are not complete, and what is waited for is said', () => {
+  expect(shown(Membership.settled(1, BEFORE), { kind: 'complete', generation: 1 }).complete).toBe(false);
+  const waiting: DriveOutcome = { kind: 'waiting', isSettled: true, reasons: ['safekeeper 4 is away'] };
+  expect(shown(Membership.settled(3, WANTED), waiting)).toMatchObject({
+    complete: false,
+    waiting_for: ['safekeeper 4 is away'],
+  });
+});
