@@ -7,7 +7,7 @@
 import { SafekeeperId, Lsn, TenantId, TimelineId } from '@neon/kernel';
 import type { SignalBus } from '@neon/messaging';
 import { type SafekeeperTimelineStatus, safekeeperAlive, safekeeperTimelineStatus } from '@neon/safekeeper-contract';
-import { type Safekeeper, type Timeline, catchUp, mayLearn } from '@neon/safekeeper-core';
+import { type Safekeeper, type Timeline, catchUp, isMember, mayLearn } from '@neon/safekeeper-core';
 import { type Logger, counter } from '@neon/telemetry';
 import { HttpDonor } from './http-donor';
 
@@ -94,7 +94,11 @@ export class CatchUpWatch {
       const donor = new HttpDonor(identity, { safekeeperId: SafekeeperId.of(safekeeperId), ...address }, token);
       const byteCount = await catchUp(timeline, donor);
       learnedBytes(byteCount);
-      log.info({ byteCount, commitLsn: Lsn.format(timeline.state.commitLsn) }, 'caught up with another safekeeper');
+      const { commitLsn, membership } = timeline.state;
+      if (isMember(timeline))
+        log.info({ byteCount, commitLsn: Lsn.format(commitLsn) }, 'caught up with another safekeeper');
+      else
+        log.info({ generation: membership.generation }, 'another safekeeper tells that this one is no member any more');
     } catch (error) {
       log.warn({ error: String(error) }, 'could not catch up with another safekeeper');
     } finally {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AcceptorState, Membership } from '@neon/consensus';
 import { SafekeeperId, Term } from '@neon/kernel';
-import { Donor, type DonorLog, type LogRange, type Timeline, catchUp } from '@neon/safekeeper-core';
+import { Donor, type DonorLog, type LogRange, type Timeline, catchUp, mayLearn } from '@neon/safekeeper-core';
 import {
   IDENTITY,
   GENERATION,
@@ -136,6 +136,30 @@ describe('a timeline that lags and that nobody leads', () => {
     await lagging.configure(Membership.settled(3, members), Term.ZERO);
     await catchUp(lagging, new LocalDonor(ahead));
     await requireCaughtUp();
+  });
+
+  it('CU2: one that was replaced, and has not heard of it, is told so and takes nothing', async () => {
+    const [self, other] = [
+      { safekeeperId: LAGGING.id, incarnation: LAGGING.incarnation },
+      { safekeeperId: SAFEKEEPER, incarnation: INCARNATION },
+    ];
+    await lagging.configure(Membership.settled(2, [self, other]), Term.ZERO);
+    await ahead.configure(Membership.settled(4, [other]), Term.of(9));
+    expect(await catchUp(lagging, new LocalDonor(ahead))).toBe(0);
+    expect(mayLearn(lagging)).toBe(false);
+    expect(lagging.state).toMatchObject({ membership: ahead.state.membership, term: 0, writeLsn: START_LSN });
+  });
+
+  it('CU2: takes on a higher membership that it is in, and goes on; a lower one changes nothing', async () => {
+    const self = { safekeeperId: LAGGING.id, incarnation: LAGGING.incarnation };
+    const members = [self, { safekeeperId: SAFEKEEPER, incarnation: INCARNATION }];
+    await ahead.configure(Membership.settled(4, members), Term.ZERO);
+    await catchUp(lagging, new LocalDonor(ahead));
+    await requireCaughtUp();
+    expect(lagging.state.membership).toEqual(ahead.state.membership);
+    await lagging.configure(Membership.settled(6, members), Term.ZERO);
+    await catchUp(lagging, new LocalDonor(ahead));
+    expect(lagging.state.membership.generation).toBe(6);
   });
 
   it('fails with its disk, and says so', async () => {

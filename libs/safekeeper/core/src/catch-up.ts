@@ -4,6 +4,8 @@
  *   CU1  Only what the other one knows to be committed is taken, in the history that it has it in; the acceptor decides where its
  *        own log goes on, and stops taking as soon as somebody leads it.
  *   CU2  The other one is a member, as the disk that is listed, where members are listed.
+ *        A higher membership that it tells is taken on first, as from a greeting: one that has been replaced, and has not heard
+ *        of it, finds out here instead of following the members for ever.
  *   CU3  Memory is bounded: a piece is asked for when the one before it was written, and room is waited for.
  */
 import { AcceptorState, FULL, Membership } from '@neon/consensus';
@@ -18,6 +20,9 @@ const NOTHING = new Uint8Array(0);
 /** @returns how much WAL it took. @throws Refusal `DonorMismatch`, `DonorRefused`; Unavailable */
 export async function catchUp(timeline: Timeline, donor: Donor): Promise<number> {
   const { member, control } = await donor.describe();
+  const { membership, term } = timeline.state;
+  if (Membership.supersedes(control.membership, membership)) await timeline.configure(control.membership, term);
+  if (!isMember(timeline)) return 0;
   if (!Membership.includes(timeline.state.membership, member))
     throw new Refusal('DonorMismatch', `safekeeper ${member.safekeeperId} is not a member, or another disk of it`);
   const { termHistory, commitLsn: endLsn } = control;
@@ -38,5 +43,8 @@ const isBehind = (timeline: Timeline, endLsn: Lsn): boolean =>
   timeline.failed === undefined && mayLearn(timeline) && timeline.state.writeLsn < endLsn;
 
 /** Whether it would take anything (CU1). */
-export const mayLearn = ({ state, fullness }: Timeline): boolean =>
-  state.leader === undefined && fullness < FULL && Membership.includes(state.membership, AcceptorState.member(state));
+export const mayLearn = (timeline: Timeline): boolean =>
+  timeline.state.leader === undefined && timeline.fullness < FULL && isMember(timeline);
+
+export const isMember = ({ state }: Timeline): boolean =>
+  Membership.includes(state.membership, AcceptorState.member(state));

@@ -1,7 +1,7 @@
 export type { ArchiveSettings } from './archive/archive-context';
 export type { OffloadPoint } from './archive/archive-layout';
 export { type ArchiveEvents, WalArchive } from './archive/wal-archive';
-export { catchUp, mayLearn } from './catch-up';
+export { catchUp, isMember, mayLearn } from './catch-up';
 export { decodeControlFile, encodeControlFile, sameCreation } from './control-file';
 export { Donor, Pulls, TimelineCopies, TimelineCopy, type DonorLog, type LogRange, type PullRequest } from './pull';
 export { ReadCache } from './read-cache';
