@@ -62,6 +62,8 @@ const Settings = z.object({
     .string()
     .transform((url) => (parseObjectStoreUrl(url), url))
     .optional(),
+  /** How far the pageserver may be behind a compute; without it, what a compute host takes for itself. */
+  ingestLagBytesMax: z.number().int().positive().optional(),
   safekeepers: z
     .array(z.literal(SAFEKEEPER_IDS))
     .min(1)
@@ -72,6 +74,7 @@ export interface Settings {
   readonly ports: Ports;
   readonly computeHosts: number;
   readonly objectStoreUrl?: string;
+  readonly ingestLagBytesMax?: number;
   /** Those that run here. */
   readonly safekeepers: readonly SafekeeperId[];
 }
@@ -82,11 +85,14 @@ const fileOf = (home: Home): string => join(home.directory, 'config.json');
 export function readSettings(home: Home): Settings {
   if (!existsSync(fileOf(home))) return { ports: DEFAULT_PORTS, computeHosts: 1, safekeepers: SAFEKEEPERS_DEFAULT };
   try {
-    const { ports, objectStoreUrl, ...settings } = Settings.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')));
+    const { ports, objectStoreUrl, ingestLagBytesMax, ...settings } = Settings.parse(
+      JSON.parse(readFileSync(fileOf(home), 'utf8')),
+    );
     return {
       ...settings,
       ports: { ...DEFAULT_PORTS, ...ports },
       ...(objectStoreUrl === undefined ? {} : { objectStoreUrl }),
+      ...(ingestLagBytesMax === undefined ? {} : { ingestLagBytesMax }),
     };
   } catch (error) {
     throw new CommandFailure(`${fileOf(home)} is not valid: ${error instanceof Error ? error.message : String(error)}`);

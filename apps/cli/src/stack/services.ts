@@ -24,6 +24,7 @@ export interface Stack {
   readonly ports: Ports;
   readonly computeHosts: number;
   readonly objectStoreUrl?: string;
+  readonly ingestLagBytesMax?: number;
   readonly safekeepers: readonly SafekeeperId[];
   readonly secrets: Secrets;
   readonly distribution: Distribution;
@@ -197,7 +198,7 @@ function pageserver(stack: Stack): Service {
 }
 
 function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service {
-  const { ports, home, distribution } = stack;
+  const { ports, home, distribution, ingestLagBytesMax } = stack;
   const name = `compute-${id}` as const;
   return app(stack, {
     name,
@@ -209,6 +210,7 @@ function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service 
       NEON_DATA_DIR: folder(home, `data/${name}`, 0o711),
       NEON_RUN_DIR: folder(home, `run/${name}`, 0o711),
       NEON_POSTGRES_DISTRIBUTION_DIRS: distribution.directory,
+      ...(ingestLagBytesMax === undefined ? {} : { NEON_INGEST_LAG_BYTES_MAX: String(ingestLagBytesMax) }),
       NEON_PAGE_SHIM: reachable(home, join(home.checkout, 'dist/native/libneonpages.so')),
       ...(home.user === null ? {} : { NEON_POSTGRES_UID: String(home.user.uid) }),
     },
