@@ -185,7 +185,10 @@ proof('wal', 'whatever the bytes of WAL, records and pages: decoding and redo en
 proof('wire', 'whatever proposers and safekeepers are told: neither dies, and nothing committed is lost')
   .option('--minutes <count>', 'go on for so long', Number)
   .action((options: VerifyWireCommand) => verifyWire(options));
-proof('chaos', 'clients of a whole installation of its own while everything is killed, paused, cut off and filled')
+proof(
+  'chaos',
+  'clients of a whole installation of its own while all is killed, paused, cut off, filled, and safekeepers replaced',
+)
   .option('--minutes <count>', 'go on for so long (default: 5)', Number)
   .option('--keep', 'leave data and logs of the run where they are, also when it succeeds', false)
   .addOption(new Option('--inside <home>').hideHelp())

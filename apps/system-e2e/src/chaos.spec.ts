@@ -1,4 +1,4 @@
-/** Everything fails, in an installation of its own: nothing that was acknowledged is lost, and nothing is left behind. */
+/** Everything fails and safekeepers are replaced, in an installation of its own: nothing that was acknowledged is lost, and nothing is left behind. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ it('a short chaos run loses nothing, contradicts nothing and leaves nothing behi
   const output = await neon('verify', 'chaos', '--quick');
   expect(output).toMatch(/seed \d+: nothing was lost, nothing contradicts/);
   expect(Number(/ acknowledged +(\d+)/.exec(output)?.[1])).toBeGreaterThan(100);
+  expect(Number(/changes of members\n.*\n +accepted\D+(\d+)/.exec(output)?.[1])).toBeGreaterThan(0);
   expect(output).toMatch(/ [1-9]\d* pages compared, 0 differences/);
   expect(homes()).toEqual(before);
 });

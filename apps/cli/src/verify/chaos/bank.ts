@@ -98,6 +98,7 @@ export async function createTables(session: Session): Promise<void> {
   await session.rows('CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL)');
   await session.rows('CREATE TABLE transfer (id bigint NOT NULL, source int, target int, amount int)');
   await session.rows('CREATE INDEX ON transfer (id)');
+  await session.rows('CREATE TABLE ballast (n int, filler text)');
   await session.rows('CREATE TABLE register (key int PRIMARY KEY, value bigint NOT NULL, reads bigint NOT NULL)');
   await session.rows('INSERT INTO account SELECT n, $1::int FROM generate_series(1, $2::int) n', [
     OPENING_BALANCE,

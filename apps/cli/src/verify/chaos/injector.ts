@@ -2,7 +2,8 @@
  * Does to an installation what a schedule says, and undoes it.
  *
  *   F1  `begin` resolves when the fault is there: what is killed is gone, what is paused does nothing more, what is cut is cut.
- *   F2  `end` undoes it. What was killed is started again; that it becomes well is not waited for.
+ *       A change of members is asked for, and goes on by itself.
+ *   F2  `end` undoes it; two faults in one are undone in reverse. What was killed is started again; that it becomes well is not waited for.
  *   F3  A service that ends although nobody killed it is a problem, said once, and it is started again.
  */
 import { readFileSync } from 'node:fs';
@@ -13,9 +14,11 @@ import type { Installation } from '../../installation';
 import { logFile, pidOf, start } from '../../stack/processes';
 import type { Service } from '../../stack/service';
 import type { Disk } from './disk';
+import type { Effect, Fault, Link } from './fault';
+import type { Members } from './members';
 import type { Network } from './network';
 import { freeze, postgresOf, signal } from './processes';
-import { type Effect, type Fault, type Link, SWAPPED_MS } from './schedule';
+import { SWAPPED_MS } from './recipes';
 
 /** A starved process runs for the first, then stands still for the second. */
 const STARVED_MS = { runs: 15, stands: 85 };
@@ -28,8 +31,10 @@ export interface Site {
   readonly installation: Installation;
   readonly network: Network | null;
   readonly disk: Disk | null;
-  /** Makes WAL until it is told to stop, so that a disk fills. */
-  readonly makeWal: (signal: AbortSignal) => Promise<void>;
+  readonly members: Pick<Members, 'ask'>;
+  /** Until they are told to stop: WAL that fills a disk, and WAL that a pageserver has to take in. */
+  readonly writeMessages: (over: AbortSignal) => Promise<void>;
+  readonly writePages: (over: AbortSignal) => Promise<void>;
 }
 
 export class Injector {
@@ -80,9 +85,30 @@ export class Injector {
         return Promise.resolve(this.flap(effect.links));
       case 'fill':
         return Promise.resolve(this.fill());
+      case 'load':
+        return Promise.resolve(this.repeat(this.site.writePages));
+      case 'change':
+        return this.change(effect.members);
+      case 'both':
+        return this.both(effect);
       default:
         return unreachable(effect);
     }
+  }
+
+  private async change(members: readonly string[]): Promise<() => Promise<void>> {
+    await this.site.members.ask(members);
+    return () => Promise.resolve();
+  }
+
+  private async both({ first, then, gapMs }: Effect & { kind: 'both' }): Promise<() => Promise<void>> {
+    const endFirst = await this.apply(first);
+    await sleep(gapMs);
+    const endThen = await this.apply(then);
+    return async () => {
+      await endThen();
+      await endFirst();
+    };
   }
 
   private killPostgres(): void {
@@ -182,10 +208,10 @@ export class Injector {
   }
 
   private fill(): () => Promise<void> {
-    const { disk, makeWal } = this.site;
+    const { disk, writeMessages } = this.site;
     if (disk === null) throw new Error('there is no disk to fill');
     disk.fill();
-    const stopWal = this.repeat(makeWal);
+    const stopWal = this.repeat(writeMessages);
     return async () => {
       disk.free();
       await stopWal();

@@ -1,11 +1,11 @@
 /** What happened when, in a file beside the data, and what a person sees of it. */
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Figures } from './figures';
-import type { Injector } from './injector';
-import { type Fault, describe } from './schedule';
+import { type Fault, describe } from './fault';
+import type { Scene } from './scene';
 
 const ERRORS_SHOWN = 12;
+const MEBIBYTE = 1024 * 1024;
 
 export class Journal {
   private readonly startedMs = performance.now();
@@ -29,7 +29,7 @@ export class Journal {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 
-  progress({ figures, injector }: { figures: Figures; injector: Injector }): string {
+  progress({ figures, injector }: Pick<Scene, 'figures' | 'injector'>): string {
     const now = performance.now();
     const rate = ((figures.acknowledged - this.shown.acknowledged) * 1_000) / (now - this.shown.ms);
     this.shown = { ms: now, acknowledged: figures.acknowledged };
@@ -39,11 +39,18 @@ export class Journal {
     return line;
   }
 
-  summary(figures: Figures): string[] {
+  summary({ figures, members, lag }: Pick<Scene, 'figures' | 'members' | 'lag'>): string[] {
     const row = (name: string, value: string | number): string => `  ${name.padEnd(46)} ${value}`;
     return [
       'faults',
       ...[...this.counts].sort().map(([name, count]) => row(name, count)),
+      'changes of members',
+      row('asked for', members.asked),
+      row('accepted, the others in vain until the next', members.accepted),
+      ...counted(members.refusals),
+      'the pageserver',
+      row('largest lag behind a compute', `${(lag.largestBytes / MEBIBYTE).toFixed(1)} MiB`),
+      row('looks at a compute host that was slowed down', `${lag.slowedLooks} of ${lag.looks}`),
       'transactions',
       row('acknowledged', figures.acknowledged),
       row('failed for certain', figures.failed),
@@ -52,10 +59,14 @@ export class Journal {
       row('longest time without an acknowledgement', `${(figures.longestUnavailabilityMs / 1_000).toFixed(1)} s`),
       row('latency, p50 / p99', `${figures.latencyMs(0.5).toFixed(1)} / ${figures.latencyMs(0.99).toFixed(1)} ms`),
       'errors that clients met',
-      ...[...figures.errors]
-        .sort(([, a], [, b]) => b - a)
-        .slice(0, ERRORS_SHOWN)
-        .map(([error, count]) => `  ${String(count).padStart(6)} ${error}`),
+      ...counted(figures.errors),
     ];
   }
 }
+
+/** The most frequent first. */
+const counted = (errors: ReadonlyMap<string, number>): string[] =>
+  [...errors]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, ERRORS_SHOWN)
+    .map(([error, count]) => `  ${String(count).padStart(6)} ${error}`);

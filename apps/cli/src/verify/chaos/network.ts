@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Place } from '../../stack/place';
 import { which } from '../../prerequisites';
-import type { Link } from './schedule';
+import type { Link } from './fault';
 
 const run = promisify(execFile);
 const NAMESPACES = '/run/netns';

@@ -3,44 +3,31 @@
  *
  *   R1  Every acknowledged transfer is there once, none that failed is, and the total is what it was (`ledger.ts`).
  *   R2  Each register's history is linearizable (`register-history.ts`).
- *   R3  While two of three safekeepers are down, nothing is acknowledged that began meanwhile.
- *   R4  After the faults of a round every client is served again, every safekeeper and the pageserver catch up.
- *   R5  Safekeepers hold the same committed WAL, on a quorum (`storage-state.ts`), and the pageserver the compute's pages.
+ *   R3  While no set of safekeepers that may be in force has a majority, nothing is acknowledged that began meanwhile.
+ *   R4  After the faults of a round the last change of members completes, every client is served again, every member and the
+ *       pageserver catch up.
+ *   R5  Safekeepers hold the same committed WAL, on a quorum of the members (`storage-state.ts`), and the pageserver the
+ *       compute's pages.
  *   R6  No process ends that nobody killed, and none says that a promise was broken.
+ *   R7  A compute that starts is elected by the members, and by nobody who was one (`elections.ts`).
+ *   R8  The pageserver is never further behind than writers are let (`lag.ts`).
  *
  * Each round ends with a compute that starts cold, so what is audited comes from storage alone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '@neon/simulation';
-import type { Home } from '../../home';
 import type { Installation } from '../../installation';
 import { CommandFailure, say, step } from '../../progress';
 import { isHealthy } from '../../stack/health';
-import { type Place, THIS_MACHINE } from '../../stack/place';
-import { SAFEKEEPERS_DEFAULT } from '../../config';
-import { startWithFreePorts, stopAll } from '../../startup';
+import { stopAll } from '../../startup';
 import { comparePages } from '../pages';
-import { type Address, Session, addRegisters, createTables } from './bank';
-import { Clients } from './clients';
-import type { Disk } from './disk';
-import { Figures } from './figures';
-import { Injector } from './injector';
-import { Journal } from './journal';
-import type { Network } from './network';
-import { type Fault, type Machines, type ScheduleOptions, describe, schedule } from './schedule';
-import { TimelineWatch, until } from './timeline-watch';
+import { addRegisters } from './bank';
+import { judgeElection } from './elections';
+import { type Fault, describe } from './fault';
+import type { Members } from './recipes';
+import { MACHINES, type Run, type Scene, setScene, withSession } from './scene';
+import { type ScheduleOptions, schedule } from './schedule';
+import { until } from './timeline-watch';
 import { auditRound, promisesBroken } from './verdict';
-
-/** Where the command line, its clients, the bus, the metadata database and the control plane are. */
-export const OPERATOR = 'operator';
-const [firstSafekeeper, ...otherSafekeepers] = SAFEKEEPERS_DEFAULT.map((id) => `safekeeper-${id}`);
-if (firstSafekeeper === undefined) throw new Error('there are safekeepers');
-const COMPUTE_HOSTS = ['compute-1', 'compute-2'] as const;
-export const MACHINES: Machines = {
-  safekeepers: [firstSafekeeper, ...otherSafekeepers],
-  computeHosts: COMPUTE_HOSTS,
-  all: [OPERATOR, 'proxy', 'pageserver', ...COMPUTE_HOSTS, firstSafekeeper, ...otherSafekeepers],
-};
 
 const CLIENTS = 8;
 const KEYS_PER_ROUND = 6;
@@ -55,140 +42,118 @@ const PROGRESS_MS = 5_000;
 const WATCH_MS = 500;
 const RECOVERY_TIMEOUT_MS = 180_000;
 
-export interface Run {
-  readonly home: Home;
-  readonly network: Network | null;
-  readonly disk: Disk | null;
-  readonly fillable: string | null;
-  readonly quick: boolean;
-  readonly seed: number;
-  readonly minutes?: number;
-}
-
-interface Scene {
-  readonly installation: Installation;
-  readonly address: Address;
-  readonly projectId: string;
-  readonly endpointId: string;
-  readonly timeline: TimelineWatch;
-  readonly clients: Clients;
-  readonly injector: Injector;
-  readonly figures: Figures;
-  readonly journal: Journal;
-}
-
 export async function runInside(run: Run): Promise<void> {
   say(`seed ${run.seed}`);
   const scene = await setScene(run);
-  const { journal, injector, figures, installation } = scene;
+  const { journal, injector, lag, installation } = scene;
   const durationMs = run.quick ? QUICK_MS : (run.minutes ?? MINUTES_DEFAULT) * 60_000;
   const roundCount = Math.max(1, Math.round(durationMs / ROUND_MS));
   const problems: string[] = [];
   for (let round = 0; round < roundCount && problems.length === 0; round++) {
     say(`round ${round + 1} of ${roundCount}`);
-    const faults = schedule(run.seed + round, scheduleOptions(run, durationMs / roundCount));
-    problems.push(...(await playRound(scene, round, faults)));
+    const options = { members: await settledMembers(scene), durationMs: durationMs / roundCount };
+    problems.push(...(await playRound(scene, round, schedule(run.seed + round, scheduleOptions(run, options)))));
   }
   if (problems.length === 0) problems.push(...(await pagesDiffer(scene)));
   await step('stopping everything', () => stopAll(installation));
-  problems.push(...injector.problems, ...promisesBroken(run.home));
+  problems.push(...injector.problems, ...lag.problems, ...promisesBroken(run.home));
   say();
-  for (const line of journal.summary(figures)) say(line);
+  for (const line of journal.summary(scene)) say(line);
   say(`seed ${run.seed}: ${problems.length === 0 ? 'nothing was lost, nothing contradicts' : 'NOT AS PROMISED'}`);
   for (const problem of problems) journal.note(`PROBLEM ${problem}`);
   if (problems.length > 0) throw new CommandFailure(problems.slice(0, 20).join('\n'));
 }
 
-const scheduleOptions = (run: Run, durationMs: number): ScheduleOptions => ({
+const scheduleOptions = (
+  run: Run,
+  { members, durationMs }: { readonly members: Members; readonly durationMs: number },
+): ScheduleOptions => ({
   machines: MACHINES,
+  members,
   durationMs,
   ...(run.quick ? FAULTS.quick : FAULTS.full),
   canCut: run.network !== null,
   fillable: run.fillable,
 });
 
-/** The metadata database has no other clients than its neighbours, and admits none. */
-function placeIn(network: Network | null, service: string): Place {
-  if (network === null || service === 'metadata') return THIS_MACHINE;
-  return MACHINES.all.includes(service) ? network.placeOn(service) : { ...network.placeOn(OPERATOR), launcher: [] };
-}
-
-async function setScene(run: Run): Promise<Scene> {
-  const { home, network, disk, seed } = run;
-  const placeOf = (service: string): Place => placeIn(network, service);
-  const installation = await startWithFreePorts({ home, placeOf }, { computeHosts: MACHINES.computeHosts.length });
-  const projectId = await step('creating a project', () => installation.api.createProject('chaos'));
-  const [endpoint] = await installation.api.endpoints(projectId);
-  if (endpoint === undefined) throw new CommandFailure('the project has no endpoint');
-  const uri = await installation.api.connectionUri(projectId);
-  const address = { host: placeOf('proxy').host, uri, caFile: installation.caFile };
-  await step('opening the bank', () => withSession(address, createTables));
-  const journal = new Journal(home.directory);
-  const makeWal = (over: AbortSignal): Promise<void> => fillWithWal(address, over);
-  const injector = new Injector({ installation, network, disk, makeWal }, new SeededRandom(seed + 1));
-  const figures = new Figures();
-  const clients = new Clients(address, new SeededRandom(seed + 2), figures);
-  const timeline = await TimelineWatch.of(installation, endpoint.id);
-  return { installation, address, projectId, endpointId: endpoint.id, timeline, clients, injector, figures, journal };
-}
-
-async function withSession<T>(address: Address, use: (session: Session) => Promise<T>): Promise<T> {
-  const session = await Session.open(address);
-  return use(session).finally(() => session.close());
-}
-
-const WAL_MESSAGE_SIZE = 1024 * 1024;
-const WAL_PAUSE_MS = 100;
-/** A failure is what the fault is for. */
-async function fillWithWal(address: Address, over: AbortSignal): Promise<void> {
-  await withSession(address, async (session) => {
-    while (!over.aborted) {
-      await session.rows("SELECT pg_logical_emit_message(false, 'chaos', repeat('x', $1::int))", [WAL_MESSAGE_SIZE]);
-      await sleep(WAL_PAUSE_MS);
-    }
-  }).catch(() => sleep(WAL_PAUSE_MS));
+/** R4: once the change that was asked for last is complete. @throws CommandFailure with what it waits for */
+async function settledMembers({ members }: Scene): Promise<Members> {
+  let settled: Members | null = null;
+  const look = async (): Promise<boolean> => (settled = await members.look().catch(() => null)) !== null;
+  await until('the last change of members is complete', look, RECOVERY_TIMEOUT_MS).catch(async (error: unknown) => {
+    throw new CommandFailure(`${messageOf(error)}: ${await members.unfinished()}`);
+  });
+  if (settled === null) throw new Error('members are settled');
+  return settled;
 }
 
 /** Faults, recovery, audit. @returns what is wrong */
 async function playRound(scene: Scene, round: number, faults: readonly Fault[]): Promise<string[]> {
-  const { clients, injector, timeline, address, installation, projectId, endpointId, journal } = scene;
+  const { clients, address, members, journal } = scene;
   const [firstKey, ...otherKeys] = Array.from({ length: KEYS_PER_ROUND }, (_, index) => round * KEYS_PER_ROUND + index);
   if (firstKey === undefined) throw new Error('a round has registers');
   const keys = [firstKey, ...otherKeys] as const;
   await withSession(address, (session) => addRegisters(session, keys));
   clients.start(CLIENTS, keys);
-  const watching = setInterval(() => injector.watch(), WATCH_MS);
+  const watching = setInterval(() => watch(scene), WATCH_MS);
   const showing = setInterval(() => say(journal.progress(scene)), PROGRESS_MS);
   try {
     await inject(scene, faults);
-    const healedAt = clients.now();
-    journal.note('all faults are over');
-    await step('recovering', async () => {
-      await until('every service is well', () => allHealthy(installation), RECOVERY_TIMEOUT_MS);
-      await until('every client is served', () => clients.allServedSince(healedAt), RECOVERY_TIMEOUT_MS);
-      await timeline.safekeepersCaughtUp(RECOVERY_TIMEOUT_MS);
-    });
+    const present = await recover(scene);
     await clients.stop();
-    await step('suspending the compute', () => installation.api.suspend(projectId, endpointId));
-    const problems = await step('comparing the safekeepers', () => timeline.compare());
-    await step('waiting for the pageserver', () => timeline.pageserverCaughtUp(RECOVERY_TIMEOUT_MS));
-    const audited = await step('auditing on a compute that starts cold', () =>
-      withSession(address, (session) => auditRound(session, clients, scene.figures)),
-    );
-    return [...clients.problems, ...problems, ...audited];
+    return [...clients.problems, ...(await judge(scene, present))];
   } catch (error) {
-    return [...clients.problems, `the round did not end: ${error instanceof Error ? error.message : String(error)}`];
+    return [...clients.problems, `the round did not end: ${messageOf(error)}`];
   } finally {
+    members.abandon();
     clients.abandon();
     clearInterval(watching);
     clearInterval(showing);
   }
 }
 
+/** What a control plane or host that is down does not tell is told later. */
+function watch({ injector, members, lag }: Scene): void {
+  injector.watch();
+  void lag.look();
+  members.look().catch(() => undefined);
+}
+
+/** R4. */
+async function recover(scene: Scene): Promise<Members> {
+  const { clients, timeline, installation, journal } = scene;
+  const healedAt = clients.now();
+  journal.note('all faults are over');
+  return step('recovering', async () => {
+    await until('every service is well', () => allHealthy(installation), RECOVERY_TIMEOUT_MS);
+    const members = await settledMembers(scene);
+    journal.note(`members are ${members.join(', ')}`);
+    await until('every client is served', () => clients.allServedSince(healedAt), RECOVERY_TIMEOUT_MS);
+    await timeline.membersCaughtUp(members, RECOVERY_TIMEOUT_MS);
+    return members;
+  });
+}
+
+/** R1, R2, R4, R5, R7, while no client is there. */
+async function judge(scene: Scene, members: Members): Promise<string[]> {
+  const { clients, figures, timeline, address, installation, projectId, endpointId } = scene;
+  await step('suspending the compute', () => installation.api.suspend(projectId, endpointId));
+  await step('waiting for every member', () => timeline.membersCaughtUp(members, RECOVERY_TIMEOUT_MS));
+  const problems = await step('comparing the safekeepers', () => timeline.compare(members));
+  await step('waiting for the pageserver', () => timeline.pageserverCaughtUp(members, RECOVERY_TIMEOUT_MS));
+  const before = await timeline.terms(members);
+  const audited = await step('auditing on a compute that starts cold', () =>
+    withSession(address, (session) => auditRound(session, clients, figures)),
+  );
+  return [...problems, ...audited, ...judgeElection(before, await timeline.terms(members))];
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const allHealthy = async ({ services }: Installation): Promise<boolean> =>
   (await Promise.all(services.map(isHealthy))).every(Boolean);
 
-async function inject({ injector, clients, journal }: Scene, faults: readonly Fault[]): Promise<void> {
+async function inject({ injector, clients, members, journal }: Scene, faults: readonly Fault[]): Promise<void> {
   const startedMs = performance.now();
   const waitUntil = (atMs: number): Promise<void> => sleep(Math.max(0, startedMs + atMs - performance.now()));
   await Promise.all(
@@ -197,7 +162,7 @@ async function inject({ injector, clients, journal }: Scene, faults: readonly Fa
       journal.note(`begin ${describe(fault)}`);
       await injector.begin(fault);
       journal.count(fault);
-      const isQuorumLost = fault.downSafekeepers.length >= 2;
+      const isQuorumLost = members.cannotCommit(fault.downSafekeepers);
       if (isQuorumLost) clients.silentFrom = clients.now();
       await waitUntil(fault.endMs);
       if (isQuorumLost) clients.silentFrom = null;

@@ -1,47 +1,72 @@
-import { type Fault, type ScheduleOptions, schedule } from './schedule';
+import type { Effect, Fault } from './fault';
+import { type ScheduleOptions, schedule } from './schedule';
 
-const SAFEKEEPERS = ['safekeeper-1', 'safekeeper-2', 'safekeeper-3'] as const;
+const SAFEKEEPERS = ['safekeeper-1', 'safekeeper-2', 'safekeeper-3', 'safekeeper-4', 'safekeeper-5'] as const;
+const MEMBERS = ['safekeeper-1', 'safekeeper-2', 'safekeeper-3'] as const;
 const OPTIONS: ScheduleOptions = {
   machines: {
     safekeepers: SAFEKEEPERS,
     computeHosts: ['compute-1', 'compute-2'],
     all: ['operator', 'proxy', 'pageserver', 'compute-1', 'compute-2', ...SAFEKEEPERS],
   },
+  members: MEMBERS,
   durationMs: 600_000,
   faultMs: { min: 1_000, max: 20_000 },
   pauseMs: { min: 500, max: 4_000 },
   canCut: true,
   fillable: 'safekeeper-3',
 };
-const KINDS_OF_STORAGE = 13;
+const KINDS_OF_STORAGE = 17;
 const SEEDS = Array.from({ length: 50 }, (_, index) => index * 7_919);
 
-/** Safekeepers that a fault touches in any way. */
-const disturbed = ({ effect }: Fault): string[] => {
-  if ('services' in effect) return effect.services.filter((name) => name.startsWith('safekeeper'));
-  if ('links' in effect)
-    return SAFEKEEPERS.filter((name) => effect.links.some(({ from, to }) => [from, to].includes(name)));
-  if ('first' in effect) return [...effect.first];
-  return 'service' in effect ? [effect.service] : [];
-};
+const partsOf = (effect: Effect): Effect[] =>
+  effect.kind === 'both' ? [...partsOf(effect.first), ...partsOf(effect.then)] : [effect];
+/** Safekeepers that a fault touches in any way but by making them members. */
+const disturbed = ({ effect }: Fault): string[] =>
+  partsOf(effect).flatMap((part) => {
+    if ('services' in part) return part.services.filter((name) => name.startsWith('safekeeper'));
+    // Whoever is isolated is at an end of each of its links.
+    if ('links' in part)
+      return SAFEKEEPERS.filter((name) => part.links.every(({ from, to }) => [from, to].includes(name)));
+    if (part.kind === 'swap') return [...part.first];
+    return part.kind === 'fill' ? [part.service] : [];
+  });
+const changeIn = ({ effect }: Fault): readonly string[] | undefined =>
+  partsOf(effect).flatMap((part) => (part.kind === 'change' ? [part.members] : []))[0];
 const endOf = (fault: Fault | undefined): number => (fault === undefined ? 0 : fault.endMs + fault.endingMs);
-const isOfStorage = (fault: Fault): boolean =>
-  / safekeeper| two safekeepers/.test(` ${fault.name}`) && !fault.name.includes('pageserver');
+const isOfStorage = ({ name }: Fault): boolean =>
+  name.includes('safekeeper') && !name.includes('pageserver') && !isOfMembers(name);
+const isOfMembers = (name: string): boolean => /^(replace member|grow|shrink)/.test(name);
+
+/** Each fault with who keeps the WAL when it begins. */
+function withMembers(faults: readonly Fault[]): { fault: Fault; members: readonly string[] }[] {
+  let members: readonly string[] = MEMBERS;
+  return faults.map((fault) => {
+    const before = members;
+    members = changeIn(fault) ?? members;
+    return { fault, members: before };
+  });
+}
 
 it('S1: a seed gives the same faults again, another seed gives others', () => {
   expect(schedule(7, OPTIONS)).toEqual(schedule(7, OPTIONS));
   expect(schedule(7, OPTIONS)).not.toEqual(schedule(8, OPTIONS));
 });
 
-it('S2: at most one fault at a time is of the safekeepers, and it disturbs one of them unless it says two', () => {
+it('S2: at most one fault at a time is of the safekeepers, and it disturbs one of them unless it says a majority', () => {
   for (const seed of SEEDS) {
-    const faults = schedule(seed, OPTIONS).filter(isOfStorage);
+    const faults = withMembers(schedule(seed, OPTIONS)).filter(({ fault }) => isOfStorage(fault));
     expect(faults.length).toBeGreaterThan(10);
-    for (const [index, fault] of faults.entries()) {
-      expect(fault.beginMs).toBeGreaterThanOrEqual(endOf(faults[index - 1]) + OPTIONS.pauseMs.min);
-      if (fault.name.includes('two safekeepers')) expect(new Set(fault.downSafekeepers).size).toBe(2);
-      else if (fault.name.startsWith('isolate')) expect(fault.downSafekeepers).toHaveLength(1);
-      else expect(disturbed(fault)).toHaveLength(1);
+    for (const [index, { fault, members }] of faults.entries()) {
+      expect(fault.beginMs).toBeGreaterThanOrEqual(endOf(faults[index - 1]?.fault) + OPTIONS.pauseMs.min);
+      const down = new Set(fault.downSafekeepers);
+      if (fault.name.includes('majority')) {
+        expect(down.size).toBe(Math.floor(members.length / 2) + 1);
+        for (const name of down) expect(members).toContain(name);
+      } else {
+        expect(disturbed(fault)).toHaveLength(1);
+        expect(['starve', 'fill', 'cut', 'flap'].includes(fault.effect.kind) || down.size === 1).toBe(true);
+      }
     }
   }
 });
@@ -65,9 +90,18 @@ it('S4: every kind comes in a run that is long enough', () => {
   const names = new Set(schedule(1, { ...OPTIONS, durationMs: 1_200_000 }).map(({ name }) => name));
   for (const name of [
     'kill safekeeper',
-    'pause two safekeepers',
-    'isolate two safekeepers',
+    'pause majority of safekeepers',
+    'isolate majority of safekeepers',
+    'replace killed safekeeper',
+    'replace paused safekeeper',
+    'kill safekeeper amid a change',
+    'isolate safekeeper amid a change',
     'fill disk of safekeeper',
+    'replace member',
+    'grow to all safekeepers',
+    'shrink to three safekeepers',
+    'kill control-plane amid a change',
+    'pause pageserver under a load',
     'kill Postgres',
     'kill metadata',
     'isolate compute host',
@@ -76,7 +110,21 @@ it('S4: every kind comes in a run that is long enough', () => {
     expect(names).toContain(name);
 });
 
+it('S5: members are three to five, each once, and a change is one; who is struck by name is a member before or after', () => {
+  for (const seed of SEEDS)
+    for (const { fault, members } of withMembers(schedule(seed, OPTIONS))) {
+      const after = changeIn(fault) ?? members;
+      expect([3, 4, 5]).toContain(after.length);
+      expect(new Set(after).size).toBe(after.length);
+      if (changeIn(fault) !== undefined) expect([...after].sort()).not.toEqual([...members].sort());
+      if (isOfStorage(fault) && fault.effect.kind !== 'fill')
+        for (const name of disturbed(fault)) expect([...members, ...after]).toContain(name);
+    }
+});
+
 it('cuts and fills nothing where that cannot be done', () => {
-  const kinds = schedule(1, { ...OPTIONS, canCut: false, fillable: null }).map(({ effect }) => effect.kind);
+  const kinds = schedule(1, { ...OPTIONS, canCut: false, fillable: null }).flatMap(({ effect }) =>
+    partsOf(effect).map(({ kind }) => kind),
+  );
   expect(kinds.filter((kind) => kind === 'cut' || kind === 'flap' || kind === 'fill')).toEqual([]);
 });

@@ -21,7 +21,10 @@ const pathOf = (name: string, lsn: number): string =>
 const PATTERN = Buffer.from(Array.from({ length: 251 }, (_, index) => index));
 
 /** Three segments of the same bytes in every holder, but for one byte. */
-function holder(name: string, { commitLsn = COMMIT, flushLsn = COMMIT, otherAt = -1 } = {}): WalHolder {
+function holder(
+  name: string,
+  { commitLsn = COMMIT, flushLsn = COMMIT, otherAt = -1, isMember = true } = {},
+): WalHolder {
   mkdirSync(join(root, name));
   for (const first of [SEGMENT, 2 * SEGMENT, 3 * SEGMENT]) {
     const bytes = Buffer.alloc(SEGMENT, PATTERN);
@@ -30,6 +33,7 @@ function holder(name: string, { commitLsn = COMMIT, flushLsn = COMMIT, otherAt =
   }
   return {
     name,
+    isMember,
     startLsn: START,
     flushLsn,
     commitLsn,
@@ -47,8 +51,20 @@ it('W2: one safekeeper may lag behind what is committed, two may not', () => {
   const behind = { commitLsn: START, flushLsn: START };
   expect(judge([holder('a'), holder('b'), holder('c', behind)])).toEqual([]);
   expect(judge([holder('d'), holder('e', behind), holder('f', behind)])).toEqual([
-    '1 of 3 safekeepers hold the committed 0/300064',
+    '1 of 3 members hold the committed 0/300064',
   ]);
+});
+
+it('W2: what a former member holds is of no use, and what it knows to be committed counts', () => {
+  const former = { isMember: false };
+  const behind = { commitLsn: START, flushLsn: START };
+  expect(judge([holder('a', former), holder('b', former), holder('c', { ...behind, ...former }), holder('d')])).toEqual(
+    [],
+  );
+  expect(judge([holder('e', former), holder('f'), holder('g', behind), holder('h', behind)])).toEqual([
+    '1 of 3 members hold the committed 0/300064',
+  ]);
+  expect(judge([holder('i', former), holder('j', behind)])).toEqual(['0 of 1 members hold the committed 0/300064']);
 });
 
 it('W3: equal bytes are equal, all of them', () => {

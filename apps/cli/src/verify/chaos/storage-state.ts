@@ -2,7 +2,7 @@
  * What must be true of the safekeepers of one timeline when nobody writes.
  *
  *   W1  None has a commit LSN above its flush LSN.
- *   W2  A quorum holds all that any of them knows to be committed.
+ *   W2  A quorum of the members holds all that any of them, or any former member, knows to be committed.
  *   W3  Up to the end of what two of them hold committed, their bytes are equal.
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
@@ -12,6 +12,8 @@ import { WalSegment } from '@neon/postgres';
 
 export interface WalHolder {
   readonly name: string;
+  /** Not a former one. */
+  readonly isMember: boolean;
   readonly startLsn: Lsn;
   readonly flushLsn: Lsn;
   readonly commitLsn: Lsn;
@@ -27,10 +29,10 @@ export function judge(holders: readonly WalHolder[]): string[] {
     .filter(({ commitLsn, flushLsn }) => commitLsn > flushLsn)
     .map((each) => `${each.name} has committed ${Lsn.format(each.commitLsn)} and flushed ${Lsn.format(each.flushLsn)}`);
   const committed = committedLsn(holders);
-  const holding = holders.filter(({ flushLsn }) => flushLsn >= committed).length;
-  const quorum = Math.floor(holders.length / 2) + 1;
-  if (holding < quorum)
-    problems.push(`${holding} of ${holders.length} safekeepers hold the committed ${Lsn.format(committed)}`);
+  const members = holders.filter(({ isMember }) => isMember);
+  const holding = members.filter(({ flushLsn }) => flushLsn >= committed).length;
+  if (2 * holding <= members.length)
+    problems.push(`${holding} of ${members.length} members hold the committed ${Lsn.format(committed)}`);
   return problems;
 }
 

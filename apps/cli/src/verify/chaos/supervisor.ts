@@ -13,15 +13,17 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { build } from '../../build';
-import { DEFAULT_PORTS, type PortName, type Ports, writeSettings, SAFEKEEPERS_DEFAULT } from '../../config';
+import { DEFAULT_PORTS, type PortName, type Ports, writeSettings } from '../../config';
 import { type Home, folder, openHome } from '../../home';
 import { ensurePrerequisites } from '../../prerequisites';
 import { CommandFailure, say } from '../../progress';
 import { pidOf } from '../../stack/processes';
 import { Disk } from './disk';
+import { INGEST_LAG_BYTES_MAX } from './lag';
 import { Network } from './network';
 import { leftIn, signal } from './processes';
-import { MACHINES, OPERATOR, runInside } from './run';
+import { runInside } from './run';
+import { CHAOS_SAFEKEEPERS, MACHINES, OPERATOR } from './scene';
 
 export interface ChaosCommand {
   readonly quick: boolean;
@@ -85,7 +87,8 @@ function prepare(home: Home, network: Network | null, disk: Disk): void {
   writeSettings(home, {
     ports: shiftedPorts(),
     computeHosts: MACHINES.computeHosts.length,
-    safekeepers: SAFEKEEPERS_DEFAULT,
+    safekeepers: CHAOS_SAFEKEEPERS,
+    ingestLagBytesMax: INGEST_LAG_BYTES_MAX,
   });
   network?.make();
   if (network === null) say('  ! no links are cut: that takes root, iproute2 and network namespaces');
