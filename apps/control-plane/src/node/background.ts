@@ -2,6 +2,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { authenticateEndpoint, wakeEndpoint } from '@neon/control-plane-contract';
 import { computeStopped, hostAlive } from '@neon/compute-contract';
+import { persist } from '@neon/control-plane-adapters';
 import { pageserverAlive } from '@neon/pageserver-contract';
 import { safekeeperAlive } from '@neon/safekeeper-contract';
 import { secondsHistogram } from '@neon/telemetry';
@@ -34,7 +35,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
   async onApplicationBootstrap(): Promise<void> {
     const { node } = this;
     node.get('handler').onCommit(() => this.project());
-    await node.get('tables').catchUp();
+    await persist(() => node.get('tables').catchUp());
     await this.listen();
     this.attempt(this.resume());
     this.project();

@@ -26,6 +26,7 @@ import {
   TimelineMembers,
   migrate,
   openDatabase,
+  persist,
   readMigrations,
 } from '@neon/control-plane-adapters';
 import {
@@ -113,7 +114,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const tokens = await TokenIssuer.fromPem(readFileSync(config.tokenPrivateKeyFile, 'utf8'));
   const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
   const nodes = new StorageNodes(database);
-  await nodes.load();
+  await persist(() => nodes.load());
   const { storage, care } = storageOf(config, { logger, database, handler, readModel, nodes, client, clock });
 
   const registry = new HostRegistry(clock);
@@ -127,7 +128,8 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const workshop: Workshop = { handler, queue: runner, ...ambient };
   const passwords = new SealedPasswords(database, new SecretBox(readFileSync(config.secretKeyFile, 'utf8')));
   const apiKeys = new ApiKeys(database, ambient);
-  await apiKeys.ensure(readFileSync(config.bootstrapApiKeyFile, 'utf8').trim(), 'bootstrap');
+  const firstKey = readFileSync(config.bootstrapApiKeyFile, 'utf8').trim();
+  await persist(() => apiKeys.ensure(firstKey, 'bootstrap'));
 
   return {
     config,

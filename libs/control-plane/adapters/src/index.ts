@@ -1,6 +1,7 @@
 export { SystemClock, SystemRandom } from './ambient/ambient';
 export { type Database, openDatabase } from './database/database';
 export { type Migration, migrate, readMigrations } from './database/migrations';
+export { persist } from './database/persist';
 export { PrismaEventStore } from './database/prisma-event-store';
 export { PrismaCheckpointStore } from './database/prisma-checkpoint-store';
 export { ReadTables } from './database/read-tables';

@@ -1,4 +1,5 @@
 import { MemoryEventStore, ProjectionRunner, type RecordedEvent, eventStoreContract } from '@neon/event-sourcing';
+import { Corrupt } from '@neon/kernel';
 import { Client } from 'pg';
 import { ApiKeys } from '../keys/api-keys';
 import { SystemClock, SystemRandom } from '../ambient/ambient';
@@ -6,6 +7,7 @@ import { SecretBox } from '../secrets/secret-box';
 import { SealedPasswords } from '../secrets/sealed-passwords';
 import { type Database, type Transaction, openDatabase } from './database';
 import { migrate, readMigrations } from './migrations';
+import { persist } from './persist';
 import { PrismaCheckpointStore } from './prisma-checkpoint-store';
 import { PrismaEventStore } from './prisma-event-store';
 import { type TestPostgres, startTestPostgres } from './test-postgres';
@@ -46,6 +48,35 @@ describe('migrations', () => {
     const found = await database.$queryRaw<unknown[]>`SELECT FROM pg_class WHERE relname = 'half'`;
     expect(found).toEqual([]);
     expect(await migrate(postgres.url, migrations)).toEqual([]);
+  });
+
+  it('M5: outlive a database that ends their session', async () => {
+    const other = new Client({ connectionString: postgres.url });
+    await other.connect();
+    await other.query('SELECT pg_advisory_lock(72707369)');
+    const migrating = migrate(postgres.url, migrations);
+    const waiting = "FROM pg_stat_activity WHERE wait_event = 'advisory'";
+    for (let ended = 0; ended < 2;)
+      ended += (await other.query(`SELECT pg_terminate_backend(pid) ${waiting}`)).rowCount ?? 0;
+    await other.end();
+    expect(await migrating).toEqual([]);
+  });
+});
+
+describe('work at the start', () => {
+  it('is done again until the database is there', async () => {
+    let attempts = 0;
+    const work = async (): Promise<number> => {
+      if (++attempts < 3) await database.$executeRaw`SELECT pg_terminate_backend(pg_backend_pid())`;
+      return attempts;
+    };
+    expect(await persist(work)).toBe(3);
+  });
+
+  it('is not repeated when it found something corrupt', async () => {
+    let attempts = 0;
+    const work = (): Promise<void> => Promise.reject(new Corrupt(`attempt ${++attempts}`));
+    await expect(persist(work)).rejects.toThrow('attempt 1');
   });
 });
 

@@ -6,13 +6,14 @@
  *       see the same history.
  *   M3  A migration whose file changed after it was applied is refused: the file no longer says what the database is.
  *   M4  Of processes that boot at once, one migrates and the others wait.
+ *   M5  A database that is away, or goes meanwhile, is waited for (`persist.ts`).
  */
 import { Corrupt, Unavailable } from '@neon/kernel';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { persist } from './persist';
 
 export interface Migration {
   readonly name: string;
@@ -21,8 +22,6 @@ export interface Migration {
 
 /** Prisma's own lock number. */
 const LOCK = 72707369;
-const CONNECT_TIMEOUT_MS = 30_000;
-const CONNECT_PAUSE_MS = 100;
 
 const HISTORY = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "id" VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -52,16 +51,24 @@ export function readMigrations(from: string): readonly Migration[] {
  * @returns the names of those applied
  * @throws Corrupt (M3); Unavailable when the database does not answer in time
  */
-export async function migrate(url: string, migrations: readonly Migration[]): Promise<readonly string[]> {
-  const client = await connect(url);
+export const migrate = (url: string, migrations: readonly Migration[]): Promise<readonly string[]> =>
+  persist(() => migrateNow(url, migrations));
+
+async function migrateNow(url: string, migrations: readonly Migration[]): Promise<readonly string[]> {
+  const client = new Client({ connectionString: url });
+  // A connection that ends fails the query that is under way.
+  client.on('error', () => undefined);
   try {
+    await client.connect().catch((cause: unknown) => {
+      throw new Unavailable('the database of the control plane does not answer', { cause });
+    });
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
     await client.query(HISTORY);
     const applied: string[] = [];
     for (const migration of migrations) if (await apply(client, migration)) applied.push(migration.name);
     return applied;
   } finally {
-    await client.end();
+    await client.end().catch(() => undefined);
   }
 }
 
@@ -90,20 +97,5 @@ async function apply(client: Client, { name, sql }: Migration): Promise<boolean>
   } catch (cause) {
     await client.query('ROLLBACK');
     throw new Corrupt(`migration ${name} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-}
-
-async function connect(url: string): Promise<Client> {
-  const deadline = Date.now() + CONNECT_TIMEOUT_MS;
-  for (;;) {
-    const client = new Client({ connectionString: url });
-    try {
-      await client.connect();
-      return client;
-    } catch (cause) {
-      await client.end().catch(() => undefined);
-      if (Date.now() > deadline) throw new Unavailable('the database of the control plane does not answer', { cause });
-      await sleep(CONNECT_PAUSE_MS);
-    }
   }
 }
