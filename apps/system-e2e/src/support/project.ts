@@ -24,8 +24,10 @@ export async function settled(projectId: string): Promise<void> {
   throw new Error(`operations of ${projectId} do not end`);
 }
 
-export async function createProject(name: string): Promise<Branch> {
-  const { data } = await (await api()).createProject({ project: { name } });
+/** @param settings of Postgres, for its endpoints */
+export async function createProject(name: string, settings: Readonly<Record<string, string>> = {}): Promise<Branch> {
+  const project = { name, default_endpoint_settings: { pg_settings: settings } };
+  const { data } = await (await api()).createProject({ project });
   const [endpoint] = data.endpoints;
   const [uri] = data.connection_uris;
   if (endpoint === undefined || uri === undefined)
