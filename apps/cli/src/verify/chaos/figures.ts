@@ -4,6 +4,8 @@ export class Figures {
   failed = 0;
   inDoubt = 0;
   staleReads = 0;
+  /** Times in which nothing may be acknowledged. */
+  silences = 0;
   readonly errors = new Map<string, number>();
   private readonly latenciesMs: number[] = [];
   private lastAckMs: number | null = null;

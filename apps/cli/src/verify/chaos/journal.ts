@@ -55,6 +55,7 @@ export class Journal {
       row('acknowledged', figures.acknowledged),
       row('failed for certain', figures.failed),
       row('in doubt', figures.inDoubt),
+      row('times in which none could be acknowledged', figures.silences),
       row('plain reads that were stale', figures.staleReads),
       row('longest time without an acknowledgement', `${(figures.longestUnavailabilityMs / 1_000).toFixed(1)} s`),
       row('latency, p50 / p99', `${figures.latencyMs(0.5).toFixed(1)} / ${figures.latencyMs(0.99).toFixed(1)} ms`),

@@ -153,7 +153,8 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 const allHealthy = async ({ services }: Installation): Promise<boolean> =>
   (await Promise.all(services.map(isHealthy))).every(Boolean);
 
-async function inject({ injector, clients, members, journal }: Scene, faults: readonly Fault[]): Promise<void> {
+async function inject(scene: Scene, faults: readonly Fault[]): Promise<void> {
+  const { injector, clients, members, figures, journal } = scene;
   const startedMs = performance.now();
   const waitUntil = (atMs: number): Promise<void> => sleep(Math.max(0, startedMs + atMs - performance.now()));
   await Promise.all(
@@ -163,7 +164,10 @@ async function inject({ injector, clients, members, journal }: Scene, faults: re
       await injector.begin(fault);
       journal.count(fault);
       const isQuorumLost = members.cannotCommit(fault.downSafekeepers);
-      if (isQuorumLost) clients.silentFrom = clients.now();
+      if (isQuorumLost) {
+        clients.silentFrom = clients.now();
+        figures.silences += 1;
+      }
       await waitUntil(fault.endMs);
       if (isQuorumLost) clients.silentFrom = null;
       await injector.end(fault);
