@@ -1,6 +1,6 @@
 import { InlineWrites } from './inline-writes';
 
-const [ONE, OTHER] = [{ queuedBytes: 0 }, { queuedBytes: 0 }];
+const [ONE, OTHER] = [{}, {}];
 const SIZE = 4096;
 
 let inline: InlineWrites;

@@ -5,7 +5,6 @@
  *   IW1  In the loop while one timeline alone writes: the writes of several overlap in the pool, and none waits for another's.
  *   IW2  In the loop while writes are fast: a disk that is slow, or has stalled, is waited for in the pool until it is fast again.
  */
-import type { FileTimelineStore } from './file-timeline-store';
 
 /** A commit of some tens of sessions. More than that is worth a thread. */
 const SIZE_MAX = 16 * 1024;
@@ -17,16 +16,15 @@ const ALONE_MS_MIN = 20;
 const WEIGHT = 1 / 8;
 const STALL_MS_MAX = 500;
 
-type Writer = Pick<FileTimelineStore, 'queuedBytes'>;
-
 export class InlineWrites {
-  private writer: Writer | undefined;
+  /** The store that wrote last, by identity. */
+  private writer: object | undefined;
   private aloneSinceMs = 0;
   /** Until it is known, a disk is slow. */
   private meanMs = 2 * MEAN_MS_MAX;
 
   /** Whether this writer's next write is made in the loop. */
-  begin(writer: Writer, size: number, nowMs: number): boolean {
+  begin(writer: object, size: number, nowMs: number): boolean {
     if (this.writer !== writer) {
       this.writer = writer;
       this.aloneSinceMs = nowMs;

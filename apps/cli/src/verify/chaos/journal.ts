@@ -2,10 +2,21 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fault, describe } from './fault';
-import type { Scene } from './scene';
+import type { Figures } from './figures';
+import type { Injector } from './injector';
+import type { LagWatch } from './lag';
+import type { Members } from './members';
 
 const ERRORS_SHOWN = 12;
 const MEBIBYTE = 1024 * 1024;
+
+/** What the journal tells of. */
+interface Observed {
+  readonly figures: Figures;
+  readonly injector: Injector;
+  readonly members: Members;
+  readonly lag: LagWatch;
+}
 
 export class Journal {
   private readonly startedMs = performance.now();
@@ -29,7 +40,7 @@ export class Journal {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 
-  progress({ figures, injector }: Pick<Scene, 'figures' | 'injector'>): string {
+  progress({ figures, injector }: Pick<Observed, 'figures' | 'injector'>): string {
     const now = performance.now();
     const rate = ((figures.acknowledged - this.shown.acknowledged) * 1_000) / (now - this.shown.ms);
     this.shown = { ms: now, acknowledged: figures.acknowledged };
@@ -39,7 +50,7 @@ export class Journal {
     return line;
   }
 
-  summary({ figures, members, lag }: Pick<Scene, 'figures' | 'members' | 'lag'>): string[] {
+  summary({ figures, members, lag }: Pick<Observed, 'figures' | 'members' | 'lag'>): string[] {
     const row = (name: string, value: string | number): string => `  ${name.padEnd(46)} ${value}`;
     return [
       'faults',
