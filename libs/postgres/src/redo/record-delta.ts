@@ -13,8 +13,8 @@ import { describeRecord } from '../wal/describe';
 import { assembleRecord, type BlockDraft } from '../wal/encoder';
 import { restoreImage, type ImageCodecs } from '../wal/image';
 import { RecordAt } from '../wal/layout';
-import { parseRecord } from '../wal/parse-record';
-import type { BlockReference, PostgresMajor, WalRecord } from '../wal/record';
+import { parsePlacedRecord } from '../wal/parse-record';
+import { recordBytes, type BlockReference, type PostgresMajor, type WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
 import type { ChangeSettings } from './change-settings';
 import { DeltaKind } from './delta';
@@ -48,7 +48,7 @@ function strip(record: WalRecord, own: BlockReference): Uint8Array {
     if (block !== own) superfluous += block.dataLength;
     if (block.image !== null && !(block === own && block.image.apply)) superfluous += block.image.length;
   }
-  if (superfluous < STRIP_MIN) return record.bytes;
+  if (superfluous < STRIP_MIN) return recordBytes(record);
   const { major, prevLsn, rmid, info, xid, mainOffset, mainLength } = record;
   const main = record.bytes.subarray(mainOffset, mainOffset + mainLength);
   const blocks = record.blocks.map((block) => (block === own ? wholeBlock(record, block) : blockTag(block)));
@@ -81,7 +81,11 @@ export function applyRecordDelta(page: Uint8Array, delta: Uint8Array, context: R
   const distance = delta.length < HEADER_SIZE ? Infinity : readU32(delta, AT.distance);
   if (distance > endLsn) throw new Corrupt(`a record delta of ${delta.length} bytes, ending at ${Lsn.format(endLsn)}`);
   const lsn = Lsn.of(endLsn - distance);
-  const record = parseRecord(delta.subarray(HEADER_SIZE), { major, lsn, endLsn });
+  const record = parsePlacedRecord(
+    delta,
+    { offset: HEADER_SIZE, size: delta.length - HEADER_SIZE },
+    { major, lsn, endLsn },
+  );
   const block = findBlock(record, delta[AT.blockId] as number);
   if (block === undefined || !hasBlockRedo(record.rmid))
     throw new UnsupportedRecord(describeRecord(record), lsn, `no redo of block ${delta[AT.blockId]} of this record`);

@@ -4,8 +4,8 @@
  *   D1  However the stream is cut into chunks, the same records come out (F1).
  *   D2  `endLsn` is the end of the last record returned by `next`: what may be reported as received (F2).
  *   D3  Every malformed input throws `WalError` with an LSN, and then every further call does.
- *   D4  A record's `bytes` never change afterwards: a view of the pushed chunk, which the caller leaves as it is, or, when
- *       the record crosses pages or chunks, a stitched copy.
+ *   D4  A record's bytes never change afterwards: it lies in the pushed chunk, which the caller leaves as it is, or, when it
+ *       crosses pages or chunks, in a stitched copy.
  *   D5  Memory follows the bytes that arrived: what a record's header says of its size is not believed before they are here.
  *   D6  An XLOG/OVERWRITE_CONTRECORD names the record that was dropped just before it (F5), as Postgres demands.
  *
@@ -18,7 +18,7 @@ import { Lsn } from '@neon/kernel';
 import { ByteSlab } from './byte-slab';
 import { RECORD_HEADER_SIZE, RMGR_INFO_MASK } from './layout';
 import { MainDataReader } from './main-data';
-import { parseRecord } from './parse-record';
+import { parsePlacedRecord, parseRecord } from './parse-record';
 import type { PostgresMajor, WalRecord } from './record';
 import { placedRecordHasChecksum, recordHasChecksum } from './record-checksum';
 import { RecordFramer, XLOG_OVERWRITE_CONTRECORD, type RecordSink, type WalStreamOptions } from './record-framer';
@@ -53,13 +53,14 @@ export class WalDecoder {
   next(): WalRecord | null {
     const { framer, major } = this;
     if (!framer.next()) return null;
-    const { lsn, endLsn, offset } = framer;
-    const { viewed } = framer;
-    const bytes = offset < 0 ? this.stitcher.take() : viewed.bytes.subarray(offset, offset + framer.size);
-    const isSound = offset < 0 ? recordHasChecksum(bytes) : placedRecordHasChecksum(viewed, framer);
+    const { lsn, endLsn, offset, viewed } = framer;
+    const stitched = offset < 0 ? this.stitcher.take() : null;
+    const isSound = stitched === null ? placedRecordHasChecksum(viewed, framer) : recordHasChecksum(stitched);
     if (!isSound) framer.fail(new WalError('checksum', lsn, 'record does not have its checksum'));
     try {
-      const record = parseRecord(bytes, { major, lsn, endLsn });
+      const position = { major, lsn, endLsn };
+      const record =
+        stitched === null ? parsePlacedRecord(viewed.bytes, framer, position) : parseRecord(stitched, position);
       checkOverwrite(record, framer.overwrittenLsn);
       this.endLsn = endLsn;
       return record;

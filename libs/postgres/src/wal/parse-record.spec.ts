@@ -2,8 +2,8 @@
 import { Lsn } from '@neon/kernel';
 import { POSTGRES_MAJORS, versionOf } from '../versions';
 import { BlockFlag, IMAGE_HAS_HOLE, PartId, RECORD_HEADER_SIZE } from './layout';
-import { parseRecord } from './parse-record';
-import type { PostgresMajor, WalRecord } from './record';
+import { parsePlacedRecord, parseRecord } from './parse-record';
+import { recordBytes, type PostgresMajor, type WalRecord } from './record';
 import { WalError } from './wal-error';
 
 const LSN = Lsn.of(0x100_0028);
@@ -22,8 +22,18 @@ function parse(rest: readonly number[], major: PostgresMajor = 17): WalRecord {
   bytes.set(u32(bytes.length));
   return parseRecord(bytes, { major, lsn: LSN, endLsn: Lsn.of(LSN + 8 * Math.ceil(bytes.length / 8)) });
 }
+/** The same record among others, of `neighbour` bytes. */
+function parseAmong(neighbour: number, rest: readonly number[], major: PostgresMajor = 17): WalRecord {
+  const size = RECORD_HEADER_SIZE + rest.length;
+  const bytes = new Uint8Array(size + 2 * MARGIN).fill(neighbour);
+  bytes.set([...u32(size), ...new Uint8Array(RECORD_HEADER_SIZE - 4), ...rest], MARGIN);
+  return parsePlacedRecord(bytes, { offset: MARGIN, size }, { major, lsn: LSN, endLsn: LSN });
+}
+const MARGIN = 100;
 const refused = (rest: readonly number[], major?: PostgresMajor): void => {
-  expect(() => parse(rest, major)).toThrow(expect.objectContaining({ reason: 'record-content', lsn: LSN }));
+  const reason = expect.objectContaining({ reason: 'record-content', lsn: LSN }) as Error;
+  expect(() => parse(rest, major)).toThrow(reason);
+  for (const neighbour of [0, 1, 0xff]) expect(() => parseAmong(neighbour, rest, major)).toThrow(reason);
 };
 
 /** A block header: id, flags, length of data, and whatever its flags call for. */
@@ -151,6 +161,23 @@ describe.each(POSTGRES_MAJORS)('the image of a block of Postgres %i', (major) =>
     expect(parsed(40, 100, IMAGE_HAS_HOLE | lz4, 50)?.compression).toBe('lz4');
     expect(parsed(40, 100, IMAGE_HAS_HOLE | zstd, 50)?.compression).toBe('zstd');
     expect(parsed(40, 0, pglz | lz4 | zstd)?.compression).toBe('pglz');
+  });
+});
+
+describe('a record among others', () => {
+  it('R1: is the same, at another place', () => {
+    const rest = [...block(3, HAS_DATA, 5, RELATION, u32(7)), PartId.DATA_SHORT, 4, ...bytes(5), ...[1, 2, 3, 4]];
+    const alone = parse(rest);
+    const placed = parseAmong(0xff, rest);
+    expect(recordBytes(placed)).toEqual(recordBytes(alone));
+    expect(placed).toMatchObject({
+      offset: MARGIN,
+      size: alone.size,
+      mainOffset: MARGIN + alone.mainOffset,
+      mainLength: 4,
+    });
+    const [own, other] = [alone.blocks[0], placed.blocks[0]];
+    expect(other).toEqual({ ...own, dataOffset: MARGIN + (own?.dataOffset ?? 0) });
   });
 });
 

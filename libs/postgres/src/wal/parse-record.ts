@@ -1,7 +1,7 @@
 /**
  * One record's bytes taken apart (DecodeXLogRecord): block references, images, data, as offsets into them.
  *
- *   P1  Every offset and length of the result lies within `bytes`.
+ *   P1  Every part of the result lies within the record.
  *   P2  Bytes that do not add up exactly throw `WalError`; the checksum is not looked at.
  */
 import { Lsn } from '@neon/kernel';
@@ -20,6 +20,12 @@ export interface RecordPosition {
   readonly endLsn: Lsn;
 }
 
+/** A record of `size` bytes at `offset` of more of them. */
+export interface RecordPlace {
+  readonly offset: number;
+  readonly size: number;
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type BlockDraft = Mutable<Omit<BlockReference, 'image'>> & { image: Mutable<BlockImage> | null };
 
@@ -30,14 +36,22 @@ const relations: (RelationId | undefined)[] = new Array<RelationId | undefined>(
 
 /** @throws WalError when `bytes` is not one whole record. */
 export function parseRecord(bytes: Uint8Array, position: RecordPosition): WalRecord {
-  if (bytes.length < RECORD_HEADER_SIZE || readU32(bytes, RecordAt.size) !== bytes.length)
-    throw new WalError('record-length', position.lsn, `${bytes.length} bytes are not one record`);
-  return parser.parse(bytes, position);
+  return parsePlacedRecord(bytes, { offset: 0, size: bytes.length }, position);
+}
+
+/** The same of a record that lies among other bytes, of which nothing is read. */
+export function parsePlacedRecord(bytes: Uint8Array, place: RecordPlace, position: RecordPosition): WalRecord {
+  const { offset, size } = place;
+  if (size < RECORD_HEADER_SIZE || readU32(bytes, offset + RecordAt.size) !== size)
+    throw new WalError('record-length', position.lsn, `${size} bytes are not one record`);
+  return parser.parse(bytes, place, position);
 }
 
 /** Parses one record after the other: what it remembers of one is not looked at for the next. */
 class RecordParser {
   private bytes: Uint8Array = new Uint8Array(0);
+  /** Where the record ends in `bytes`. */
+  private end = 0;
   private major: PostgresMajor = 17;
   private lsn: Lsn = Lsn.ZERO;
   private blocks: BlockDraft[] | null = null;
@@ -50,15 +64,16 @@ class RecordParser {
   private relation: RelationId | null = null;
   private blockIdMax = -1;
 
-  parse(bytes: Uint8Array, { major, lsn, endLsn }: RecordPosition): WalRecord {
+  parse(bytes: Uint8Array, { offset, size }: RecordPlace, { major, lsn, endLsn }: RecordPosition): WalRecord {
     this.bytes = bytes;
+    this.end = offset + size;
     this.major = major;
     this.lsn = lsn;
     this.blocks = null;
     this.mainLength = 0;
     this.originId = 0;
     this.topLevelXid = 0;
-    this.at = RECORD_HEADER_SIZE;
+    this.at = offset + RECORD_HEADER_SIZE;
     this.dataSize = 0;
     this.relation = null;
     this.blockIdMax = -1;
@@ -68,13 +83,15 @@ class RecordParser {
       major,
       lsn,
       endLsn,
-      prevLsn: readU64(bytes, RecordAt.prevLsn) as Lsn,
-      xid: readU32(bytes, RecordAt.xid),
-      rmid: bytes[RecordAt.rmid] as number,
-      info: bytes[RecordAt.info] as number,
+      prevLsn: readU64(bytes, offset + RecordAt.prevLsn) as Lsn,
+      xid: readU32(bytes, offset + RecordAt.xid),
+      rmid: bytes[offset + RecordAt.rmid] as number,
+      info: bytes[offset + RecordAt.info] as number,
       bytes,
+      offset,
+      size,
       blocks: this.blocks ?? NO_BLOCKS,
-      mainOffset: bytes.length - this.mainLength,
+      mainOffset: this.end - this.mainLength,
       mainLength: this.mainLength,
       originId: this.originId,
       topLevelXid: this.topLevelXid,
@@ -83,7 +100,7 @@ class RecordParser {
 
   private parseParts(): void {
     const { bytes } = this;
-    while (bytes.length - this.at > this.dataSize) {
+    while (this.end - this.at > this.dataSize) {
       const id = bytes[this.take(1)] as number;
       if (id <= PartId.BLOCK_MAX) {
         const block = this.parseBlock(id);
@@ -105,8 +122,8 @@ class RecordParser {
       }
     }
     this.dataSize += this.mainLength;
-    if (bytes.length - this.at !== this.dataSize)
-      this.reject(`${bytes.length - this.at} bytes of data where the headers announce ${this.dataSize}`);
+    if (this.end - this.at !== this.dataSize)
+      this.reject(`${this.end - this.at} bytes of data where the headers announce ${this.dataSize}`);
   }
 
   /** Images and data follow the headers in the same order. */
@@ -192,7 +209,7 @@ class RecordParser {
   private take(byteCount: number): number {
     const at = this.at;
     this.at += byteCount;
-    if (this.at > this.bytes.length) this.reject('headers reach beyond the end');
+    if (this.at > this.end) this.reject('headers reach beyond the end');
     return at;
   }
 

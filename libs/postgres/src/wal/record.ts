@@ -1,12 +1,13 @@
 /**
- * A WAL record as a value: one contiguous byte string and the positions of its parts.
+ * A WAL record as a value: where it lies within bytes, and the positions of its parts.
  *
  * Layout: XLogRecord header, block headers, block images and data, main data (access/xlogrecord.h).
  *
- *   R1  `bytes` is the whole record, header included, with page headers removed; parts are offsets into it.
+ *   R1  The whole record, header included and page headers removed, is `size` bytes at `offset` of `bytes`, among which other
+ *       records may lie; parts are offsets into `bytes` too.
  *   R2  `lsn` is where the record starts (its ReadRecPtr), `endLsn` the MAXALIGNed position after it (EndRecPtr); an
  *       XLOG SWITCH record ends at the end of its segment. A page this record changes carries `endLsn` as its page LSN.
- *   R3  Whoever keeps a record beyond the next call of the decoder keeps `bytes`, and parses it again later.
+ *   R3  Whoever keeps a record beyond the next call of the decoder keeps its bytes, and parses them again later.
  */
 import type { Lsn } from '@neon/kernel';
 
@@ -59,7 +60,10 @@ export interface WalRecord {
   readonly rmid: number;
   /** xl_info, all eight bits: the rmgr's in the high four, XLR_* in the low four. */
   readonly info: number;
+  /** R1 */
   readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly size: number;
   readonly blocks: readonly BlockReference[];
   readonly mainOffset: number;
   readonly mainLength: number;
@@ -68,3 +72,6 @@ export interface WalRecord {
   /** Top-level xid when the record carries it (XLR_BLOCK_ID_TOPLEVEL_XID), or 0. */
   readonly topLevelXid: number;
 }
+
+/** A view of the whole record. */
+export const recordBytes = ({ bytes, offset, size }: WalRecord): Uint8Array => bytes.subarray(offset, offset + size);

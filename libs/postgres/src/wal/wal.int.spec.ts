@@ -423,7 +423,7 @@ describe.each(SERVERS)('Postgres $major', ({ major, bin, compressions }) => {
         lsn,
         endLsn,
         prevLsn,
-        size: record.bytes.length - imageSize,
+        size: record.size - imageSize,
         imageSize,
       });
       if (lsn < checkpointedLsn) checkpoint = trackCheckpoint(checkpoint, record);

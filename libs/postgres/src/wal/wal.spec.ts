@@ -7,7 +7,7 @@ import { describeRecord, recordName } from './describe';
 import { WalEncoder, encodeRecord, type BlockDraft, type RecordDraft, type WalEncoderOptions } from './encoder';
 import { WAL_PAGE_SIZE } from './layout';
 import { parseRecord } from './parse-record';
-import type { PostgresMajor, WalRecord } from './record';
+import { recordBytes, type PostgresMajor, type WalRecord } from './record';
 import { WalSegment } from './segment';
 import { WalError } from './wal-error';
 
@@ -169,14 +169,14 @@ describe('WalDecoder', () => {
     const expected = drain(whole).map((record) => [
       record.lsn,
       record.endLsn,
-      Buffer.from(record.bytes).toString('hex'),
+      Buffer.from(recordBytes(record)).toString('hex'),
     ]);
     const byByte = decoderAt(lsn);
     const found: unknown[] = [];
     for (let at = 0; at < stream.length; at++) {
       byByte.push(stream.subarray(at, at + 1));
       for (const record of drain(byByte))
-        found.push([record.lsn, record.endLsn, Buffer.from(record.bytes).toString('hex')]);
+        found.push([record.lsn, record.endLsn, Buffer.from(recordBytes(record)).toString('hex')]);
     }
     expect(found).toEqual(expected);
     expect(expected).toHaveLength(5);
@@ -226,7 +226,7 @@ describe('WalDecoder', () => {
     );
     const intact = decoderAt(lsn);
     intact.push(stream);
-    const expected = drain(intact).map((record) => Buffer.from(record.bytes).toString('hex'));
+    const expected = drain(intact).map((record) => Buffer.from(recordBytes(record)).toString('hex'));
     fc.assert(
       fc.property(fc.nat(stream.length - 1), fc.nat(7), (at, bit) => {
         const broken = Buffer.from(stream);
@@ -238,7 +238,7 @@ describe('WalDecoder', () => {
         let failure: unknown = null;
         try {
           for (let record = decoder.next(); record !== null; record = decoder.next())
-            read.push(Buffer.from(record.bytes).toString('hex'));
+            read.push(Buffer.from(recordBytes(record)).toString('hex'));
         } catch (error) {
           failure = error;
         }

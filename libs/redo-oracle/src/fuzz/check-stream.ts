@@ -1,11 +1,11 @@
 /** V1 and V2 of `violation`, for the decoder and the boundary tracker. */
 import { Lsn } from '@neon/kernel';
-import { WalBoundaryTracker, WalDecoder, WalError } from '@neon/postgres';
+import { WalBoundaryTracker, WalDecoder, WalError, recordBytes, type WalRecord } from '@neon/postgres';
 import type { StreamInput } from './input';
 import { Violation, poisoned, require, sameBytes } from './violation';
 
 interface Found {
-  readonly records: readonly { readonly lsn: Lsn; readonly endLsn: Lsn; readonly bytes: Uint8Array }[];
+  readonly records: readonly WalRecord[];
   readonly endLsn: Lsn;
   readonly error: WalError | null;
 }
@@ -58,9 +58,10 @@ const equal = (a: Found, b: Found): boolean =>
   a.records.length === b.records.length && isPrefix(a, b) && a.endLsn === b.endLsn && sameError(a.error, b.error);
 
 const isPrefix = (a: Found, b: Found): boolean =>
-  a.records.every(({ lsn, endLsn, bytes }, i) => {
+  a.records.every((record, i) => {
     const other = b.records[i];
-    return other !== undefined && lsn === other.lsn && endLsn === other.endLsn && sameBytes(bytes, other.bytes);
+    if (record.lsn !== other?.lsn || record.endLsn !== other.endLsn) return false;
+    return sameBytes(recordBytes(record), recordBytes(other));
   });
 
 const sameError = (a: WalError | null, b: WalError | null): boolean =>

@@ -10,6 +10,7 @@ import {
   WAL_PAGE_SIZE,
   WalDecoder,
   WalEncoder,
+  recordBytes,
   recordChecksum,
   type RecordDraft,
   type WalRecord,
@@ -84,7 +85,7 @@ function mutateOneRecord(input: StreamInput, random: RandomSource): void {
   const records = recordsOf(input);
   const record = records[random.below(Math.max(1, records.length))];
   if (record === undefined) return;
-  const bytes = record.bytes.slice();
+  const bytes = recordBytes(record).slice();
   mutateInPlace(random.below(2) === 0 ? bytes.subarray(0, 24) : bytes, random);
   if (random.below(2) === 0) new DataView(bytes.buffer).setUint32(CRC_AT, recordChecksum(bytes), true);
   writeBack(input, record.lsn, bytes);
