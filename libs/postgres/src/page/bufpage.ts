@@ -77,13 +77,17 @@ export function addItemInPlace(page: Uint8Array, item: Piece, offsetNumber: numb
  * Takes space for a heap tuple as `addItemInPlace` does for an item; returns where its bytes go, all of which the caller
  * writes.
  */
-export function reserveHeapTuple(page: Uint8Array, length: number, { offsetNumber }: { offsetNumber: number }): number {
-  if (offsetNumber > HEAP_TUPLES_MAX)
-    throw new Corrupt(`item ${offsetNumber} is beyond a heap page's ${HEAP_TUPLES_MAX}`);
-  return reserveItem(page, length, { offsetNumber });
+export function reserveHeapTuple(page: Uint8Array, length: number, place: ItemPlace): number {
+  if (place.offsetNumber > HEAP_TUPLES_MAX)
+    throw new Corrupt(`item ${place.offsetNumber} is beyond a heap page's ${HEAP_TUPLES_MAX}`);
+  return reserveItem(page, length, place);
 }
 
-function reserveItem(page: Uint8Array, length: number, { offsetNumber }: { offsetNumber: number }): number {
+interface ItemPlace {
+  readonly offsetNumber: number;
+}
+
+function reserveItem(page: Uint8Array, length: number, { offsetNumber }: ItemPlace): number {
   checkHeader(page);
   const limit = linePointerCount(page) + 1;
   if (offsetNumber < FIRST_OFFSET_NUMBER || offsetNumber > limit)

@@ -96,13 +96,10 @@ export interface StoredTuple {
  * Puts a tuple on the page as an insertion creates it: header from the record, cmin 0, xmax 0. It is written where it
  * stays, for tuples are most of what WAL brings. Returns where its body goes.
  */
-export function placeTuple(
-  { record, block }: BlockRedoContext,
-  page: Uint8Array,
-  { headerAt, offsetNumber, bodyLength }: StoredTuple,
-): number {
+export function placeTuple({ record, block }: BlockRedoContext, page: Uint8Array, stored: StoredTuple): number {
   const { bytes } = record;
-  const tuple = reserveHeapTuple(page, HEAP_TUPLE_HEADER_SIZE + bodyLength, { offsetNumber });
+  const { headerAt, offsetNumber } = stored;
+  const tuple = reserveHeapTuple(page, HEAP_TUPLE_HEADER_SIZE + stored.bodyLength, stored);
   setTupleXmin(page, tuple, record.xid);
   setTupleXmax(page, tuple, 0);
   setTupleCid(page, tuple, 0);

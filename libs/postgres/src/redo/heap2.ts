@@ -3,10 +3,9 @@
  * (heap2_redo of heapam.c). NEW_CID and REWRITE serve logical decoding and change no page.
  */
 import { Corrupt, Lsn } from '@neon/kernel';
-import { copyPiece } from '../page/bufpage';
 import { setTupleXmax } from '../page/heap-tuple';
 import { readU16, readU32, shortAlign } from '../page/little-endian';
-import { PageFlag, initPage, pageIsNew, setPageFlags, setPageLsn } from '../page/page-header';
+import { PAGE_SIZE, PageFlag, initPage, pageIsNew, setPageFlags, setPageLsn } from '../page/page-header';
 import { VISIBILITY_BITS, setVisibilityBits, visibilityBits } from '../page/visibility-map';
 import { versionOf } from '../versions';
 import { Fork } from '../wal/record';
@@ -76,6 +75,14 @@ function redoVisible({ record, block, endLsn, walLogHints }: BlockRedoContext, p
   setPageLsn(page, endLsn);
 }
 
+const BLOCK_DATA_MAX = 0xffff;
+/**
+ * Where a page takes many tuples at once: it first, the block's data behind it. Within one array a piece moves without a view of
+ * it, which would cost more than its bytes.
+ */
+const staging = new Uint8Array(PAGE_SIZE + BLOCK_DATA_MAX);
+const stagedPage = staging.subarray(0, PAGE_SIZE);
+
 /** xl_heap_multi_insert: flags, ntuples, and the offset numbers unless the page is new. */
 function redoMultiInsert(context: BlockRedoContext, page: Uint8Array): void {
   const { record, block, endLsn } = context;
@@ -85,14 +92,26 @@ function redoMultiInsert(context: BlockRedoContext, page: Uint8Array): void {
 
   const tupleCount = readU16(record.bytes, main + 2);
   const isNew = (record.info & HEAP_INIT_PAGE) !== 0;
-  if (isNew) initPage(page);
-  else mainData(record, 4 + tupleCount * 2);
-  let position = 0;
-  for (let i = 0; i < tupleCount; i++) {
-    const offsetNumber = isNew ? i + 1 : readU16(record.bytes, main + 4 + i * 2);
-    position = addStoredTuple(context, page, { position, offsetNumber });
+  if (isNew) {
+    initPage(stagedPage);
+  } else {
+    mainData(record, 4 + tupleCount * 2);
+    stagedPage.set(page);
   }
-  if (position !== block.dataLength) throw new Corrupt(`tuples of ${Lsn.format(record.lsn)} do not fill its data`);
+  staging.set(record.bytes.subarray(block.dataOffset, block.dataOffset + block.dataLength), PAGE_SIZE);
+  const tuple = { headerAt: 0, offsetNumber: 0, bodyLength: 0 };
+  let end = 0;
+  for (let i = 0; i < tupleCount; i++) {
+    const start = shortAlign(end);
+    end = storedTupleEnd(context, start);
+    tuple.headerAt = block.dataOffset + start + 2;
+    tuple.offsetNumber = isNew ? i + 1 : readU16(record.bytes, main + 4 + i * 2);
+    tuple.bodyLength = end - start - MULTI_INSERT_TUPLE_SIZE;
+    const bodyAt = placeTuple(context, stagedPage, tuple);
+    staging.copyWithin(bodyAt, PAGE_SIZE + end - tuple.bodyLength, PAGE_SIZE + end);
+  }
+  if (end !== block.dataLength) throw new Corrupt(`tuples of ${Lsn.format(record.lsn)} do not fill its data`);
+  page.set(stagedPage);
   setPageLsn(page, endLsn);
   setAllVisibleAfterInsert(page, record.bytes[main] as number);
 }
@@ -100,21 +119,11 @@ function redoMultiInsert(context: BlockRedoContext, page: Uint8Array): void {
 /** xl_multi_insert_tuple: datalen, t_infomask2, t_infomask, t_hoff, then the tuple's data. */
 const MULTI_INSERT_TUPLE_SIZE = 7;
 
-/** Adds the tuple stored at `position` of the block's data, short-aligned from its beginning; returns where it ends. */
-function addStoredTuple(
-  context: BlockRedoContext,
-  page: Uint8Array,
-  { position, offsetNumber }: { position: number; offsetNumber: number },
-): number {
-  const { record, block } = context;
-  const { bytes } = record;
-  const start = shortAlign(position);
-  const at = block.dataOffset + start;
-  const bodyLength = start + MULTI_INSERT_TUPLE_SIZE > block.dataLength ? Infinity : readU16(bytes, at);
-  const end = start + MULTI_INSERT_TUPLE_SIZE + bodyLength;
+/** Where the tuple ends that begins at `start` of the block's data. */
+function storedTupleEnd({ record, block }: BlockRedoContext, start: number): number {
+  const bodyAt = start + MULTI_INSERT_TUPLE_SIZE;
+  const end = bodyAt > block.dataLength ? Infinity : bodyAt + readU16(record.bytes, block.dataOffset + start);
   if (end > block.dataLength) throw new Corrupt(`a tuple of ${Lsn.format(record.lsn)} reaches beyond its data`);
-  const bodyAt = placeTuple(context, page, { headerAt: at + 2, offsetNumber, bodyLength });
-  copyPiece(page, bodyAt, { bytes, offset: at + MULTI_INSERT_TUPLE_SIZE, length: bodyLength });
   return end;
 }
 

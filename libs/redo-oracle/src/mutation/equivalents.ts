@@ -173,8 +173,15 @@ export const EQUIVALENTS: readonly Entry[] = [
       'page/spgist-page.ts innerTuple: at + INNER_HEADER_SIZE [+ to -]',
       'page/spgist-page.ts innerTuple: 0 [one more]',
       'page/spgist-page.ts innerTuple: at + INNER_HEADER_SIZE <= end ? readU16(bytes, at + 4) : 0 [always: at + INNER_HEADER_SIZE <= end]',
-      'redo/heap2.ts addStoredTuple: start + MULTI_INSERT_TUPLE_SIZE [+ to -]',
-      'redo/heap2.ts addStoredTuple: start + MULTI_INSERT_TUPLE_SIZE > block.dataLength ? Infinity : readU16(bytes, at) [never: start + MULTI_INSERT_TUPLE_SIZE > block.dataLength]',
+      'redo/heap2.ts storedTupleEnd: bodyAt > block.dataLength ? Infinity : bodyAt + readU16(record.bytes, block.dataOffset + start) [never: bodyAt > block.dataLength]',
+    ],
+  },
+  {
+    reason: 'Every field is set before it is first read.',
+    mutants: [
+      'redo/heap2.ts redoMultiInsert: 0 [one more] #3',
+      'redo/heap2.ts redoMultiInsert: 0 [one more] #4',
+      'redo/heap2.ts redoMultiInsert: 0 [one more] #5',
     ],
   },
   {
