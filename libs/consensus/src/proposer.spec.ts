@@ -177,6 +177,7 @@ describe('a proposer that leads', () => {
     test('waits for the answer, of each for its own, and leaves as one', () => {
       expect(appends(first.effects, A)).toMatchObject([{ startLsn: START, bytes: new Uint8Array(100) }]);
       expect(second.effects).toEqual([]);
+      expect([first, second].map(({ state }) => Proposer.holdsWal(state))).toEqual([false, true]);
       const answered = run(second.state, progress(A, START + 100));
       expect(appends(answered.effects, A)).toMatchObject(rest);
       expect(appends(answered.effects, B)).toEqual([]);
@@ -186,6 +187,7 @@ describe('a proposer that leads', () => {
     test('waits no longer than for the next idle moment', () => {
       const { state, effects } = run(second.state, { kind: 'idle' });
       expect(IDS.map((id) => appends(effects, id))).toMatchObject(IDS.map(() => rest));
+      expect(Proposer.holdsWal(state)).toBe(false);
       expect(run(state, { kind: 'idle' }).effects).toEqual([]);
     });
 

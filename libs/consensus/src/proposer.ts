@@ -56,6 +56,7 @@ import {
   considerFetch,
   failed,
   heartbeat,
+  holdsWal,
   onAppendResponse,
   onFetched,
   onIdle,
@@ -82,6 +83,9 @@ export const Proposer = {
 
   /** Whether more live WAL may be given; the shell asks before it reads from Postgres (P6). */
   wantsWal,
+
+  /** Whether WAL waits for an answer; if none comes, the shell ends that by `idle` (P11). */
+  holdsWal,
 
   step(state: ProposerState, input: ProposerInput): ProposerStep {
     if (state.phase.kind === 'deposed') return still(state);

@@ -167,6 +167,13 @@ function isHeld({ window }: ProposerState, { nextLsn, durableLsn }: StreamingPee
   return nextLsn > durableLsn && nextLsn >= window.startLsn && window.endLsn - nextLsn < EAGER_SIZE_MIN;
 }
 
+/** P11: whether an `idle` is due soon. */
+export function holdsWal(state: ProposerState): boolean {
+  for (const peer of state.peers.values())
+    if (peer.kind === 'streaming' && peer.nextLsn < state.window.endLsn && isHeld(state, peer)) return true;
+  return false;
+}
+
 function pumpOne(
   state: ProposerState,
   safekeeper: SafekeeperId,

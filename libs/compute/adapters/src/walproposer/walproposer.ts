@@ -101,7 +101,8 @@ export class Walproposer {
   private isClosed = false;
   private isDeposed = false;
   private commitWaiters: Waiter[] = [];
-  private idleTimer: NodeJS.Timeout | undefined;
+  private holdTimer: NodeJS.Timeout | undefined;
+  private commitTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: WalproposerOptions) {
     const { spec } = options;
@@ -229,7 +230,7 @@ export class Walproposer {
       onWal: (startLsn, bytes) => {
         this.receivedLsn = Lsn.advance(startLsn, bytes.length);
         this.take({ kind: 'walAvailable', startLsn, bytes });
-        this.idleSoon();
+        if (Proposer.holdsWal(this.state)) this.sendHeldSoon();
       },
       onEnd: (reason) => {
         // One that ends before it was ours is noticed below.
@@ -333,14 +334,20 @@ export class Walproposer {
     this.stream?.report(lsn);
     const reached = this.commitWaiters.filter((waiter) => waiter.lsn <= lsn);
     for (const waiter of reached) waiter.settle();
-    this.idleSoon();
+    this.tellCommitSoon();
   }
 
-  private idleSoon(): void {
-    this.idleTimer ??= setTimeout(() => {
-      this.idleTimer = undefined;
+  private sendHeldSoon(): void {
+    this.holdTimer ??= setTimeout(() => {
+      this.holdTimer = undefined;
       this.take({ kind: 'idle' });
     }, IDLE_MS);
+  }
+
+  /** After the last one of a flow of commits: those before it are told with the WAL of the next. */
+  private tellCommitSoon(): void {
+    if (this.commitTimer === undefined) this.commitTimer = setTimeout(() => this.take({ kind: 'idle' }), IDLE_MS);
+    else this.commitTimer.refresh();
   }
 
   private async fetch(range: ProposerEffect & { kind: 'fetchWal' }): Promise<void> {
@@ -365,7 +372,8 @@ export class Walproposer {
     this.take({ kind: 'tick', random: Math.random() });
     this.isClosed = true;
     clearInterval(this.ticker);
-    clearTimeout(this.idleTimer);
+    clearTimeout(this.holdTimer);
+    clearTimeout(this.commitTimer);
     this.stream?.close();
     this.links.close();
     for (const waiter of this.commitWaiters) waiter.settle(new Unavailable('the walproposer is closed'));
