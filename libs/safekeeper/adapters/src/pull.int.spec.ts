@@ -326,15 +326,20 @@ describe('a timeline that is copied from another safekeeper', () => {
     expect(existsSync(join(root, KEY.tenantId))).toBe(false);
   });
 
-  it('is not made when it was deleted meanwhile, and leaves no copy', async () => {
-    const root = makeRoot();
-    const run = await newcomer(root);
+  /** Before the donor is read for the first time. */
+  const meanwhile = (act: () => Promise<unknown>): void => {
     let isFirst = true;
     donor.before = async (what) => {
       if (what !== 'read' || !isFirst) return;
       isFirst = false;
-      await run.safekeeper.delete(KEY);
+      await act();
     };
+  };
+
+  it('is not made when it was deleted meanwhile, and leaves no copy', async () => {
+    const root = makeRoot();
+    const run = await newcomer(root);
+    meanwhile(() => run.safekeeper.delete(KEY));
     const pull = pullsOf(run, root).pull(KEY, REQUEST, donor);
     await expect(pull).rejects.toThrow();
     await expect(pullsOf(run, root).pull(KEY, REQUEST, donor)).rejects.toMatchObject({ code: 'TimelineDeleted' });
@@ -344,13 +349,10 @@ describe('a timeline that is copied from another safekeeper', () => {
   it('is not taken, and leaves no copy, when the timeline was made in another way meanwhile', async () => {
     const root = makeRoot();
     const run = await newcomer(root);
-    let isFirst = true;
-    donor.before = async (what) => {
-      if (what !== 'read' || !isFirst) return;
-      isFirst = false;
-      const { incarnation } = NEWCOMER;
-      await run.safekeeper.create({ identity: IDENTITY, membershipGeneration: 1, startLsn: START_LSN, incarnation });
-    };
+    const { incarnation } = NEWCOMER;
+    meanwhile(() =>
+      run.safekeeper.create({ identity: IDENTITY, membershipGeneration: 1, startLsn: START_LSN, incarnation }),
+    );
     const timeline = await pullsOf(run, root).pull(KEY, REQUEST, donor);
     expect(timeline.state.flushLsn).toBe(START_LSN);
     expect(readdirSync(join(root, KEY.tenantId))).toEqual([KEY.timelineId]);
