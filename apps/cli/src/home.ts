@@ -27,8 +27,11 @@ export function openHome(given = process.env['NEON_HOME']): Home {
   return { checkout, directory: resolve(directory), user };
 }
 
-const privateHome = (checkout: string): string =>
-  join('/var/lib/neon', `${basename(checkout)}-${createHash('sha256').update(checkout).digest('hex').slice(0, 8)}`);
+const privateHome = (checkout: string): string => join('/var/lib/neon', uniqueName(checkout));
+
+/** A name for what is made of a path: other paths may end alike. */
+const uniqueName = (path: string): string =>
+  `${basename(path)}-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
 
 /** Whether everyone may enter `path` and every folder above it. */
 function isOpen(path: string): boolean {
@@ -39,7 +42,7 @@ function isOpen(path: string): boolean {
 /** `path`, or a copy of it in home when Postgres' user could not reach it. */
 export function reachable(home: Home, path: string): string {
   if (home.user === null || isOpen(dirname(path))) return path;
-  const copy = join(home.directory, 'shared', basename(path));
+  const copy = join(home.directory, 'shared', uniqueName(path));
   const stale = !existsSync(copy) || statSync(copy).mtimeMs < statSync(path).mtimeMs;
   if (stale) cpSync(path, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   return copy;
