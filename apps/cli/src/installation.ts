@@ -38,9 +38,12 @@ export async function openInstallation({
   const secrets: Secrets = await ensureSecrets(home);
   const natsServer = which('nats-server');
   if (natsServer === null) throw new CommandFailure('nats-server is not installed: run ./neon up first');
-  const found = distributionOf(findDistributions(packagedPostgres(home.checkout)), DEFAULT_MAJOR);
-  const distribution = { ...found, directory: reachable(home, found.directory) };
-  const stack: Stack = { home, ...settings, secrets, distribution, natsServer, placeOf };
+  const distributions = findDistributions(packagedPostgres(home.checkout)).map((found) => ({
+    ...found,
+    directory: reachable(home, found.directory),
+  }));
+  const distribution = distributionOf(distributions, DEFAULT_MAJOR);
+  const stack: Stack = { home, ...settings, secrets, distribution, distributions, natsServer, placeOf };
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');
   const api = new Api(apiUrl(stack), apiKey);
   return { home, stack, services: servicesOf(stack), api, apiKey, caFile: caFile(home) };

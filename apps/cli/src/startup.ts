@@ -74,7 +74,7 @@ async function startAll({ home, stack, services }: Installation): Promise<void> 
   const ensure = (service: Service): void => void (pidOf(home, service.name) ?? start(home, service));
   const named = (name: string): Service[] => services.filter((service) => service.name === name);
   await step('preparing Postgres templates', async () => {
-    await ensureTemplate(templatesDir(home), stack.distribution, home.user);
+    await Promise.all(stack.distributions.map((each) => ensureTemplate(templatesDir(home), each, home.user)));
     await ensureMetadataCluster(home, stack.distribution, stack.secrets.metadataPassword);
   });
   await step('starting the message bus and the metadata database', async () => {

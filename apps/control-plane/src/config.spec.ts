@@ -14,9 +14,16 @@ describe('the configuration', () => {
     expect(parseConfig(complete)).toMatchObject({
       httpPort: 9080,
       proxy: { domain: 'localhost', port: 5432 },
+      pgVersions: [17],
       safekeeperCount: 3,
       regionId: 'aws-us-east-2',
     });
+  });
+
+  it('takes the first of several majors for the default', () => {
+    expect(parseConfig({ ...complete, NEON_PG_VERSIONS: '16,14' }).pgVersions).toEqual([16, 14]);
+    for (const wrong of ['', '13', '16,', '16;17', '9.6'])
+      expect(() => parseConfig({ ...complete, NEON_PG_VERSIONS: wrong })).toThrow(/NEON_PG_VERSIONS/);
   });
 
   it('reports every problem at once', () => {

@@ -19,6 +19,13 @@ const Environment = z.object({
   /** Clients find an endpoint at `<endpoint id>.<domain>`. */
   NEON_PROXY_DOMAIN: z.string().min(1).default('localhost'),
   NEON_PROXY_PORT: Port.default(5432),
+  /** Majors that pageservers and compute hosts have, separated by commas; the first is that of a project which names none. */
+  NEON_PG_VERSIONS: z
+    .string()
+    .regex(/^1[4-8](,1[4-8])*$/, 'majors from 14 to 18, separated by commas')
+    .default('17')
+    .transform((list) => list.split(',').map(Number))
+    .pipe(z.tuple([z.number()], z.number())),
   /** Safekeepers per project. */
   NEON_SAFEKEEPER_COUNT: z.coerce.number().int().min(1).default(3),
   /** The one region of this installation, `<platform>-<region>`: clients send the name they know. */
@@ -39,6 +46,8 @@ export interface Config {
   readonly secretKeyFile: string;
   readonly bootstrapApiKeyFile: string;
   readonly proxy: { readonly domain: string; readonly port: number };
+  /** The first is the default. */
+  readonly pgVersions: readonly [number, ...number[]];
   readonly safekeeperCount: number;
   readonly regionId: string;
   readonly otlpUrl: string | undefined;
@@ -59,6 +68,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     secretKeyFile: data.NEON_SECRET_KEY_FILE,
     bootstrapApiKeyFile: data.NEON_BOOTSTRAP_API_KEY_FILE,
     proxy: { domain: data.NEON_PROXY_DOMAIN, port: data.NEON_PROXY_PORT },
+    pgVersions: data.NEON_PG_VERSIONS,
     safekeeperCount: data.NEON_SAFEKEEPER_COUNT,
     regionId: data.NEON_REGION_ID,
     otlpUrl: data.NEON_OTLP_URL,

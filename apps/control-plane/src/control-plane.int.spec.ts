@@ -631,7 +631,10 @@ describe('the edge', () => {
     });
     expect(await post(`{"project":{"name":"${'x'.repeat(65)}"}}`)).toMatchObject({ status: 400 });
     expect(await post('{"project":{"pg_version":9}}')).toMatchObject({ status: 400 });
-    expect(await post('{"project":{"pg_version":16}}')).toMatchObject({ status: 501 });
+    expect(await post('{"project":{"pg_version":16}}')).toMatchObject({
+      status: 422,
+      message: 'project.pg_version: this installation has Postgres 17',
+    });
     expect(await post('{"project":{"settings":{"quota":{}}}}')).toMatchObject({
       status: 501,
       message: 'project.settings.quota: not implemented',

@@ -27,7 +27,9 @@ export interface Stack {
   readonly ingestLagBytesMax?: number;
   readonly safekeepers: readonly SafekeeperId[];
   readonly secrets: Secrets;
+  /** Of the metadata database, and of projects that name no major. */
   readonly distribution: Distribution;
+  readonly distributions: readonly Distribution[];
   readonly natsServer: string;
   readonly placeOf: (service: string) => Place;
 }
@@ -198,7 +200,7 @@ function pageserver(stack: Stack): Service {
 }
 
 function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service {
-  const { ports, home, distribution, ingestLagBytesMax } = stack;
+  const { ports, home, distributions, ingestLagBytesMax } = stack;
   const name = `compute-${id}` as const;
   return app(stack, {
     name,
@@ -209,7 +211,7 @@ function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service 
       NEON_HOST_ID: `host-${id}`,
       NEON_DATA_DIR: folder(home, `data/${name}`, 0o711),
       NEON_RUN_DIR: folder(home, `run/${name}`, 0o711),
-      NEON_POSTGRES_DISTRIBUTION_DIRS: distribution.directory,
+      NEON_POSTGRES_DISTRIBUTION_DIRS: distributions.map(({ directory }) => directory).join(':'),
       ...(ingestLagBytesMax === undefined ? {} : { NEON_INGEST_LAG_BYTES_MAX: String(ingestLagBytesMax) }),
       NEON_PAGE_SHIM: reachable(home, join(home.checkout, 'dist/native/libneonpages.so')),
       ...(home.user === null ? {} : { NEON_POSTGRES_UID: String(home.user.uid) }),
@@ -218,7 +220,8 @@ function computeHost(stack: Stack, id: (typeof COMPUTE_HOSTS)[number]): Service 
 }
 
 function controlPlane(stack: Stack): Service {
-  const { ports, secrets } = stack;
+  const { ports, secrets, distribution, distributions } = stack;
+  const majors = [distribution.major, ...distributions.map(({ major }) => major)];
   return app(stack, {
     name: 'control-plane',
     bundle: 'control-plane',
@@ -231,6 +234,7 @@ function controlPlane(stack: Stack): Service {
       NEON_BOOTSTRAP_API_KEY_FILE: secrets.apiKeyFile,
       NEON_PROXY_DOMAIN: PROXY_DOMAIN,
       NEON_PROXY_PORT: String(ports.proxy),
+      NEON_PG_VERSIONS: [...new Set(majors)].join(','),
       NEON_SAFEKEEPER_COUNT: String(SAFEKEEPERS_PER_PROJECT),
     },
   });

@@ -15,8 +15,6 @@ import { ControlPlaneNode } from '../node/control-plane-node';
 import { CreateProject, DeleteProject, UpdateProject } from './project.commands';
 
 const PAGE_DEFAULT = 10;
-/** The version whose WAL and pages this storage knows. */
-const PG_VERSION = 17;
 const DEFAULTS = { branch: 'main', role: 'neondb_owner', database: 'neondb' };
 
 @ApiBearerAuth()
@@ -118,12 +116,15 @@ export class ProjectController {
   }
 
   private wishOf({ project }: z.output<typeof api.createProject.body>) {
-    const { regionId } = this.node.get('config');
+    const { regionId, pgVersions } = this.node.get('config');
     if (project.region_id !== undefined && project.region_id !== regionId)
       throw new Refusal('RegionUnknown', `project.region_id: the region of this installation is ${regionId}`);
-    const pgVersion = project.pg_version ?? PG_VERSION;
-    if (pgVersion !== PG_VERSION)
-      throw new Refusal('NotImplemented', `project.pg_version: ${pgVersion} is not implemented, except ${PG_VERSION}`);
+    const pgVersion = project.pg_version ?? pgVersions[0];
+    if (!pgVersions.includes(pgVersion))
+      throw new Refusal(
+        'PgVersionUnknown',
+        `project.pg_version: this installation has Postgres ${pgVersions.join(', ')}`,
+      );
     return {
       project: {
         name: project.name,

@@ -81,9 +81,10 @@ export class PageserverNode {
     );
     for (const timeline of pageserver.all()) await feeds.follow(timeline);
     observe({ pageserver, cache, pages, feeds });
-    // The first project need not wait for the import.
-    for (const major of await templates.majors())
-      background.run(`import of Postgres ${major}`, async () => void (await templates.get(major)));
+    // The first project of a major need not wait for its import. One at a time: pages are asked for meanwhile.
+    background.run('import of clusters', async () => {
+      for (const major of await templates.majors()) await templates.get(major);
+    });
     const housekeeping = new Housekeeping(pageserver, logger);
     return new PageserverNode(config, pageserver, tokens, feeds, housekeeping, {
       bus,
