@@ -81,11 +81,15 @@ export class Api {
   }
 
   /** Creates a project and waits until its operations have ended. */
-  async createProject(name: string, { settings }: { settings?: PgSettings } = {}): Promise<string> {
+  async createProject(
+    name: string,
+    { major, settings }: { major?: number; settings?: PgSettings } = {},
+  ): Promise<string> {
+    const version = major === undefined ? {} : { pg_version: major };
     const defaults = settings === undefined ? {} : { default_endpoint_settings: { pg_settings: settings } };
     const created = z
       .object({ project: Project, operations: z.array(Operation) })
-      .parse(await this.call('POST', '/projects', { project: { name, ...defaults } }));
+      .parse(await this.call('POST', '/projects', { project: { name, ...version, ...defaults } }));
     for (const operation of created.operations) await this.waitFor(created.project.id, operation.id);
     return created.project.id;
   }

@@ -1,4 +1,5 @@
 /** The `./neon` command line. */
+import { POSTGRES_MAJORS, type PostgresMajor, isPostgresMajor } from '@neon/postgres';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { callApi } from './commands/api';
 import { bench } from './commands/bench';
@@ -18,6 +19,7 @@ import { type UpOptions, up } from './commands/up';
 import { build } from './build';
 import { COMPUTE_HOSTS_MAX } from './config';
 import { openHome } from './home';
+import { DEFAULT_MAJOR } from './installation';
 import { CommandFailure } from './progress';
 import { type ChaosCommand, verifyChaos } from './verify/chaos/supervisor';
 import { verifyConsensus, verifyConsensusModel } from './verify/consensus';
@@ -137,6 +139,11 @@ program
   .option('--json', 'one JSON object a suite', false)
   .action((suite: string | undefined, options: { json: boolean }) => bench(suite, options));
 
+const major = (text: string): PostgresMajor => {
+  const value = Number(text);
+  if (!isPostgresMajor(value)) throw new InvalidArgumentError(`one of ${POSTGRES_MAJORS.join(', ')}.`);
+  return value;
+};
 const seed = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
@@ -162,7 +169,7 @@ const proof = (name: string, description: string): Command =>
     .option('--quick', 'a short run', false)
     .option('--seed <number>', 'repeat a run', seed, randomInt(2 ** 32 - 1));
 proof('redo', 'page images that stock Postgres logs for checking equal what our redo makes')
-  .option('--version <major>', 'one major version (default: all)', Number)
+  .option('--version <major>', 'one major version (default: all)', major)
   .option('--distribution <directory>', 'a build of Postgres to use instead of the packaged ones')
   .option(
     '--sources <directory>',
@@ -193,15 +200,19 @@ proof(
   .option('--keep', 'leave data and logs of the run where they are, also when it succeeds', false)
   .addOption(new Option('--inside <home>').hideHelp())
   .action((options: ChaosCommand) => verifyChaos(options));
-proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)').action(
-  (options: ProofOptions) => verifyPages(options),
-);
+proof('pages', 'after a workload, every page of a compute equals the page the pageserver has (needs ./neon up)')
+  .option('--version <major>', 'the major version of the project', major, DEFAULT_MAJOR)
+  .action((options: ProofOptions & { version: PostgresMajor }) => verifyPages(options));
 proof(
   'history',
   'at LSNs of a workload, fresh computes equal stock servers that replayed the same WAL (needs ./neon up)',
 )
-  .option('--sources <directory>', 'a Postgres source tree of the same major, for its regression scripts')
-  .action((options: ProofOptions & { sources?: string }) => verifyHistory(options));
+  .option('--version <major>', 'the major version of the project', major, DEFAULT_MAJOR)
+  .option(
+    '--sources <directory>',
+    'Postgres source trees, whose regression scripts are run too (tools/fetch-postgres-sources.sh)',
+  )
+  .action((options: ProofOptions & { version: PostgresMajor; sources?: string }) => verifyHistory(options));
 
 verify
   .command('object-store')

@@ -1,7 +1,7 @@
 export * from './page';
 export * from './protocol';
 
-export { POSTGRES_MAJORS, majorOfCatalogVersion, versionOf, type PostgresVersion } from './versions';
+export { POSTGRES_MAJORS, isPostgresMajor, majorOfCatalogVersion, versionOf, type PostgresVersion } from './versions';
 
 export * from './wal/record';
 export { WalDecoder } from './wal/decoder';

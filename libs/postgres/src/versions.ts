@@ -130,6 +130,8 @@ const VERSIONS: Readonly<Record<PostgresMajor, PostgresVersion>> = {
 
 export const POSTGRES_MAJORS: readonly PostgresMajor[] = [14, 15, 16, 17, 18];
 
+export const isPostgresMajor = (major: number): major is PostgresMajor => major in VERSIONS;
+
 export const versionOf = (major: PostgresMajor): PostgresVersion => VERSIONS[major];
 
 /** The major whose catalogs carry `catalogVersion`, as pg_control names it; null when we do not know it. */

@@ -9,7 +9,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Refusal } from '@neon/kernel';
-import type { PostgresMajor, WalRecord } from '@neon/postgres';
+import { type PostgresMajor, type WalRecord, isPostgresMajor } from '@neon/postgres';
 import type { Distribution } from '@neon/postgres-server';
 import { compareFinalState } from './final-state';
 import { loadBase } from './load-base';
@@ -94,7 +94,7 @@ export async function withRecording<T>(
 }
 
 function majorOf({ major, version }: Distribution): PostgresMajor {
-  if (major === 14 || major === 15 || major === 16 || major === 17 || major === 18) return major;
+  if (isPostgresMajor(major)) return major;
   throw new Refusal('UnknownMajor', `the formats of Postgres ${version} are not known`);
 }
 

@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lsn, Refusal, TenantId, TimelineId } from '@neon/kernel';
 import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
-import { type PageKind, comparePages as comparePair, pageKindOf } from '@neon/postgres';
+import { type PageKind, type PostgresMajor, comparePages as comparePair, pageKindOf } from '@neon/postgres';
 import { TokenIssuer } from '@neon/service-token';
 import { Client } from 'pg';
 import { type Installation, openRunningInstallation } from '../installation';
@@ -37,10 +37,16 @@ export interface PageReport {
   readonly differences: string[];
 }
 
-export async function verifyPages({ quick, seed }: { quick: boolean; seed: number }): Promise<void> {
-  say(`seed ${seed}`);
+export interface VerifyPagesOptions {
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly version: PostgresMajor;
+}
+
+export async function verifyPages({ quick, seed, version }: VerifyPagesOptions): Promise<void> {
+  say(`Postgres ${version}, seed ${seed}`);
   const installation = await openRunningInstallation();
-  const { projectId, endpointId, uri } = await step('creating a project', () => newProject(installation));
+  const { projectId, endpointId, uri } = await step('creating a project', () => newProject(installation, version));
   try {
     const steps = quick ? 60 : 600;
     await step(`running ${steps} steps in each of two databases`, () => runWorkload(uri, seed, steps));
@@ -63,8 +69,14 @@ export async function comparePages(installation: Installation, endpointId: strin
   return compareAll(installation, compute, await settle(compute));
 }
 
-async function newProject({ api }: Installation): Promise<{ projectId: string; endpointId: string; uri: string }> {
-  const projectId = await api.createProject('verify-pages');
+interface NewProject {
+  readonly projectId: string;
+  readonly endpointId: string;
+  readonly uri: string;
+}
+
+async function newProject({ api }: Installation, major: number): Promise<NewProject> {
+  const projectId = await api.createProject('verify-pages', { major });
   const [endpoint] = await api.endpoints(projectId);
   if (endpoint === undefined) throw new CommandFailure('the project has no endpoint');
   return { projectId, endpointId: endpoint.id, uri: await api.connectionUri(projectId) };

@@ -81,7 +81,7 @@ async function checkAll(copy: Copy): Promise<Checked> {
   for (const database of await databasesOf(copy))
     await withSession(copy, database, async (client) => {
       const before = [structure.complaints.length, equivalence.complaints.length] as const;
-      await checkStructure(client, structure);
+      await checkStructure(client, copy.major, structure);
       await checkEquivalence(client, equivalence);
       for (const [i, { complaints }] of [structure, equivalence].entries())
         for (let at = before[i] ?? 0; at < complaints.length; at++) complaints[at] = `${database} ${complaints[at]}`;

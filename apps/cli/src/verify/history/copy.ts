@@ -7,12 +7,12 @@ import { Client } from 'pg';
 
 export interface Copy {
   readonly name: 'compute' | 'reference';
+  readonly major: number;
   readonly socket: { readonly host: string; readonly port: number };
 }
 
 /** A database may have settings of its own; these win over them. */
 const SETTINGS: Readonly<Record<string, string>> = {
-  event_triggers: 'off',
   synchronize_seqscans: 'off',
   max_parallel_workers_per_gather: '0',
   jit: 'off',
@@ -29,12 +29,16 @@ const SETTINGS: Readonly<Record<string, string>> = {
   lock_timeout: '5s',
 };
 
+/** Before this major, nothing switches them off: the workload leaves none behind. */
+const FIRST_WITH_EVENT_TRIGGERS_SETTING = 17;
+
 export async function withSession<T>(
-  { socket }: Copy,
+  { socket, major }: Copy,
   database: string,
   use: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const options = Object.entries(SETTINGS)
+  const settings = major < FIRST_WITH_EVENT_TRIGGERS_SETTING ? SETTINGS : { ...SETTINGS, event_triggers: 'off' };
+  const options = Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ');
   const client = new Client({ ...socket, user: BOOTSTRAP_SUPERUSER, database, options });

@@ -74,7 +74,7 @@ export async function withReference<T>(
       }),
     );
     try {
-      return await use({ name: 'reference', socket: { host: socketDir, port: PORT } });
+      return await use({ name: 'reference', major: distribution.major, socket: { host: socketDir, port: PORT } });
     } finally {
       await server.stop('immediate', STOP_TIMEOUT_MS);
     }

@@ -1,5 +1,5 @@
 /**
- * Postgres' own regression scripts, from a source tree of the same major, as a workload: what the statements answer is not
+ * Postgres' own regression scripts, from a source tree of the same or the nearest major, as a workload: what the statements answer is not
  * looked at, and many fail (there is no regress.so). What counts is that the server lives, and what it leaves.
  *
  *   R1  Every script of parallel_schedule runs, group after group; scripts of one group run a few at a time.
@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BOOTSTRAP_SUPERUSER, type PostgresUser } from '@neon/postgres-server';
-import { findPostgresSources } from '@neon/redo-oracle';
+import { findPostgresSources, nearestSource } from '@neon/redo-oracle';
 import { which } from '../../prerequisites';
 import { CommandFailure } from '../../progress';
 import type { LocalCompute } from '../local-compute';
@@ -32,10 +32,11 @@ const AT_ONCE = 4;
 const SCRIPT_TIMEOUT_MS = 300_000;
 const TABLESPACE = /^create tablespace .*$/gim;
 
-/** @throws CommandFailure when there are no such scripts of that major, or no psql */
+/** @throws CommandFailure when there is no source tree, or no psql */
 export function findSuite(sources: string, major: number): RegressionSuite {
-  const source = findPostgresSources(sources).find((each) => each.major === major);
-  if (source === undefined) throw new CommandFailure(`no source tree of Postgres ${major} in ${sources}`);
+  const source = nearestSource(findPostgresSources(sources), major);
+  if (source === undefined)
+    throw new CommandFailure(`no Postgres source tree in ${sources}: tools/fetch-postgres-sources.sh gets some`);
   const psql = which('psql');
   if (psql === null) throw new CommandFailure('psql is not installed: sudo apt-get install postgresql-client');
   const directory = join(source.directory, 'src/test/regress');

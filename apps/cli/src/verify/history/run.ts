@@ -14,9 +14,10 @@ import {
   type WorkloadServer,
   type WorkloadSize,
 } from '@neon/redo-oracle';
+import type { PostgresMajor } from '@neon/postgres';
 import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
 import { Client } from 'pg';
-import { DEFAULT_MAJOR, type Installation } from '../../installation';
+import type { Installation } from '../../installation';
 import { CommandFailure, say, step } from '../../progress';
 import { type LocalCompute, computeOf } from '../local-compute';
 import { type Mark, mark, sampled } from './marks';
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly installation: Installation;
   readonly projectId: string;
   readonly endpointId: string;
+  readonly major: PostgresMajor;
   readonly seed: number;
   readonly size: WorkloadSize;
   readonly regression: { readonly suite: RegressionSuite; readonly outputDir: string } | null;
@@ -64,7 +66,7 @@ export class Running {
       let what = '';
       await this.sampling(
         () => what,
-        () => runScripts(this.server(), { major: DEFAULT_MAJOR, report: (line) => (what = line) }),
+        () => runScripts(this.server(), { major: this.options.major, report: (line) => (what = line) }),
       );
     });
     await this.restart();

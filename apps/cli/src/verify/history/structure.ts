@@ -1,7 +1,7 @@
 /**
  * amcheck on everything it knows: heaps by `verify_heapam`, btrees by `bt_index_parent_check`, each with all it can check.
  *
- *   S1  Heaps are tables, catalogs, TOAST tables, materialized views and sequences, TOAST pointers followed, no page skipped.
+ *   S1  Heaps are tables, catalogs, TOAST tables, materialized views and, from 15 on, sequences; TOAST pointers followed, no page skipped.
  *   S2  A btree is checked against its heap (every visible row has its entry) and each entry is found again from the root.
  *   S3  Left out: temporary relations of other sessions, and indexes that Postgres says are not valid.
  */
@@ -21,16 +21,18 @@ interface CheckedRelation {
 
 const HEAPS = `
   SELECT c.oid, c.oid::regclass::text AS name FROM pg_class c LEFT JOIN pg_am a ON a.oid = relam
-  WHERE relpersistence <> 't' AND (relkind = 'S' OR relkind IN ('r', 'm', 't') AND amname = 'heap') ORDER BY c.oid`;
+  WHERE relpersistence <> 't' AND (relkind = 'S' AND $1 OR relkind IN ('r', 'm', 't') AND amname = 'heap') ORDER BY c.oid`;
 const BTREES = `
   SELECT c.oid, c.oid::regclass::text AS name
   FROM pg_class c JOIN pg_am a ON a.oid = relam JOIN pg_index i ON i.indexrelid = c.oid
   WHERE amname = 'btree' AND relkind = 'i' AND relpersistence <> 't' AND indisvalid ORDER BY c.oid`;
 
+const FIRST_TO_CHECK_SEQUENCES = 15;
+
 /** Leaves amcheck installed. */
-export async function checkStructure(client: Client, report: StructureReport): Promise<void> {
+export async function checkStructure(client: Client, major: number, report: StructureReport): Promise<void> {
   await client.query('CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA pg_catalog');
-  for (const { oid, name } of (await client.query<CheckedRelation>(HEAPS)).rows) {
+  for (const { oid, name } of (await client.query<CheckedRelation>(HEAPS, [major >= FIRST_TO_CHECK_SEQUENCES])).rows) {
     report.heaps += 1;
     await complaintsOf(client, { oid, name }, report);
   }

@@ -12,8 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lsn } from '@neon/kernel';
+import type { PostgresMajor } from '@neon/postgres';
+import { distributionOf } from '@neon/postgres-server';
 import type { PgSettings } from '../../api';
-import { DEFAULT_MAJOR, type Installation, openRunningInstallation } from '../../installation';
+import { type Installation, openRunningInstallation } from '../../installation';
 import { CommandFailure, say, step } from '../../progress';
 import { templatesDir } from '../../stack/services';
 import { computeOf } from '../local-compute';
@@ -27,6 +29,8 @@ import { archiveWal } from './wal-archive';
 export interface HistoryOptions {
   readonly quick: boolean;
   readonly seed: number;
+  /** The major of the project and of the reference. */
+  readonly version: PostgresMajor;
   readonly sources?: string;
 }
 
@@ -46,27 +50,29 @@ const DIFFERENCES_SHOWN = 40;
 const REMOVE_ATTEMPTS = 50;
 const REMOVE_PAUSE_MS = 200;
 
-export async function verifyHistory({ quick, seed, sources }: HistoryOptions): Promise<void> {
-  say(`seed ${seed}`);
+export async function verifyHistory({ quick, seed, version, sources }: HistoryOptions): Promise<void> {
+  say(`Postgres ${version}, seed ${seed}`);
   const installation = await openRunningInstallation();
-  const { home, distribution } = installation.stack;
-  const suite = sources === undefined || quick ? null : findSuite(sources, DEFAULT_MAJOR);
+  const { home, distributions } = installation.stack;
+  const distribution = distributionOf(distributions, version);
+  const suite = sources === undefined || quick ? null : findSuite(sources, version);
   const workDir = mkdtempSync(join(tmpdir(), 'neon-verify-history-'));
   chmodSync(workDir, 0o711);
   if (home.user !== null) chownSync(workDir, home.user.uid, home.user.gid);
   const projectId = await step('creating a project', () =>
-    installation.api.createProject('verify-history', { settings: SETTINGS }),
+    installation.api.createProject('verify-history', { major: version, settings: SETTINGS }),
   );
   try {
     const run = await Running.all({
       installation,
       projectId,
       endpointId: await onlyEndpoint(installation, projectId),
+      major: version,
       seed,
       size: quick ? SIZES.quick : SIZES.full,
       regression: suite === null ? null : { suite, outputDir: outputDirectory(workDir, home.user) },
     });
-    const clusterDir = join(templatesDir(home), String(DEFAULT_MAJOR));
+    const clusterDir = join(templatesDir(home), String(version));
     const archive = await archiveWal(installation, {
       timeline: run.compute,
       endLsn: lastLsn(run),
@@ -125,8 +131,10 @@ async function atMark(
   try {
     const compute = await computeOf(installation, branch.endpointId);
     const startLsn = Lsn.parse(branch.startLsn);
-    const findings = await compareAt(startLsn, { name: 'compute', socket: compute.socket }, (use) =>
-      withReference(reference, startLsn, use),
+    const findings = await compareAt(
+      startLsn,
+      { name: 'compute', major: reference.distribution.major, socket: compute.socket },
+      (use) => withReference(reference, startLsn, use),
     );
     report(findings);
     return findings;
