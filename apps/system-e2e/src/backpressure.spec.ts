@@ -22,7 +22,7 @@ let other: Client;
 
 beforeAll(async () => {
   await setBound(BOUND);
-  project = await createProject('backpressure', { wal_buffers: `${WAL_BUFFERS / MEBIBYTE}MB` });
+  project = await createProject('backpressure', { settings: { wal_buffers: `${WAL_BUFFERS / MEBIBYTE}MB` } });
   [loader, other] = [await connect(project.uri), await connect(project.uri)];
 });
 afterAll(async () => {

@@ -24,9 +24,18 @@ export async function settled(projectId: string): Promise<void> {
   throw new Error(`operations of ${projectId} do not end`);
 }
 
-/** @param settings of Postgres, for its endpoints */
-export async function createProject(name: string, settings: Readonly<Record<string, string>> = {}): Promise<Branch> {
-  const project = { name, default_endpoint_settings: { pg_settings: settings } };
+export interface ProjectOptions {
+  readonly pgVersion?: number;
+  /** Of Postgres, for its endpoints. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export async function createProject(name: string, { pgVersion, settings = {} }: ProjectOptions = {}): Promise<Branch> {
+  const project = {
+    name,
+    ...(pgVersion === undefined ? {} : { pg_version: pgVersion }),
+    default_endpoint_settings: { pg_settings: settings },
+  };
   const { data } = await (await api()).createProject({ project });
   const [endpoint] = data.endpoints;
   const [uri] = data.connection_uris;
