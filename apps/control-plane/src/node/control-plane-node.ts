@@ -115,7 +115,8 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
   const nodes = new StorageNodes(database);
   await persist(() => nodes.load());
-  const { storage, care } = storageOf(config, { logger, database, handler, readModel, nodes, client, clock });
+  const founders = new TimelineMembers(database);
+  const { storage, care } = storageOf(config, { logger, founders, handler, readModel, nodes, client, clock });
 
   const registry = new HostRegistry(clock);
   const hosts = new BusComputeHosts(bus, nodes, tokens);
@@ -142,6 +143,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     tables,
     announcements,
     nodes,
+    founders,
     care,
     registry,
     runner,
@@ -158,7 +160,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
 
 interface StorageBasis {
   readonly logger: Logger;
-  readonly database: Database;
+  readonly founders: TimelineMembers;
   readonly handler: CommandHandler;
   readonly readModel: ReadModel;
   readonly nodes: StorageNodes;
@@ -168,9 +170,8 @@ interface StorageBasis {
 
 /** Branches as timelines, and what keeps them with their safekeepers. */
 function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchStorage; care: StorageCare } {
-  const { logger, database, handler, readModel, nodes, client, clock } = basis;
-  const members = new TimelineMembers(database);
-  const storage = new HttpBranchStorage(nodes, members, client, {
+  const { logger, founders, handler, readModel, nodes, client, clock } = basis;
+  const storage = new HttpBranchStorage(nodes, founders, client, {
     safekeeperCount: config.safekeeperCount,
     membersOf: (address) => readTimelineMembers(handler, address),
     onIncomplete: (address, safekeeperIds) => {
@@ -194,7 +195,7 @@ function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchSt
   };
   const care = new StorageCare({
     storage,
-    driver: new MembershipDriver(handler, new HttpAcceptors({ nodes, members, client, announce })),
+    driver: new MembershipDriver(handler, new HttpAcceptors({ nodes, members: founders, client, announce })),
     clock,
     branches: () => storedBranches(readModel, handler),
     onFault: (error, address) =>

@@ -12,6 +12,7 @@ function shown(membership: ReturnType<typeof Membership.settled>, outcome: Drive
   return branchSafekeepers({
     branchId: 'br',
     members: { projectId: 'project', founderIds: [1, 2, 3], membership, former: [] },
+    founders: BEFORE,
     wantedMembers: WANTED.map((member) => MemberRecord.of(member)),
     outcome,
   });
@@ -37,4 +38,20 @@ it('others than are wanted are not complete, and what is waited for is said', ()
     complete: false,
     waiting_for: ['safekeeper 4 is away'],
   });
+});
+
+it('before the first change, who shall keep it are the founders only as the disks that they began with', () => {
+  const complete = (founders: readonly Member[]): boolean =>
+    branchSafekeepers({
+      branchId: 'br',
+      members: { projectId: 'project', founderIds: [1, 2, 4], membership: null, former: [] },
+      founders,
+      wantedMembers: WANTED.map((member) => MemberRecord.of(member)),
+      outcome: undefined,
+    }).complete;
+  const [first, second, fourth] = WANTED;
+  if (first === undefined || second === undefined || fourth === undefined) throw new Error('three are wanted');
+  expect(complete(WANTED)).toBe(true);
+  expect(complete([first, second, { ...fourth, incarnation: 'the disk before' }])).toBe(false);
+  expect(complete([first, second])).toBe(false);
 });

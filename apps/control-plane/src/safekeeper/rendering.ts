@@ -1,5 +1,5 @@
 /** Safekeepers and memberships as the operators' API shows them. */
-import { Member, Membership } from '@neon/consensus';
+import { type Member, Membership } from '@neon/consensus';
 import type { BranchSafekeepers, SafekeeperList } from '@neon/control-plane-contract';
 import type { SeenSafekeeper } from '@neon/control-plane-adapters';
 import { type DriveOutcome, type Project, type TimelineMembers, wantedMembersOf } from '@neon/control-plane-core';
@@ -19,6 +19,8 @@ export const safekeeper = (
 export interface ShownBranch {
   readonly branchId: string;
   readonly members: TimelineMembers;
+  /** Those of them that were ever asked, as the disks that they were then. */
+  readonly founders: readonly Member[];
   readonly wantedMembers: Project['wantedMembers'];
   /** Of the last attempt in this process. */
   readonly outcome: DriveOutcome | undefined;
@@ -50,13 +52,10 @@ const member = ({ safekeeperId, incarnation }: Member): { safekeeper_id: number;
   incarnation,
 });
 
-function isComplete({ members: { membership, founderIds }, wantedMembers, outcome }: ShownBranch): boolean {
+function isComplete({ members: { membership }, founders, wantedMembers, outcome }: ShownBranch): boolean {
   const wanted = wantedMembersOf({ wantedMembers });
   if (wanted === null) return true;
-  if (membership === null) {
-    const ids = new Set<number>(wanted.map(({ safekeeperId }) => safekeeperId));
-    return ids.size === founderIds.length && founderIds.every((id) => ids.has(id));
-  }
+  if (membership === null) return Membership.sameMembers(founders, wanted);
   if (membership.kind === 'joint' || !Membership.sameMembers(membership.members, wanted)) return false;
   return outcome?.kind === 'complete' && outcome.generation === membership.generation;
 }

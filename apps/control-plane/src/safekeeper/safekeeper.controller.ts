@@ -8,6 +8,7 @@ import {
   projectDecider,
   readTimelineMembers,
 } from '@neon/control-plane-core';
+import { MemberRecord } from '@neon/consensus';
 import { wellFormed } from '@neon/http-api';
 import { ApiKeyGuard } from '../http/api-key.guard';
 import { By } from '../http/request';
@@ -48,7 +49,8 @@ export class SafekeeperController {
     const care = this.node.get('care');
     const shown = branches.map(async ({ branchId }) => {
       const members = await readTimelineMembers(this.node.get('handler'), { projectId, branchId });
-      return show.branchSafekeepers({ branchId, members, wantedMembers, outcome: care.outcomeOf(branchId) });
+      const founders = (await this.node.get('founders').of(branchId)).map((each) => MemberRecord.parse(each));
+      return show.branchSafekeepers({ branchId, members, founders, wantedMembers, outcome: care.outcomeOf(branchId) });
     });
     return {
       safekeeper_ids: placement?.safekeeperIds ?? [],

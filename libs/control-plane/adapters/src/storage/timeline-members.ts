@@ -25,14 +25,21 @@ interface MemberRow {
 export class TimelineMembers {
   constructor(private readonly database: Database) {}
 
-  async find(branchId: string, safekeeperId: number): Promise<TimelineMember | null> {
-    const [row] = await unavailable(
+  async of(branchId: string): Promise<readonly TimelineMember[]> {
+    const rows = await unavailable(
       this.database.$queryRaw<MemberRow[]>`
         SELECT safekeeper_id, incarnation::TEXT AS incarnation, confirmed FROM timeline_members
-        WHERE branch_id = ${branchId} AND safekeeper_id = ${safekeeperId}`,
+        WHERE branch_id = ${branchId}`,
     );
-    if (row === undefined) return null;
-    return { safekeeperId: row.safekeeper_id, incarnation: row.incarnation, confirmed: row.confirmed };
+    return rows.map(({ safekeeper_id, incarnation, confirmed }) => ({
+      safekeeperId: safekeeper_id,
+      incarnation,
+      confirmed,
+    }));
+  }
+
+  async find(branchId: string, safekeeperId: number): Promise<TimelineMember | null> {
+    return (await this.of(branchId)).find((member) => member.safekeeperId === safekeeperId) ?? null;
   }
 
   /** M1. @returns the incarnation that was written first */
