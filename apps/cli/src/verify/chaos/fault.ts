@@ -13,8 +13,10 @@ export type Effect =
   | { readonly kind: 'cut' | 'flap'; readonly links: readonly Link[] }
   | { readonly kind: 'fill'; readonly service: string }
   | { readonly kind: 'swap'; readonly first: readonly string[]; readonly then: readonly string[] }
-  /** Who shall keep the WAL from now on. */
-  | { readonly kind: 'change'; readonly members: readonly string[] }
+  /** Its disk is lost: it is killed, and runs again at once on an empty one. */
+  | { readonly kind: 'wipe'; readonly service: string }
+  /** Who shall keep the WAL from now on; from the end of the fault on. */
+  | { readonly kind: 'change' | 'changeAfterwards'; readonly members: readonly string[] }
   | { readonly kind: 'both'; readonly first: Effect; readonly then: Effect; readonly gapMs: number };
 
 export interface Fault {
@@ -50,10 +52,12 @@ function objectOf(effect: Effect): string {
     case 'flap':
       return linksText(effect.links);
     case 'fill':
+    case 'wipe':
       return effect.service;
     case 'swap':
       return `${effect.first.join(', ')}; ${effect.then.join(', ')}`;
     case 'change':
+    case 'changeAfterwards':
       return `to ${effect.members.join(', ')}`;
     case 'both':
       return [effect.first, effect.then]

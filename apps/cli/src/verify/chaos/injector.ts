@@ -5,8 +5,10 @@
  *       A change of members is asked for, and goes on by itself.
  *   F2  `end` undoes it; two faults in one are undone in reverse. What was killed is started again; that it becomes well is not waited for.
  *   F3  A service that ends although nobody killed it is a problem, said once, and it is started again.
+ *   F4  A disk is emptied only when `Members.lose` lets it be lost (K3), while nothing runs on it. Else nothing is done.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unreachable } from '@neon/kernel';
 import { SeededRandom } from '@neon/simulation';
@@ -28,10 +30,10 @@ const GONE_POLL_MS = 10;
 const LOG_TAIL_LINES = 5;
 
 export interface Site {
-  readonly installation: Installation;
+  readonly installation: Pick<Installation, 'home' | 'services'>;
   readonly network: Network | null;
   readonly disk: Disk | null;
-  readonly members: Pick<Members, 'ask'>;
+  readonly members: Pick<Members, 'ask' | 'lose'>;
   /** Until they are told to stop: WAL that fills a disk, and WAL that a pageserver has to take in. */
   readonly writeMessages: (over: AbortSignal) => Promise<void>;
   readonly writePages: (over: AbortSignal) => Promise<void>;
@@ -41,6 +43,8 @@ export class Injector {
   readonly problems: string[] = [];
   private readonly undo = new Map<Fault, () => Promise<void>>();
   private readonly killed = new Set<string>();
+  /** Of what ends processes: two tracks may mean the same one. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly site: Site,
@@ -68,6 +72,8 @@ export class Injector {
     switch (effect.kind) {
       case 'kill':
         return this.kill(effect.services);
+      case 'wipe':
+        return this.wipe(effect.service);
       case 'pause':
         return this.pause(() => effect.services.flatMap((name) => this.pidsOf(name)));
       case 'starve':
@@ -89,6 +95,8 @@ export class Injector {
         return Promise.resolve(this.repeat(this.site.writePages));
       case 'change':
         return this.change(effect.members);
+      case 'changeAfterwards':
+        return Promise.resolve(() => this.site.members.ask(effect.members));
       case 'both':
         return this.both(effect);
       default:
@@ -140,7 +148,17 @@ export class Injector {
     return service;
   }
 
-  private async kill(services: readonly string[]): Promise<() => Promise<void>> {
+  private inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.turn.then(run);
+    this.turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private kill(services: readonly string[]): Promise<() => Promise<void>> {
+    return this.inTurn(() => this.killNow(services));
+  }
+
+  private async killNow(services: readonly string[]): Promise<() => Promise<void>> {
     for (const name of services) {
       this.killed.add(name);
       for (const pid of this.pidsOf(name)) signal(pid, 'SIGKILL');
@@ -153,6 +171,19 @@ export class Injector {
       }
       return Promise.resolve();
     };
+  }
+
+  /** F4. Whoever killed it before starts it. */
+  private wipe(service: string): Promise<() => Promise<void>> {
+    return this.inTurn(async () => {
+      if (this.site.members.lose(service)) {
+        const isDown = this.killed.has(service);
+        const startAgain = await this.killNow([service]);
+        empty(join(this.site.installation.home.directory, 'data', service));
+        if (!isDown) await startAgain();
+      }
+      return () => Promise.resolve();
+    });
   }
 
   private async pause(pids: () => number[]): Promise<() => Promise<void>> {
@@ -228,4 +259,9 @@ export class Injector {
       start(home, service);
     }
   }
+}
+
+/** The directory itself may be where a disk is mounted. */
+function empty(directory: string): void {
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
 }

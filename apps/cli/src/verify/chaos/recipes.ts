@@ -2,32 +2,22 @@
  * How faults are drawn. Each recipe is given who keeps the WAL when the fault begins, as the schedule would have it, and
  * says who shall keep it afterwards when it changes that.
  */
-import type { SeededRandom } from '@neon/simulation';
-import type { Effect, Fault, Link } from './fault';
-
-export interface Machines {
-  readonly safekeepers: readonly [string, ...string[]];
-  readonly computeHosts: readonly [string, ...string[]];
-  /** Everything that a link may lead to, the two above included. */
-  readonly all: readonly string[];
-}
-
-/** Of the safekeepers those that keep the WAL. */
-export type Members = readonly [string, ...string[]];
-
-export interface Stage extends Machines {
-  readonly members: Members;
-}
-
-type Drawn = Pick<Fault, 'name' | 'effect'> &
-  Partial<Pick<Fault, 'downSafekeepers' | 'endingMs'>> & { readonly members?: Members };
-export type Recipe = (random: SeededRandom, stage: Stage) => Drawn;
+import type { Effect, Link } from './fault';
+import {
+  MIDST_OF_CHANGE_MS,
+  type Machines,
+  type Members,
+  type Recipe,
+  type Stage,
+  majority,
+  some,
+  without,
+} from './stage';
+import { WIPE_OTHERS_RECIPES, WIPE_RECIPES } from './wipes';
 
 /** Long enough for a compute to start with those that are there. */
 export const SWAPPED_MS = 4_000;
 const MEMBERS_MIN = 3;
-/** A change takes about a second. */
-const MIDST_OF_CHANGE_MS = 1_000;
 
 const bothWays = (left: string, right: string): Link[] => [
   { from: left, to: right },
@@ -36,15 +26,6 @@ const bothWays = (left: string, right: string): Link[] => [
 
 const isolating = (machine: string, { all }: Machines): Link[] =>
   all.filter((other) => other !== machine).flatMap((other) => bothWays(machine, other));
-
-function some(all: readonly string[], count: number, random: SeededRandom): string[] {
-  const left = [...all];
-  while (left.length > count) left.splice(random.between(0, left.length), 1);
-  return left;
-}
-
-const majority = (members: Members, random: SeededRandom): string[] =>
-  some(members, Math.floor(members.length / 2) + 1, random);
 
 const onOneSafekeeper =
   (kind: 'kill' | 'pause'): Recipe =>
@@ -80,25 +61,13 @@ const swapSides: Recipe = (random, { members }) => {
   };
 };
 
-/** In the place of `leaving`, one that is no member; where there is none, nobody. */
-function without(leaving: string, { members, safekeepers }: Stage, random: SeededRandom): Members {
-  const staying = members.filter((member) => member !== leaving);
-  const [joining] = some(
-    safekeepers.filter((safekeeper) => !members.includes(safekeeper)),
-    1,
-    random,
-  );
-  const [first = leaving, ...rest] = joining === undefined ? staying : [...staying, joining];
-  return [first, ...rest];
-}
-
 const replaceMember: Recipe = (random, stage) => {
   const members = without(random.pick(stage.members), stage, random);
   return { name: 'replace member', effect: { kind: 'change', members }, members };
 };
 
 const growOrShrink: Recipe = (random, { members: present, safekeepers }) => {
-  const isGrowing = present.length < safekeepers.length;
+  const isGrowing = present.length <= MEMBERS_MIN;
   const [first = safekeepers[0], ...rest] = isGrowing ? safekeepers : some(present, MEMBERS_MIN, random);
   const members: Members = [first, ...rest];
   const name = isGrowing ? 'grow to all safekeepers' : 'shrink to three safekeepers';
@@ -144,6 +113,7 @@ export const SAFEKEEPER_RECIPES: readonly Recipe[] = [
   replaceLost('kill', 'replace killed safekeeper'),
   replaceLost('pause', 'replace paused safekeeper'),
   strikeInChange('kill safekeeper amid a change', (struck) => ({ kind: 'kill', services: [struck] })),
+  ...WIPE_RECIPES,
 ];
 
 export const SAFEKEEPER_LINK_RECIPES: readonly Recipe[] = [
@@ -187,7 +157,7 @@ export const fillDisk =
   () => ({ name: 'fill disk of safekeeper', effect: { kind: 'fill', service } });
 
 /** All members stay as they are but for what other faults do to them meanwhile. */
-export const MEMBER_RECIPES: readonly Recipe[] = [replaceMember, growOrShrink];
+export const MEMBER_RECIPES: readonly Recipe[] = [replaceMember, growOrShrink, ...WIPE_OTHERS_RECIPES];
 
 const SINGLE_SERVICES = ['pageserver', 'control-plane', 'proxy', 'nats', 'metadata'] as const;
 

@@ -6,8 +6,8 @@
  *   R3  While no set of safekeepers that may be in force has a majority, nothing is acknowledged that began meanwhile.
  *   R4  After the faults of a round the last change of members completes, every client is served again, every member and the
  *       pageserver catch up.
- *   R5  Safekeepers hold the same committed WAL, on a quorum of the members (`storage-state.ts`), and the pageserver the
- *       compute's pages.
+ *   R5  Safekeepers hold the same committed WAL, on a quorum of the members, and one that lost its disk nothing that it was not
+ *       given since (`storage-state.ts`); the pageserver holds the compute's pages.
  *   R6  No process ends that nobody killed, and none says that a promise was broken.
  *   R7  A compute that starts is elected by the members, and by nobody who was one (`elections.ts`).
  *   R8  The pageserver is never further behind than writers are let (`lag.ts`).
@@ -23,7 +23,7 @@ import { comparePages } from '../pages';
 import { addRegisters } from './bank';
 import { judgeElection } from './elections';
 import { type Fault, describe } from './fault';
-import type { Members } from './recipes';
+import type { Members } from './stage';
 import { MACHINES, type Run, type Scene, setScene, withSession } from './scene';
 import { type ScheduleOptions, schedule } from './schedule';
 import { until } from './timeline-watch';
@@ -139,7 +139,7 @@ async function judge(scene: Scene, members: Members): Promise<string[]> {
   const { clients, figures, timeline, address, installation, projectId, endpointId } = scene;
   await step('suspending the compute', () => installation.api.suspend(projectId, endpointId));
   await step('waiting for every member', () => timeline.membersCaughtUp(members, RECOVERY_TIMEOUT_MS));
-  const problems = await step('comparing the safekeepers', () => timeline.compare(members));
+  const problems = await step('comparing the safekeepers', () => timeline.compare(members, scene.members.blank));
   await step('waiting for the pageserver', () => timeline.pageserverCaughtUp(members, RECOVERY_TIMEOUT_MS));
   const before = await timeline.terms(members);
   const audited = await step('auditing on a compute that starts cold', () =>
@@ -167,6 +167,7 @@ async function inject(scene: Scene, faults: readonly Fault[]): Promise<void> {
       if (isQuorumLost) {
         clients.silentFrom = clients.now();
         figures.silences += 1;
+        journal.note(`nothing can be acknowledged: ${describe(fault)}`);
       }
       await waitUntil(fault.endMs);
       if (isQuorumLost) clients.silentFrom = null;

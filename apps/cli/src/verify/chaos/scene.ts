@@ -17,7 +17,7 @@ import { LagWatch } from './lag';
 import { writeMessages, writePages } from './load';
 import { Members, nameOf } from './members';
 import type { Network } from './network';
-import type { Machines } from './recipes';
+import type { Machines } from './stage';
 import { TimelineWatch } from './timeline-watch';
 
 /** Three keep the WAL at first; the others are there to take their places, and to make them five. */
@@ -101,8 +101,7 @@ export async function setScene({ home, network, disk, seed }: Run): Promise<Scen
 async function membersOf({ api }: Installation, projectId: string): Promise<Members> {
   const safekeepers = new Safekeepers(api);
   for (const id of CHAOS_SAFEKEEPERS) await safekeepers.reported(id);
-  const { safekeeper_ids } = await safekeepers.of(projectId);
-  return new Members(safekeepers, projectId, safekeeper_ids.map(nameOf));
+  return Members.of(safekeepers, projectId);
 }
 
 export async function withSession<T>(address: Address, use: (session: Session) => Promise<T>): Promise<T> {

@@ -16,7 +16,7 @@ const OPTIONS: ScheduleOptions = {
   canCut: true,
   fillable: 'safekeeper-3',
 };
-const KINDS_OF_STORAGE = 17;
+const KINDS_OF_STORAGE = 21;
 const SEEDS = Array.from({ length: 50 }, (_, index) => index * 7_919);
 
 const partsOf = (effect: Effect): Effect[] =>
@@ -29,14 +29,18 @@ const disturbed = ({ effect }: Fault): string[] =>
     if ('links' in part)
       return SAFEKEEPERS.filter((name) => part.links.every(({ from, to }) => [from, to].includes(name)));
     if (part.kind === 'swap') return [...part.first];
-    return part.kind === 'fill' ? [part.service] : [];
+    return part.kind === 'fill' || part.kind === 'wipe' ? [part.service] : [];
   });
-const changeIn = ({ effect }: Fault): readonly string[] | undefined =>
-  partsOf(effect).flatMap((part) => (part.kind === 'change' ? [part.members] : []))[0];
+const wiped = ({ effect }: Fault): string[] =>
+  partsOf(effect).flatMap((part) => (part.kind === 'wipe' ? [part.service] : []));
+const changesIn = ({ effect }: Fault): (readonly string[])[] =>
+  partsOf(effect).flatMap((part) => ('members' in part ? [part.members] : []));
+/** Who shall keep the WAL in the end. */
+const changeIn = (fault: Fault): readonly string[] | undefined => changesIn(fault).at(-1);
 const endOf = (fault: Fault | undefined): number => (fault === undefined ? 0 : fault.endMs + fault.endingMs);
 const isOfStorage = ({ name }: Fault): boolean =>
   name.includes('safekeeper') && !name.includes('pageserver') && !isOfMembers(name);
-const isOfMembers = (name: string): boolean => /^(replace member|grow|shrink)/.test(name);
+const isOfMembers = (name: string): boolean => /^(replace member|grow|shrink|wipe spare)/.test(name);
 
 /** Each fault with who keeps the WAL when it begins. */
 function withMembers(faults: readonly Fault[]): { fault: Fault; members: readonly string[] }[] {
@@ -59,7 +63,7 @@ it('S2: at most one fault at a time is of the safekeepers, and it disturbs one o
     expect(faults.length).toBeGreaterThan(10);
     for (const [index, { fault, members }] of faults.entries()) {
       expect(fault.beginMs).toBeGreaterThanOrEqual(endOf(faults[index - 1]?.fault) + OPTIONS.pauseMs.min);
-      const down = new Set(fault.downSafekeepers);
+      const down = new Set([...fault.downSafekeepers, ...wiped(fault)]);
       if (fault.name.includes('majority')) {
         expect(down.size).toBe(Math.floor(members.length / 2) + 1);
         for (const name of down) expect(members).toContain(name);
@@ -95,11 +99,17 @@ it('S4: every kind comes in a run that is long enough', () => {
     'replace killed safekeeper',
     'replace paused safekeeper',
     'kill safekeeper amid a change',
+    'replace wiped safekeeper by another',
+    'replace wiped safekeeper by its next disk',
+    'wipe safekeeper amid a change',
+    'wipe safekeeper, kill the others of a majority',
     'isolate safekeeper amid a change',
     'fill disk of safekeeper',
     'replace member',
     'grow to all safekeepers',
     'shrink to three safekeepers',
+    'wipe spare safekeeper',
+    'replace member, and wipe it',
     'kill control-plane amid a change',
     'pause pageserver under a load',
     'kill Postgres',
@@ -116,9 +126,10 @@ it('S5: members are three to five, each once, and a change is one; who is struck
       const after = changeIn(fault) ?? members;
       expect([3, 4, 5]).toContain(after.length);
       expect(new Set(after).size).toBe(after.length);
-      if (changeIn(fault) !== undefined) expect([...after].sort()).not.toEqual([...members].sort());
+      if (wiped(fault).length === 0 && changeIn(fault) !== undefined)
+        expect([...after].sort()).not.toEqual([...members].sort());
       if (isOfStorage(fault) && fault.effect.kind !== 'fill')
-        for (const name of disturbed(fault)) expect([...members, ...after]).toContain(name);
+        for (const name of disturbed(fault)) expect([members, ...changesIn(fault)].flat()).toContain(name);
     }
 });
 

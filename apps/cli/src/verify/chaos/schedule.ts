@@ -14,15 +14,13 @@ import { SeededRandom } from '@neon/simulation';
 import type { Fault } from './fault';
 import {
   MEMBER_RECIPES,
-  type Machines,
-  type Members,
   OTHER_LINK_RECIPES,
   OTHER_RECIPES,
-  type Recipe,
   SAFEKEEPER_LINK_RECIPES,
   SAFEKEEPER_RECIPES,
   fillDisk,
 } from './recipes';
+import type { Machines, Members, Recipe } from './stage';
 
 export interface ScheduleOptions {
   readonly machines: Machines;

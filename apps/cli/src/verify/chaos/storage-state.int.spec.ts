@@ -67,6 +67,13 @@ it('W2: what a former member holds is of no use, and what it knows to be committ
   expect(judge([holder('i', former), holder('j', behind)])).toEqual(['0 of 1 members hold the committed 0/300064']);
 });
 
+it('W4: one that lost its disk holds nothing that it was not given since', () => {
+  const former = holder('a', { isMember: false });
+  const holders = [former, holder('b'), holder('c')];
+  expect(judge(holders, ['d'])).toEqual([]);
+  expect(judge(holders, ['a', 'd'])).toEqual(['a lost its disk, and holds what it was not given since']);
+});
+
 it('W3: equal bytes are equal, all of them', () => {
   expect(compareWal([holder('a'), holder('b')], RANGE)).toEqual({ problems: [], comparedBytes: COMMIT - START });
 });

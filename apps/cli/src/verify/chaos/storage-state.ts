@@ -4,6 +4,7 @@
  *   W1  None has a commit LSN above its flush LSN.
  *   W2  A quorum of the members holds all that any of them, or any former member, knows to be committed.
  *   W3  Up to the end of what two of them hold committed, their bytes are equal.
+ *   W4  A safekeeper that lost its disk, and was not made a member since, holds nothing.
  */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,8 +24,13 @@ export interface WalHolder {
   readonly archiveDirectory: string;
 }
 
-/** W1 and W2, as what is wrong. */
-export function judge(holders: readonly WalHolder[]): string[] {
+/**
+ * W1, W2 and W4.
+ *
+ * @param blank those that W4 is about
+ * @returns what is wrong
+ */
+export function judge(holders: readonly WalHolder[], blank: readonly string[] = []): string[] {
   const problems = holders
     .filter(({ commitLsn, flushLsn }) => commitLsn > flushLsn)
     .map((each) => `${each.name} has committed ${Lsn.format(each.commitLsn)} and flushed ${Lsn.format(each.flushLsn)}`);
@@ -33,7 +39,11 @@ export function judge(holders: readonly WalHolder[]): string[] {
   const holding = members.filter(({ flushLsn }) => flushLsn >= committed).length;
   if (2 * holding <= members.length)
     problems.push(`${holding} of ${members.length} members hold the committed ${Lsn.format(committed)}`);
-  return problems;
+  const remembering = holders.filter(({ name }) => blank.includes(name));
+  return [
+    ...problems,
+    ...remembering.map(({ name }) => `${name} lost its disk, and holds what it was not given since`),
+  ];
 }
 
 export const committedLsn = (holders: readonly WalHolder[]): Lsn =>

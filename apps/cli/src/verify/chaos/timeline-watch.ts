@@ -115,12 +115,12 @@ export class TimelineWatch {
     );
   }
 
-  /** While nobody writes. @returns what is wrong */
-  async compare(members: readonly string[]): Promise<string[]> {
+  /** While nobody writes. @param blank who can hold nothing (W4) @returns what is wrong */
+  async compare(members: readonly string[], blank: readonly string[]): Promise<string[]> {
     const holders = await this.holders(members);
     const segmentSize = holders[0]?.segmentSize ?? 0;
     const { problems } = compareWal(holders, { fromLsn: this.comparedLsn, segmentSize });
-    const wrong = [...judge(holders), ...problems, ...(await this.digestsDiffer(holders))];
+    const wrong = [...judge(holders, blank), ...problems, ...(await this.digestsDiffer(holders))];
     if (wrong.length === 0) this.comparedLsn = Lsn.of(Math.min(...holders.map(({ commitLsn }) => commitLsn)));
     return wrong;
   }
