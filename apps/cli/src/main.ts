@@ -197,6 +197,7 @@ proof(
   'clients of a whole installation of its own while all is killed, paused, cut off, filled, and safekeepers replaced',
 )
   .option('--minutes <count>', 'go on for so long (default: 5)', Number)
+  .option('--version <major>', 'the major version of the project', major, DEFAULT_MAJOR)
   .option('--keep', 'leave data and logs of the run where they are, also when it succeeds', false)
   .addOption(new Option('--inside <home>').hideHelp())
   .action((options: ChaosCommand) => verifyChaos(options));

@@ -43,7 +43,7 @@ const WATCH_MS = 500;
 const RECOVERY_TIMEOUT_MS = 180_000;
 
 export async function runInside(run: Run): Promise<void> {
-  say(`seed ${run.seed}`);
+  say(`Postgres ${run.version}, seed ${run.seed}`);
   const scene = await setScene(run);
   const { journal, injector, lag, installation } = scene;
   const durationMs = run.quick ? QUICK_MS : (run.minutes ?? MINUTES_DEFAULT) * 60_000;

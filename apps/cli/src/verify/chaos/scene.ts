@@ -41,6 +41,8 @@ export interface Run {
   readonly fillable: string | null;
   readonly quick: boolean;
   readonly seed: number;
+  /** Of the Postgres that clients work on. */
+  readonly version: number;
   readonly minutes?: number;
 }
 
@@ -64,10 +66,10 @@ function placeIn(network: Network | null, service: string): Place {
   return MACHINES.all.includes(service) ? network.placeOn(service) : { ...network.placeOn(OPERATOR), launcher: [] };
 }
 
-export async function setScene({ home, network, disk, seed }: Run): Promise<Scene> {
+export async function setScene({ home, network, disk, seed, version }: Run): Promise<Scene> {
   const placeOf = (service: string): Place => placeIn(network, service);
   const installation = await startWithFreePorts({ home, placeOf }, { computeHosts: MACHINES.computeHosts.length });
-  const projectId = await step('creating a project', () => installation.api.createProject('chaos'));
+  const projectId = await step('creating a project', () => installation.api.createProject('chaos', { major: version }));
   const [endpoint] = await installation.api.endpoints(projectId);
   if (endpoint === undefined) throw new CommandFailure('the project has no endpoint');
   const uri = await installation.api.connectionUri(projectId);

@@ -11,6 +11,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PostgresMajor } from '@neon/postgres';
 import { z } from 'zod';
 import { build } from '../../build';
 import { DEFAULT_PORTS, type PortName, type Ports, writeSettings } from '../../config';
@@ -28,6 +29,7 @@ import { CHAOS_SAFEKEEPERS, MACHINES, OPERATOR } from './scene';
 export interface ChaosCommand {
   readonly quick: boolean;
   readonly seed: number;
+  readonly version: PostgresMajor;
   readonly minutes?: number;
   readonly keep: boolean;
   /** The home of a run that a supervisor has prepared. */
@@ -113,8 +115,8 @@ interface Surroundings {
 
 /** True when it ended well. */
 function runToItsEnd(command: ChaosCommand, { directory, network, interrupted }: Surroundings): Promise<boolean> {
-  const { quick, seed, minutes } = command;
-  const args = ['verify', 'chaos', '--inside', directory, '--seed', String(seed)];
+  const { quick, seed, version, minutes } = command;
+  const args = ['verify', 'chaos', '--inside', directory, '--seed', String(seed), '--version', String(version)];
   if (quick) args.push('--quick');
   if (minutes !== undefined) args.push('--minutes', String(minutes));
   const [program = process.execPath, ...rest] = [
