@@ -125,7 +125,7 @@ export const AcceptorState = {
   /**
    * A new member's beginning: what a donor holds, under the new member's name. The shell copies the donor's log up to
    * `flushLsn` and makes it durable first; the donor must be of the same term and history before and after the copy, for
-   * a log is cut by who brings another history. Safe for one that has never voted here, and for no other.
+   * a log is cut by who brings another history. Safe for one that is absent for the membership (L5), and for no other.
    */
   seed: (
     donor: DurableAcceptorState,

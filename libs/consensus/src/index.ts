@@ -12,7 +12,19 @@ export { MemberRecord, MembershipRecord } from './membership-record';
 export { readMembership, writeMembership } from './membership-codec';
 export { MembershipChange, type ChangeEffect, type ChangeInput, type ChangeStep } from './membership-change';
 export { quorumFullness } from './quorum';
-export { admit, type Admission, type AdmissionRequest, type Presence } from './admission';
+export {
+  admit,
+  admitRemoval,
+  isAbsentFor,
+  isRemovable,
+  membershipToTell,
+  positionOfRemoved,
+  type Admission,
+  type AdmissionRequest,
+  type Presence,
+  type RemovalRequest,
+  type RemovedTimeline,
+} from './admission';
 export { Acceptor } from './acceptor';
 export {
   AcceptorState,

@@ -22,7 +22,7 @@ export type ChangeInput =
   /** What the store holds, in answer to `read` and to `store`, whether that was taken or not. */
   | { readonly kind: 'stored'; readonly membership: ListedMembership }
   | { readonly kind: 'answered'; readonly member: Member; readonly position: AcceptorPosition }
-  /** In answer to `configure`: this disk has no such timeline. */
+  /** In answer to `configure`: this disk has no such timeline, and none that was removed from it could have voted in that membership (L5). */
   | { readonly kind: 'absent'; readonly member: Member }
   /** Time passed: what was lost or failed is asked again. */
   | { readonly kind: 'tick' };
@@ -196,8 +196,8 @@ function toJoin({ joint, answers, bound }: Phase & { kind: 'joining' }): readonl
 }
 
 /**
- * A member is one disk, and a disk does not forget a timeline (L1, L3): what is absent there has never voted, and may begin
- * with what any former member holds.
+ * A member is one disk, and a disk does not forget a timeline (L1, L3), nor until when it was a member before (L5): what is absent
+ * there has never voted since it was listed, and may begin with what any former member holds.
  */
 function seed({ phase }: MembershipChange, member: Member): readonly ChangeEffect[] {
   if (phase.kind !== 'joining' && phase.kind !== 'settling') return [];

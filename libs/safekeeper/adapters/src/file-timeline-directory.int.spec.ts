@@ -73,7 +73,7 @@ describe('the names of timelines', () => {
     };
     await run.safekeeper.delete(KEY);
     disk.fault = () => undefined;
-    const seen = new Set<string>();
+    const seen = new Set<unknown>();
     for (const left of lefts) {
       const isDeleted = existsSync(join(left, KEY.tenantId, TOMBSTONE));
       const { safekeeper } = await start(left);
