@@ -256,6 +256,96 @@ describe('safekeepers whose membership changes', () => {
     late.close();
   });
 
+  const removal = async (id: number, membership: Membership, change = {}) => ({
+    method: 'POST',
+    path: '/removal',
+    body: { incarnation: await incarnationOf(id), membership: MembershipRecord.of(membership), ...change },
+  });
+  const remove = async (id: number, membership: Membership): Promise<number> =>
+    (await ask(id, await removal(id, membership))).status;
+  const namesIn = (id: number): string[] =>
+    readdirSync(join(dataDirOf(id), TENANT)).filter((name) => name.startsWith(timeline));
+
+  it('one that is no member any more removes the timeline for good; a proposer that knows no other is told who followed', async () => {
+    await written();
+    const former = await settledOf(1, 1, 2);
+    const joint = Membership.joint(former, [await memberOf(3)]);
+    await Promise.all([1, 2].map((id) => configure(id, joint)));
+    expect((await pull(3, joint)).status).toBe(200);
+    const finished = Membership.finish(joint);
+    await configure(3, finished);
+    expect(await Promise.all([1, 2].map((id) => remove(id, finished)))).toEqual([204, 204]);
+    expect([1, 2].flatMap(namesIn)).toEqual([`${timeline}.removed`, `${timeline}.removed`]);
+    await running.get(1)?.end('SIGKILL');
+    await start(1);
+    expect(await refusal(1, {})).toEqual([404, 'TimelineUnknown']);
+    expect(await refusal(1, await removal(1, former))).toEqual([400, 'MalformedRequest']);
+    // Requests from before come late, and it is not made again; one that came late before is harmless.
+    const told = { membership: MembershipRecord.of(finished), term: 0, lastLogTerm: 0, flushLsn: '0/0' };
+    expect(await configure(1, joint)).toEqual({ status: 200, body: told });
+    const [status, code] = await refusal(1, {
+      method: 'PUT',
+      body: {
+        pgMajor: 17,
+        systemId: wal.systemId,
+        walSegmentSize: SEGMENT_SIZE,
+        startLsn: Lsn.format(wal.startLsn),
+        incarnation: await incarnationOf(1),
+      },
+    });
+    expect([status, code]).toEqual([409, 'NotAMember']);
+    expect(ErrorBody.parse((await pull(1, joint, 3)).body).code).toBe('NotAMember');
+    expect(await remove(1, finished)).toBe(204);
+    // A compute that has heard of none of it, and of which all safekeepers are gone.
+    const late = await proposer(former, 1, 2);
+    await late.until(() => late.membership.generation === finished.generation);
+    expect(late.membership).toEqual(finished);
+    late.close();
+    const next = await proposer(finished, 3);
+    expect(await next.recovered()).toBe(wal.endLsn);
+    next.close();
+  });
+
+  it('one that was removed comes back as a member, with the WAL, and takes no late request for the time before', async () => {
+    await written();
+    const joint = Membership.joint(await settledOf(1, 1, 2), await Promise.all([2, 3].map(memberOf)));
+    await Promise.all([1, 2].map((id) => configure(id, joint)));
+    expect((await pull(3, joint)).status).toBe(200);
+    const without = Membership.finish(joint);
+    await Promise.all([2, 3].map((id) => configure(id, without)));
+    expect(await remove(1, without)).toBe(204);
+    const back = Membership.joint(without, await Promise.all([1, 3].map(memberOf)));
+    await Promise.all([2, 3].map((id) => configure(id, back)));
+    const put = { incarnation: await incarnationOf(1), membership: MembershipRecord.of(back) };
+    expect(await refusal(1, { method: 'PUT', path: '/membership', body: put })).toEqual([404, 'TimelineUnknown']);
+    expect((await pull(1, back, 3)).status).toBe(200);
+    await running.get(1)?.end('SIGKILL');
+    await start(1);
+    const [donor, copy] = await Promise.all([detail(3), detail(1)]);
+    const path = `/digest?from=${donor.startLsn}&to=${donor.flushLsn}&term=${donor.term}`;
+    expect([copy.flushLsn, (await ask(1, { path })).body]).toEqual([donor.flushLsn, (await ask(3, { path })).body]);
+    expect(await refusal(1, await removal(1, without))).toEqual([409, 'MembershipSuperseded']);
+    const settled = Membership.finish(back);
+    await Promise.all([1, 3].map((id) => configure(id, settled)));
+    const writer = await proposer(settled, 1, 3);
+    expect(await writer.recovered()).toBe(wal.endLsn);
+    writer.close();
+  });
+
+  it('a removal that is not for this disk, of a joint membership, or without the right to it is refused by name', async () => {
+    await written();
+    const without = await settledOf(5, 2, 3);
+    const other = '00000000-0000-4000-8000-000000000000';
+    expect(await refusal(1, await removal(1, without, { incarnation: other }))).toEqual([409, 'WrongIncarnation']);
+    const founding = { membership: { generation: 5 } };
+    expect(await refusal(1, await removal(1, without, founding))).toEqual([400, 'MalformedRequest']);
+    const joint = Membership.joint(await settledOf(4, 1, 2), without.members);
+    expect(await refusal(1, await removal(1, joint))).toEqual([400, 'MalformedRequest']);
+    const scope = { scope: 'storage' } as const;
+    expect(await refusal(1, { ...(await removal(1, without)), scope })).toEqual([401, 'Unauthorized']);
+    expect((await detail(1)).membershipGeneration).toBe(1);
+  });
+
   it('a copy from a donor that is another, is away or has nothing fails by name, and leaves no timeline', async () => {
     await written();
     const membership = await settledOf(2, 1, 2, 3);

@@ -15,6 +15,7 @@ import {
   type TcpListener,
   archiveEvents,
   countRefusedIncarnation,
+  countRemoved,
   isDiskFull,
   listenTcp,
   lookAtDisk,
@@ -102,6 +103,10 @@ export class SafekeeperNode {
         incarnationRefused: (key, incarnation) => {
           logger.error({ ...key, incarnation, here: directory.identity.incarnation }, 'timeline lost with its disk');
           countRefusedIncarnation(1);
+        },
+        timelineRemoved: (key, generation) => {
+          logger.info({ ...key, generation }, 'timeline removed: this safekeeper is no member of it any more');
+          countRemoved(1);
         },
       },
       (delayMs, run) => void setTimeout(run, delayMs).unref(),

@@ -3,6 +3,7 @@ import { type Socket, connect } from 'node:net';
 import {
   type AppendResponse,
   FRAME_SIZE_MAX,
+  type Membership,
   type PageserverPositions,
   Proposer,
   type ProposerConfig,
@@ -43,6 +44,11 @@ export class ProposerClient {
     this.state = Proposer.create(config);
     for (const id of config.safekeepers) this.connect(id);
     this.ticker = setInterval(() => this.feed({ kind: 'tick', random: Math.random() }), TICK_MS);
+  }
+
+  /** As it knows it now. */
+  get membership(): Membership {
+    return this.state.membership;
   }
 
   /** The LSN at which this compute's WAL begins. */

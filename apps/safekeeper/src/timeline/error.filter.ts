@@ -9,6 +9,7 @@ const STATUS_OF_REFUSAL: Readonly<Record<string, number>> = {
   TimelineExists: 409,
   WrongIncarnation: 409,
   NotAMember: 409,
+  MembershipSuperseded: 409,
   DonorMismatch: 409,
   DonorRefused: 503,
   TimelineDeleted: 410,

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
-import { type AcceptorPosition, MemberRecord, MembershipRecord } from '@neon/consensus';
+import { type AcceptorPosition, MemberRecord, Membership, MembershipRecord } from '@neon/consensus';
 import { wellFormed } from '@neon/http-api';
 import { Lsn, Term } from '@neon/kernel';
 import {
@@ -8,6 +8,7 @@ import {
   TermRaise,
   type TimelineDetail,
   TimelinePull,
+  TimelineRemoval,
 } from '@neon/safekeeper-contract';
 import { SafekeeperNode } from '../node/safekeeper-node';
 import { keyOf } from './key';
@@ -25,12 +26,11 @@ export class MembershipController {
     @Param('timelineId') timeline: string,
     @Body() body: unknown,
   ): Promise<MembershipPosition> {
-    const { incarnation, membership, minTerm } = wellFormed(() => {
+    const request = wellFormed(() => {
       const wanted = MembershipConfigure.parse(body);
       return { ...wanted, membership: MembershipRecord.parse(wanted.membership), minTerm: Term.of(wanted.minTerm) };
     });
-    const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
-    return show(await kept.configure(membership, minTerm));
+    return show(await this.node.safekeeper.configure(keyOf(tenant, timeline), request));
   }
 
   @Post('term')
@@ -43,6 +43,21 @@ export class MembershipController {
     const { incarnation, minTerm } = wellFormed(() => TermRaise.parse(body));
     const kept = await this.node.safekeeper.kept(keyOf(tenant, timeline), incarnation);
     return show(await kept.configure(kept.state.membership, Term.of(minTerm)));
+  }
+
+  @Post('removal')
+  @HttpCode(204)
+  async remove(
+    @Param('tenantId') tenant: string,
+    @Param('timelineId') timeline: string,
+    @Body() body: unknown,
+  ): Promise<void> {
+    const request = wellFormed(() => {
+      const { incarnation, membership } = TimelineRemoval.parse(body);
+      const members = membership.members.map(MemberRecord.parse);
+      return { incarnation, membership: Membership.settled(membership.generation, members) };
+    });
+    await this.node.peers.remove(keyOf(tenant, timeline), request);
   }
 
   @Post('pull')

@@ -12,13 +12,16 @@
  *   FD5  Opened again after a failure, its control file and the names of its files are written anew: what a failed sync has
  *        lost, a later sync that succeeds does not bring back.
  *   FD6  Files of a timeline that is in the archive alone are what an interruption left: they are removed, never read.
- *   FD7  Removed at the start, while nothing else is under way: what an interrupted creation or deletion left; a copy beside its
- *        timeline or the tombstone, which can never become one (L1, L3); a tenant's directory with nothing in it. Any other
- *        copy stays, since it goes on when it is asked for again (PU2).
+ *   FD7  Removed at the start, while nothing else is under way: what an interrupted creation, removal or deletion left; a copy beside
+ *        its timeline or the tombstone of a deleted one, which can never become one (L1, L3); a tenant's directory with nothing in it.
+ *        Any other copy stays, since it goes on when it is asked for again (PU2).
+ *   FD8  The tombstone of a removed timeline is durable before the timeline's directory loses its name, and stays for good, beside a
+ *        timeline too: beside it a directory is a timeline only when its control file is of a later generation. So there is no moment
+ *        in which a disk that has voted looks like one that never had the timeline, whatever is interrupted (L5).
  */
 import { join } from 'node:path';
-import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
-import { Corrupt, Lsn, type SafekeeperId, TenantId, TimelineId } from '@neon/kernel';
+import { type DurableAcceptorState, type RemovedTimeline, TermHistory } from '@neon/consensus';
+import { Corrupt, Lsn, Refusal, type SafekeeperId, TenantId, TimelineId } from '@neon/kernel';
 import { type PostgresMajor, WalBoundaryTracker, WalError } from '@neon/postgres';
 import {
   type OpenedTimeline,
@@ -26,10 +29,12 @@ import {
   type TimelineKey,
   type TrimPoint,
   decodeControlFile,
+  decodeRemovedTimeline,
   decodeTrimPoint,
   encodeControlFile,
+  encodeRemovedTimeline,
 } from '@neon/safekeeper-core';
-import { type Disk, nodeDisk } from './disk';
+import { type Disk, isMissing, nodeDisk } from './disk';
 import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { COPYING, copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
@@ -41,10 +46,12 @@ import { SegmentMaker } from './segment-maker';
 const CHUNK_SIZE_MIN = 8 * 1024;
 const CHUNK_SIZE_MAX = 1024 * 1024;
 
-/** Suffixes of what an interrupted creation or deletion leaves behind. */
+/** Suffixes of what an interrupted creation, removal or deletion leaves behind. */
 const MAKING = '.new';
 const REMOVING = '.removing';
 const TOMBSTONE = '.deleted';
+/** The tombstone of a timeline that was removed here and lives on elsewhere (FD8). */
+const REMOVED = '.removed';
 /** Beside a tombstone: the archive may still have something of the timeline. */
 const PURGING = '.purging';
 
@@ -71,11 +78,17 @@ export class FileTimelineDirectory extends TimelineDirectory {
     return keys;
   }
 
-  /** FD1, FD4, FD7. @returns what is left in a tenant's directory */
+  /** FD1, FD4, FD7, FD8. @returns what is left in a tenant's directory */
   private async tidied(directory: string): Promise<string[]> {
     await syncDirectory(this.disk, directory);
     const names = await this.disk.readdir(directory);
-    const left = names.filter((name) => !isRubbish(name, new Set(names)));
+    const present = new Set(names);
+    const left: string[] = [];
+    for (const name of names) {
+      // One that cannot be read is not known to be removed: whoever opens it tells what is wrong.
+      const isRemoved = present.has(name + REMOVED) && (await this.isRemoved(join(directory, name)).catch(() => false));
+      if (!isRemoved && !isRubbish(name, present)) left.push(name);
+    }
     if (left.length === 0) await this.disk.remove(directory);
     else for (const name of names) if (!left.includes(name)) await this.disk.remove(join(directory, name));
     return left;
@@ -127,8 +140,48 @@ export class FileTimelineDirectory extends TimelineDirectory {
     return { control, flushLsn, lastRecordLsn, trimmedLsn, offloaded, store };
   }
 
-  override async isDeleted(key: TimelineKey): Promise<boolean> {
-    return this.disk.exists(this.pathOf(key) + TOMBSTONE);
+  override async tombstone(key: TimelineKey): Promise<'deleted' | RemovedTimeline | undefined> {
+    const directory = this.pathOf(key);
+    if (await this.disk.exists(directory + TOMBSTONE)) return 'deleted';
+    return this.removedFrom(directory);
+  }
+
+  private async removedFrom(directory: string): Promise<RemovedTimeline | undefined> {
+    try {
+      return decodeRemovedTimeline(await this.disk.readFile(directory + REMOVED));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** FD8: what is in the directory is of no later membership than its tombstone. */
+  private async isRemoved(directory: string): Promise<boolean> {
+    const removed = await this.removedFrom(directory);
+    const { membership } = decodeControlFile(await this.disk.readFile(join(directory, CONTROL_FILE)));
+    return removed !== undefined && membership.generation <= removed.membership.generation;
+  }
+
+  /** The copy goes first: one that lies beside the tombstone was begun after it. */
+  override async bury(key: TimelineKey, removed: RemovedTimeline): Promise<void> {
+    const directory = this.pathOf(key);
+    await this.makeTenantDirectory(key);
+    await this.disk.remove(copyOf(directory));
+    await replaceFile(this.disk, directory + REMOVED, encodeRemovedTimeline(removed));
+  }
+
+  override async clear(key: TimelineKey): Promise<void> {
+    const directory = this.pathOf(key);
+    await this.disk.remove(directory + REMOVING);
+    if (!(await this.disk.exists(directory))) return;
+    if (!(await this.isRemoved(directory)))
+      throw new Refusal('MembershipSuperseded', 'the timeline on the disk goes by a later membership');
+    await renameDurably(this.disk, directory, directory + REMOVING);
+    await this.disk.remove(directory + REMOVING);
+  }
+
+  override exists(key: TimelineKey): Promise<boolean> {
+    return this.disk.exists(this.pathOf(key));
   }
 
   /** The mark comes first: without a tombstone it says nothing, and goes. */
@@ -138,6 +191,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
     if (purge) await replaceFile(this.disk, directory + PURGING, new Uint8Array(0));
     await replaceFile(this.disk, directory + TOMBSTONE, new Uint8Array(0));
     await this.disk.remove(copyOf(directory));
+    await this.disk.remove(directory + REMOVED);
     if (!(await this.disk.exists(directory))) return;
     await this.disk.rename(directory, directory + REMOVING);
     await syncDirectory(this.disk, join(directory, '..'));
@@ -175,6 +229,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
 /** FD7. */
 function isRubbish(name: string, beside: ReadonlySet<string>): boolean {
   if (name.endsWith(MAKING) || name.endsWith(REMOVING) || beside.has(name + TOMBSTONE)) return true;
+  if (name.endsWith(REMOVED)) return beside.has(name.slice(0, -REMOVED.length) + TOMBSTONE);
   if (!name.endsWith(COPYING)) return false;
   const timelineId = name.slice(0, -COPYING.length);
   return beside.has(timelineId) || beside.has(timelineId + TOMBSTONE);

@@ -7,7 +7,7 @@ export { Peers } from './peers';
 export { walDigest, walPiece } from './wal-ranges';
 export { type ProposerConnectionContext, serveProposer } from './proposer-connection';
 export { ObjectWalArchive } from './object-wal-archive';
-export { countRefusedIncarnation, observe } from './observe';
+export { countRefusedIncarnation, countRemoved, observe } from './observe';
 export { archiveEvents, observeArchive } from './observe-archive';
 export { ReaderRegistry } from './reader-registry';
 export { type ReplicationConnectionContext, serveReplication } from './replication-connection';

@@ -16,6 +16,10 @@ export const countRefusedIncarnation = counter(
   named('incarnation_refusals_total', 'Timelines asked for that a lost disk has taken with it'),
 );
 
+export const countRemoved = counter(
+  named('timelines_removed_total', 'Timelines removed here because this safekeeper is no member of them any more'),
+);
+
 export function observe(
   safekeeper: Safekeeper,
   parts: { readonly proposers: TcpListener; readonly replication: TcpListener; readonly disk: DiskWatch },

@@ -1,14 +1,16 @@
 /** Timelines that are idle: their WAL is in the archive alone, and comes back; whatever fails, and whenever. */
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lsn } from '@neon/kernel';
+import { Membership } from '@neon/consensus';
+import { Lsn, SafekeeperId, Unavailable } from '@neon/kernel';
 import { ObjectKey } from '@neon/object-store';
 import type { Timeline } from '@neon/safekeeper-core';
 import { ioError } from './testing/faulty-disk';
 import { Machine } from './testing/machine';
 import {
+  INCARNATION,
   KEY,
   type Leader,
   SEGMENT_SIZE,
@@ -122,6 +124,27 @@ describe('a timeline that nobody uses', () => {
       expect(await everything(await restart())).toBe(true);
     },
   );
+
+  const OTHERS = [{ safekeeperId: SafekeeperId.of(8), incarnation: 'another disk' }];
+  const REMOVAL = { incarnation: INCARNATION, membership: Membership.settled(3, OTHERS) };
+  const remove = (run: Started): Promise<void> => run.safekeeper.remove(KEY, REMOVAL);
+
+  test('leaves nothing of its own in the archive when it is removed here, and all that is not its own (SK7)', async () => {
+    await idle();
+    await archive.put(TAIL.replace('_sk7', '_sk8'), Buffer.from('of another safekeeper'));
+    const names = await archive.names();
+    expect([names.length, names.includes(TAIL)]).toEqual([3, true]);
+    await restart();
+    const run = machine.running;
+    archive.delay = ({ operation }) =>
+      operation === 'list' ? Promise.reject(new Unavailable('the archive is away')) : Promise.resolve();
+    await expect(remove(run)).rejects.toThrow('the archive is away');
+    expect(await everything(await machine.working())).toBe(true);
+    archive.delay = () => Promise.resolve();
+    await remove(run);
+    expect(await archive.names()).toEqual(names.filter((name) => name !== TAIL));
+    expect(existsSync(directoryOf(machine.root))).toBe(false);
+  });
 
   test('has its tail removed when it comes back while the archive still lists what earlier absences left (RS4)', async () => {
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>();

@@ -1,8 +1,9 @@
 /**
- * What this safekeeper takes from others by itself, over their management APIs.
+ * What this safekeeper takes from others by itself, over their management APIs, and what it has no more to do with.
  *
  *   PE1  Nothing without a token for it: then others are asked for nothing.
  */
+import type { RemovalRequest } from '@neon/consensus';
 import { Unavailable } from '@neon/kernel';
 import { Pulls, type PullRequest, type Safekeeper, type Timeline, type TimelineKey } from '@neon/safekeeper-core';
 import { FileTimelineCopies } from './file-timeline-copies';
@@ -25,6 +26,11 @@ export class Peers {
   /** @throws Refusal, Unavailable */
   pull(key: TimelineKey, request: PullRequest, donor: DonorAddress): Promise<Timeline> {
     return this.pulls.pull(key, request, new HttpDonor(key, donor, this.requireToken()));
+  }
+
+  /** Not at the same time (PU6). @throws Refusal, Unavailable */
+  remove(key: TimelineKey, request: RemovalRequest): Promise<void> {
+    return this.pulls.remove(key, request);
   }
 
   /** PE1. */

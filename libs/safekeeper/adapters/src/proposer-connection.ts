@@ -6,19 +6,23 @@
  *   PC3  Memory is bounded: reading pauses while the timeline has too much queued, and a peer that does not read its
  *        answers is dropped.
  *   PC4  Who has not said who it is within GREETING_TIMEOUT_MS is sent away, however slowly it speaks.
+ *   PC5  Where the timeline was removed, a proposer of an earlier membership is told the one that followed, and nothing else (L6).
  */
 import type { Socket } from 'node:net';
 import {
+  type AcceptorMessage,
   FRAME_SIZE_MAX,
   type GreetingRequest,
+  type Membership,
   type ProposerMessage,
   type RefusalCode,
   type SessionId,
   VersionUnsupported,
   decodeProposerMessage,
   encodeAcceptorMessage,
+  membershipToTell,
 } from '@neon/consensus';
-import { FrameDecoder, Refusal, Unavailable } from '@neon/kernel';
+import { FrameDecoder, Refusal, Term, Unavailable } from '@neon/kernel';
 import type { Safekeeper, Timeline } from '@neon/safekeeper-core';
 import type { TokenVerifier } from '@neon/service-token';
 import type { Logger } from '@neon/telemetry';
@@ -123,6 +127,8 @@ class ProposerConnection {
       const presence = await this.context.safekeeper.presence({ tenantId, timelineId });
       if (this.isOver) return;
       if (presence === 'deleted') throw new Refusal('TimelineDeleted', 'the timeline was deleted');
+      const membership = membershipToTell(presence, message.membership);
+      if (membership !== undefined) return this.redirect(membership);
       const timeline = this.context.safekeeper.get({ tenantId, timelineId });
       this.logger = this.logger.child({ tenantId, timelineId });
       this.timeline = timeline;
@@ -139,6 +145,13 @@ class ProposerConnection {
     } catch (error) {
       this.refuse(...refusalOf(error));
     }
+  }
+
+  /** PC5. */
+  private redirect(membership: Membership): void {
+    const { id: safekeeperId, incarnation } = this.context.safekeeper.identity;
+    this.logger.info({ generation: membership.generation }, 'proposer told of a later membership');
+    this.finish({ kind: 'greetingResponse', membership, safekeeperId, incarnation, term: Term.ZERO });
   }
 
   private async authorize({ identity, token }: GreetingRequest): Promise<void> {
@@ -159,10 +172,15 @@ class ProposerConnection {
 
   private refuse(code: RefusalCode, reason: string): void {
     if (this.isOver) return;
-    this.isOver = true;
     this.election?.end(code);
     this.logger.warn({ code, reason }, 'proposer refused');
-    this.socket.end(encodeAcceptorMessage({ kind: 'sessionRefused', code, reason }));
+    this.finish({ kind: 'sessionRefused', code, reason });
+  }
+
+  /** The last message. */
+  private finish(message: AcceptorMessage): void {
+    this.isOver = true;
+    this.socket.end(encodeAcceptorMessage(message));
     // A peer that keeps its side open is not waited for.
     this.socket.setTimeout(1_000, () => this.socket.destroy());
     this.socket.uncork();

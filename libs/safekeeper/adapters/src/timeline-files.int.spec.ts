@@ -52,6 +52,7 @@ describe('a timeline in files', () => {
         timelineFailed: (_key, error) => void failures.push(error.message),
         timelineOpened: () => undefined,
         incarnationRefused: (_key, incarnation) => void failures.push(`asked for ${incarnation}`),
+        timelineRemoved: () => undefined,
       },
       (_delayMs, run) => void setTimeout(run, 50),
     );

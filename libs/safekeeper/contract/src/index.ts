@@ -7,6 +7,7 @@ export {
   MembershipPosition,
   TermRaise,
   TimelinePull,
+  TimelineRemoval,
   WAL_PIECE_SIZE_MAX,
   WalDigest,
   WalRange,

@@ -16,7 +16,9 @@
  *   PUT    …/:timelineId/membership    MembershipConfigure → MembershipPosition
  *          takes on the membership if it is higher than its own, and in it a term of `minTerm` at least; the answer is what holds
  *          then, durably: the caller looks at its generation. 409 `WrongIncarnation`; 404 `TimelineUnknown` says that this very
- *          disk never had the timeline; 410 `TimelineDeleted`; 400 `MalformedRequest` for what is no membership
+ *          disk never had the timeline, or that it was removed there in an earlier membership: it has voted in none that is not
+ *          earlier. Where it was removed in this one or a later one, the answer has that one, term 0 and LSN 0/0. 410
+ *          `TimelineDeleted`; 400 `MalformedRequest` for what is no membership
  *   POST   …/:timelineId/term          TermRaise → MembershipPosition
  *          a term of `minTerm` at least, in whatever membership it is: a leader of an earlier term is deposed by this member
  *   POST   …/:timelineId/pull          TimelinePull → TimelineDetail
@@ -24,6 +26,11 @@
  *          who gives up waiting asks again, and waits for the same copy. 409 `WrongIncarnation`, `NotAMember`; 410 `TimelineDeleted`;
  *          409 `DonorMismatch`: what answers as the donor is another disk; 503 when the donor or the copy failed: what was
  *          copied and compared by then stays, and is not copied again
+ *   POST   …/:timelineId/removal       TimelineRemoval → 204, when nothing of the timeline is left here but a tombstone
+ *          for a safekeeper that is no member any more: it takes the membership on, and removes the timeline. It is not made there
+ *          again but for a later membership. Harmless when it was removed or deleted, or never was here. 409 `WrongIncarnation`:
+ *          nothing of it is on this disk; 409 `MembershipSuperseded`: it goes by a later membership; 400 `MalformedRequest` when it is
+ *          a member; 503 when it is being copied there, or does not work: what it goes by is not known then
  * * GET    …/:timelineId/wal?from&to&term    → the bytes, at most WAL_PIECE_SIZE_MAX: the range, or its beginning
  * * GET    …/:timelineId/digest?from&to&term → WalDigest of exactly the range, at most DIGEST_SIZE_MAX
  *          both within what is durable, for as long as the safekeeper's term is `term` (503 when it passes); without a term,

@@ -54,6 +54,14 @@ export const TimelinePull = z.object({
 });
 export type TimelinePull = z.infer<typeof TimelinePull>;
 
+export const TimelineRemoval = z.object({
+  /** Which life of the safekeeper is meant. */
+  incarnation,
+  /** A settled one that it is not in. */
+  membership: z.object({ generation, members }),
+});
+export type TimelineRemoval = z.infer<typeof TimelineRemoval>;
+
 /** WAL in one answer of `…/wal`. */
 export const WAL_PIECE_SIZE_MAX = 1024 * 1024;
 /** WAL that one `…/digest` goes over. */

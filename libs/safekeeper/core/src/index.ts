@@ -5,6 +5,7 @@ export { catchUp, isMember, mayLearn } from './catch-up';
 export { decodeControlFile, encodeControlFile, sameCreation } from './control-file';
 export { Donor, Pulls, TimelineCopies, TimelineCopy, type DonorLog, type LogRange, type PullRequest } from './pull';
 export { ReadCache } from './read-cache';
+export { decodeRemovedTimeline, encodeRemovedTimeline } from './removed-timeline';
 export {
   Safekeeper,
   TimelineDirectory,

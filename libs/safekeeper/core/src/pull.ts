@@ -9,6 +9,7 @@
  *        copied may have been cut: by another leader, or by the one of that very term, which announces itself after the vote.
  *   PU4  Of a timeline there is one copy at a time; whoever asks for it meanwhile waits for the same one.
  *   PU5  A safekeeper that takes no more WAL takes none for a copy: the room that is left is for what it has to save.
+ *   PU6  A copy and a removal (SK7) of one timeline do not run at the same time: whoever comes second asks again.
  *
  * What the donor trimmed is trimmed here too. What it is sent after the copy began is for a leader to bring, as for any member.
  */
@@ -18,6 +19,7 @@ import {
   type DurableAcceptorState,
   FULL,
   Member,
+  type RemovalRequest,
   TermHistory,
 } from '@neon/consensus';
 import { Lsn, Refusal, type Term, Unavailable } from '@neon/kernel';
@@ -78,6 +80,8 @@ const PIECE_SIZE = 1024 * 1024;
 export class Pulls {
   /** PU4. */
   private readonly running = new Map<string, Promise<Timeline>>();
+  /** PU6. */
+  private readonly removing = new Set<string>();
 
   constructor(
     private readonly safekeeper: Safekeeper,
@@ -90,9 +94,23 @@ export class Pulls {
     if (admission === 'keep') return this.safekeeper.get(key);
     const known = this.running.get(nameOf(key));
     if (known !== undefined) return known;
+    if (this.removing.has(nameOf(key))) throw new Unavailable('what was here before is being removed');
     const pull = this.copy(key, request, donor).finally(() => this.running.delete(nameOf(key)));
     this.running.set(nameOf(key), pull);
     return pull;
+  }
+
+  /** PU6. @throws Refusal `WrongIncarnation`, `MalformedRequest`, `MembershipSuperseded`; Unavailable */
+  async remove(key: TimelineKey, request: RemovalRequest): Promise<void> {
+    const name = nameOf(key);
+    if (this.running.has(name) || this.removing.has(name))
+      throw new Unavailable('the timeline is being copied here, or removed');
+    this.removing.add(name);
+    try {
+      await this.safekeeper.remove(key, request);
+    } finally {
+      this.removing.delete(name);
+    }
   }
 
   private async copy(key: TimelineKey, request: PullRequest, donor: Donor): Promise<Timeline> {

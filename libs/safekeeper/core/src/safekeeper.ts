@@ -9,16 +9,26 @@
  *   SK5  A failure is reported once, however often it comes again: next when the reason is another, or when the timeline has made
  *        WAL durable since.
  *   SK6  What the archive has of a deleted timeline goes too, however often that is interrupted.
+ *   SK7  A timeline is removed where this safekeeper is no member of it any more, and goes by the membership that says so, durably
+ *        (L4). What is left on the disk says in which membership (L5), before the first file goes. When that fails the timeline is
+ *        there as it was; what others have of it in the archive stays.
  */
 import {
+  type AcceptorPosition,
   AcceptorState,
   type AdmissionRequest,
   type DurableAcceptorState,
   type Member,
   Membership,
   type Presence,
+  type RemovalRequest,
+  type RemovedTimeline,
   type TimelineIdentity,
   admit,
+  admitRemoval,
+  isAbsentFor,
+  isRemovable,
+  positionOfRemoved,
 } from '@neon/consensus';
 import {
   type Lsn,
@@ -53,9 +63,15 @@ export abstract class TimelineDirectory {
   /** Finds the end of the WAL and makes everything up to it durable. @throws Corrupt, Unavailable */
   abstract open(key: TimelineKey, options?: { readonly afterFailure?: boolean }): Promise<OpenedTimeline>;
   abstract create(control: DurableAcceptorState): Promise<OpenedTimeline>;
-  abstract isDeleted(key: TimelineKey): Promise<boolean>;
+  /** What is left of one that is not here any more; undefined when nothing is. @throws Corrupt */
+  abstract tombstone(key: TimelineKey): Promise<'deleted' | RemovedTimeline | undefined>;
   /** Leaves a tombstone (SK2), and with `purge` a mark until `purged`; harmless when there is no such timeline. */
   abstract delete(key: TimelineKey, options: { readonly purge: boolean }): Promise<void>;
+  /** Leaves the tombstone of a removed timeline, durably, and removes a copy of it (SK7); a timeline that is there stays. */
+  abstract bury(key: TimelineKey, removed: RemovedTimeline): Promise<void>;
+  /** Removes what the tombstone says was removed. @throws Refusal `MembershipSuperseded`: there is one that goes by a later membership */
+  abstract clear(key: TimelineKey): Promise<void>;
+  abstract exists(key: TimelineKey): Promise<boolean>;
   /** Deleted timelines of which the archive may still have something (SK6). */
   abstract purging(): Promise<TimelineKey[]>;
   abstract purged(key: TimelineKey): Promise<void>;
@@ -67,6 +83,8 @@ export interface SafekeeperEvents {
   timelineOpened(key: TimelineKey, timeline: Timeline): void;
   /** SK4: a timeline was asked for that belongs to another life of this safekeeper; somebody must replace this member. */
   incarnationRefused(key: TimelineKey, incarnation: string): void;
+  /** SK7: it was here, and is not any more. */
+  timelineRemoved(key: TimelineKey, generation: number): void;
 }
 
 /** Waits, then calls: the shell's timer, so that the pause between attempts is a value here. */
@@ -214,7 +232,7 @@ export class Safekeeper {
       case 'TimelineDeleted':
         throw new Refusal(admission, `timeline ${nameOf(key)} was deleted`);
       case 'NotAMember':
-        throw new Refusal(admission, `safekeeper ${this.id} is not a member in that membership`);
+        throw this.notAMember(request.membership);
       default:
         return unreachable(admission);
     }
@@ -232,6 +250,26 @@ export class Safekeeper {
     return this.get(key);
   }
 
+  /**
+   * As `Timeline.configure`. `TimelineUnknown`: nothing is here that could have voted in the membership. Where the timeline was removed in
+   * that one or a later one, the answer is that one (L6).
+   *
+   * @throws Refusal `WrongIncarnation`, `TimelineDeleted`, `TimelineUnknown`; Unavailable
+   */
+  async configure(
+    key: TimelineKey,
+    { incarnation, membership, minTerm }: AdmissionRequest & { readonly minTerm: Term },
+  ): Promise<AcceptorPosition> {
+    const presence = await this.presence(key);
+    const isOver = typeof presence === 'object' && !isAbsentFor(presence, membership);
+    if (isOver && incarnation === this.identity.incarnation) return positionOfRemoved(presence);
+    return (await this.kept(key, incarnation)).configure(membership, minTerm);
+  }
+
+  private notAMember({ generation }: Membership): Refusal {
+    return new Refusal('NotAMember', `safekeeper ${this.id} is not a member in generation ${generation}`);
+  }
+
   private wrongIncarnation(incarnation: string): Refusal {
     return new Refusal(
       'WrongIncarnation',
@@ -245,7 +283,7 @@ export class Safekeeper {
 
   async presence(key: TimelineKey): Promise<Presence> {
     if (this.entries.has(nameOf(key))) return 'present';
-    return (await this.directory.isDeleted(key)) ? 'deleted' : 'absent';
+    return (await this.directory.tombstone(key)) ?? 'absent';
   }
 
   private same(key: TimelineKey, control: DurableAcceptorState): Timeline {
@@ -263,14 +301,56 @@ export class Safekeeper {
   ): Promise<void> {
     return this.inTurn(key, async () => {
       const entry = this.entries.get(nameOf(key));
-      this.entries.delete(nameOf(key));
-      this.reports.delete(nameOf(key));
+      this.forget(key);
       if (entry?.kind === 'open') await entry.timeline.close();
       const purged = archive === 'deleted' ? this.archive : undefined;
       await this.directory.delete(key, { purge: purged !== undefined });
       const left = this.left(key, entry?.kind === 'open' ? entry.timeline : undefined);
       if (purged !== undefined) void left.then(() => this.purge(key, purged));
     });
+  }
+
+  /**
+   * SK7. Harmless when it was removed or deleted before; one that never was here can then be made for later memberships alone.
+   *
+   * @throws Refusal `WrongIncarnation`, `MalformedRequest` when it is a member, `MembershipSuperseded`; Unavailable
+   */
+  remove(key: TimelineKey, request: RemovalRequest): Promise<void> {
+    return this.inTurn(key, async () => {
+      const admission = admitRemoval(request, this.member);
+      if (admission === 'WrongIncarnation') throw this.wrongIncarnation(request.incarnation);
+      if (admission === 'IsMember')
+        throw new Refusal('MalformedRequest', `safekeeper ${this.id} is a member in that membership`);
+      const presence = await this.presence(key);
+      if (presence === 'deleted') return;
+      if (presence === 'present') return this.leave(key, request);
+      if (isAbsentFor(presence, request.membership)) await this.directory.bury(key, request);
+      return this.directory.clear(key);
+    });
+  }
+
+  /** Stays a timeline, which its next membership may make a member again, until the tombstone is there and its files are not. */
+  private async leave(key: TimelineKey, request: RemovalRequest): Promise<void> {
+    const timeline = this.get(key);
+    requireRemovable((await timeline.configure(request.membership, Term.ZERO)).membership, request);
+    await timeline.archive?.leave();
+    await this.directory.bury(key, request);
+    try {
+      await timeline.close();
+      requireRemovable(timeline.state.membership, request);
+      await this.directory.clear(key);
+    } finally {
+      void this.left(key, timeline);
+      // When that cannot be known, opening it tells.
+      if (await this.directory.exists(key).catch(() => true)) await this.open(key, { afterFailure: true });
+      else this.forget(key);
+    }
+    this.events.timelineRemoved(key, request.membership.generation);
+  }
+
+  private forget(key: TimelineKey): void {
+    this.entries.delete(nameOf(key));
+    this.reports.delete(nameOf(key));
   }
 
   /** Resolves when nothing more of the timeline, or of one in its place that failed before, can come into the archive. */
@@ -356,6 +436,15 @@ export class Safekeeper {
     this.turns.set(name, settled);
     return turn;
   }
+}
+
+/** L4. @throws Refusal `MembershipSuperseded` */
+function requireRemovable(current: Membership, request: RemovalRequest): void {
+  if (isRemovable(current, request)) return;
+  throw new Refusal(
+    'MembershipSuperseded',
+    `it goes by generation ${current.generation}, not ${request.membership.generation}`,
+  );
 }
 
 /** @throws Refusal `MalformedRequest` */

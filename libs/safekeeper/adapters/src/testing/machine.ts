@@ -35,9 +35,14 @@ export class Machine {
 
   /** The timeline of the one that was started last, once it works. */
   async working(): Promise<Timeline> {
+    return this.running.working();
+  }
+
+  /** The one that was started last. */
+  get running(): Started {
     const run = this.started.at(-1);
     if (run === undefined) throw new Error('nothing runs on this machine');
-    return run.working();
+    return run;
   }
 
   /** Of the one timeline. */

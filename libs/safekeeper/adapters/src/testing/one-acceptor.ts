@@ -142,6 +142,7 @@ export async function startSafekeeper(
       timelineFailed: (_key, error) => void failures.push(error.message),
       timelineOpened: () => undefined,
       incarnationRefused: (_key, incarnation) => void failures.push(`asked for ${incarnation}`),
+      timelineRemoved: () => undefined,
     },
     (_delayMs, run) => void setTimeout(run, 20),
     options.settings,

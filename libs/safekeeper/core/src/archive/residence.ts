@@ -174,6 +174,13 @@ export class Residence implements ArchiveWork {
     return new SegmentCheck({ identity, startLsn, segmentLsn });
   }
 
+  /** RS4. For good: its WAL comes back, and nothing of this safekeeper's own stays in the archive. */
+  async leave(): Promise<void> {
+    await this.restore();
+    await this.removeOthers();
+    this.mustSweep = false;
+  }
+
   /** RS4. What another safekeeper put is its own. */
   private async sweep(): Promise<void> {
     // When the timeline comes back meanwhile, the object that is kept here is to be removed by another sweep.

@@ -88,6 +88,11 @@ export class TimelineInArchive {
     return this.residence.restore();
   }
 
+  /** The timeline is about to be removed here. Rejects when the archive cannot be reached. */
+  leave(): Promise<void> {
+    return this.residence.leave();
+  }
+
   /** Whoever opens the timeline again must not meet a tail that is still being put or removed. */
   async close(): Promise<void> {
     void this.progress.close();
