@@ -29,6 +29,8 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
   private looking: Promise<void> = Promise.resolve();
   /** On its own: a copy between safekeepers may take long. */
   private tending: Promise<void> | undefined;
+  /** On its own as well: it must not hold up changes. */
+  private removing: Promise<void> | undefined;
 
   constructor(private readonly node: ControlPlaneNode) {}
 
@@ -48,7 +50,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     await this.node.get('bus').close();
     await this.node.get('runner').stop();
     await this.looking;
-    await Promise.race([this.tending, sleep(TEND_END_MS, undefined, { ref: false })]);
+    await Promise.race([Promise.all([this.tending, this.removing]), sleep(TEND_END_MS, undefined, { ref: false })]);
     await this.node.get('database').$disconnect();
   }
 
@@ -123,6 +125,11 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
       .look()
       .catch((error: unknown) => this.complain(error))
       .finally(() => (this.tending = undefined));
+    this.removing ??= this.node
+      .get('former')
+      .look()
+      .catch((error: unknown) => this.complain(error))
+      .finally(() => (this.removing = undefined));
     this.project();
   }
 

@@ -34,6 +34,7 @@ import {
   Caretaker,
   Catalogs,
   Endpoints,
+  FormerMembers,
   FrontDoor,
   HostRegistry,
   MembershipDriver,
@@ -116,7 +117,8 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const nodes = new StorageNodes(database);
   await persist(() => nodes.load());
   const founders = new TimelineMembers(database);
-  const { storage, care } = storageOf(config, { logger, founders, handler, readModel, nodes, client, clock });
+  const basis = { logger, founders, handler, readModel, nodes, client, clock };
+  const { storage, care, former } = storageOf(config, basis);
 
   const registry = new HostRegistry(clock);
   const hosts = new BusComputeHosts(bus, nodes, tokens);
@@ -145,6 +147,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     nodes,
     founders,
     care,
+    former,
     registry,
     runner,
     apiKeys,
@@ -168,8 +171,14 @@ interface StorageBasis {
   readonly clock: SystemClock;
 }
 
+interface Storage {
+  readonly storage: HttpBranchStorage;
+  readonly care: StorageCare;
+  readonly former: FormerMembers;
+}
+
 /** Branches as timelines, and what keeps them with their safekeepers. */
-function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchStorage; care: StorageCare } {
+function storageOf(config: Config, basis: StorageBasis): Storage {
   const { logger, founders, handler, readModel, nodes, client, clock } = basis;
   const storage = new HttpBranchStorage(nodes, founders, client, {
     safekeeperCount: config.safekeeperCount,
@@ -193,9 +202,12 @@ function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchSt
     const project = await handler.state(projectDecider, address.projectId);
     if (project?.placement != null) await storage.tellPageserver(address, project.placement, safekeeperIds);
   };
+  const acceptors = new HttpAcceptors({ nodes, members: founders, client, announce });
+  const former = formerMembersOf(acceptors, basis);
   const care = new StorageCare({
     storage,
-    driver: new MembershipDriver(handler, new HttpAcceptors({ nodes, members: founders, client, announce })),
+    driver: new MembershipDriver(handler, acceptors),
+    former,
     clock,
     branches: () => storedBranches(readModel, handler),
     onFault: (error, address) =>
@@ -209,7 +221,32 @@ function storageOf(config: Config, basis: StorageBasis): { storage: HttpBranchSt
     },
     () => care.incompleteCount,
   );
-  return { storage, care };
+  return { storage, care, former };
+}
+
+function formerMembersOf(acceptors: HttpAcceptors, { logger, handler, nodes, clock }: StorageBasis): FormerMembers {
+  const former = new FormerMembers({
+    handler,
+    acceptors,
+    safekeepers: nodes,
+    clock,
+    onRemoved: ({ address, member, generation }) =>
+      logger.info({ ...address, ...member, generation }, 'a former member removed what it had of a branch'),
+    onFault: (error, { address, member, generation }) =>
+      logger.warn(
+        { err: error, ...address, ...member, generation },
+        'a former member could not remove what it has of a branch: it is asked again',
+      ),
+  });
+  gauge(
+    {
+      component: 'control-plane',
+      name: 'neon_control_plane_former_members',
+      description: 'Former members that report and have not removed yet what they have, counted for each branch',
+    },
+    () => former.count,
+  );
+  return former;
 }
 
 const reporterOfStuck =

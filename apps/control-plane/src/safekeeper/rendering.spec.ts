@@ -55,3 +55,16 @@ it('before the first change, who shall keep it are the founders only as the disk
   expect(complete([first, second, { ...fourth, incarnation: 'the disk before' }])).toBe(false);
   expect(complete([first, second])).toBe(false);
 });
+
+it('who may still hold something of the branch is shown while there is anybody', () => {
+  const show = (...former: Member[]) =>
+    branchSafekeepers({
+      branchId: 'br',
+      members: { projectId: 'project', founderIds: [1, 2, 3], membership: Membership.settled(3, WANTED), former },
+      founders: [],
+      wantedMembers: null,
+      outcome: undefined,
+    });
+  expect(show(...members(3)).former_members).toEqual([{ safekeeper_id: 3, incarnation: 'disk 3' }]);
+  expect(show()).not.toHaveProperty('former_members');
+});

@@ -32,6 +32,7 @@ export function branchSafekeepers(branch: ShownBranch): BranchSafekeepers {
   return {
     branch_id: branchId,
     ...sets(members),
+    ...(members.former.length === 0 ? {} : { former_members: members.former.map(member) }),
     complete,
     waiting_for: complete || outcome?.kind !== 'waiting' ? [] : [...outcome.reasons],
   };

@@ -41,6 +41,8 @@ export const BranchSafekeepers = z.object({
   members: z.array(Member),
   /** While it changes: who shall be the members. */
   new_members: z.array(Member).optional(),
+  /** Who was a member, and has not confirmed yet that nothing of the branch is left with it; absent when there is nobody. */
+  former_members: z.array(Member).optional(),
   /** Whether it is kept by whom it shall be, as far as this is known. */
   complete: z.boolean(),
   /** What the change waits for. */

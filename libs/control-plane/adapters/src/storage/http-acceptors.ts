@@ -3,10 +3,21 @@
  *
  *   HA1  Every request names the disk that is meant; an answer of another one counts for nothing.
  */
-import { type AcceptorPosition, type Member, MemberRecord, MembershipRecord } from '@neon/consensus';
+import {
+  type AcceptorPosition,
+  type Member,
+  MemberRecord,
+  MembershipRecord,
+  type SettledMembership,
+} from '@neon/consensus';
 import { Acceptors, type BranchAddress, type Configuration, type Seed } from '@neon/control-plane-core';
 import { Lsn, Refusal, Term } from '@neon/kernel';
-import { type MembershipConfigureBody, MembershipPosition, type TimelinePull } from '@neon/safekeeper-contract';
+import {
+  type MembershipConfigureBody,
+  MembershipPosition,
+  type TimelinePull,
+  type TimelineRemoval,
+} from '@neon/safekeeper-contract';
 import type { ManagementClient } from './management-client';
 import { pathOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
@@ -16,6 +27,8 @@ import type { TimelineMembers } from './timeline-members';
 const CONFIGURE_TIMEOUT_MS = 10_000;
 /** A copy takes as long as it takes; whoever stops waiting asks again and waits for the same one. */
 const PULL_TIMEOUT_MS = 60_000;
+/** So does the removal of many files; who asks again waits for what is under way. */
+const REMOVAL_TIMEOUT_MS = 60_000;
 
 export interface HttpAcceptorsOptions {
   readonly nodes: StorageNodes;
@@ -77,6 +90,23 @@ export class HttpAcceptors extends Acceptors {
       body,
       timeoutMs: PULL_TIMEOUT_MS,
     });
+  }
+
+  /** When another disk answers, the one that is meant is gone, and so is all that was on it. */
+  override async remove(address: BranchAddress, member: Member, membership: SettledMembership): Promise<void> {
+    const { nodes, client } = this.options;
+    const { generation, members } = membership;
+    const body: TimelineRemoval = {
+      incarnation: member.incarnation,
+      membership: { generation, members: members.map(MemberRecord.of) },
+    };
+    const path = `${pathOf(address)}/removal`;
+    const request = { method: 'POST', path, body, timeoutMs: REMOVAL_TIMEOUT_MS } as const;
+    try {
+      await client.send(nodes.safekeeper(member.safekeeperId), request);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'WrongIncarnation') throw error;
+    }
   }
 
   override announce(address: BranchAddress, safekeeperIds: readonly number[]): Promise<void> {

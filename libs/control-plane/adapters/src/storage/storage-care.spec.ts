@@ -6,6 +6,7 @@ it('looks again after a while when it could not be read which branches there are
   const care = new StorageCare({
     storage: undefined as never,
     driver: undefined as never,
+    former: { keep: () => undefined } as never,
     clock: { now: () => nowMs },
     branches: () => (++readCount === 1 ? Promise.reject(new Error('the database is away')) : Promise.resolve([])),
     onFault: () => undefined,

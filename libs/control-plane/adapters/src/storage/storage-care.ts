@@ -10,6 +10,7 @@ import type { Member } from '@neon/consensus';
 import type {
   BranchAddress,
   DriveOutcome,
+  FormerMembers,
   MembershipDriver,
   Placement,
   TimelineMembers as BranchMembers,
@@ -28,6 +29,8 @@ export interface StoredBranch {
 export interface StorageCareOptions {
   readonly storage: HttpBranchStorage;
   readonly driver: MembershipDriver;
+  /** Told of what is complete. */
+  readonly former: FormerMembers;
   readonly clock: Clock;
   readonly branches: () => Promise<readonly StoredBranch[]>;
   /** Told again when it is another fault, or after it was gone. */
@@ -80,6 +83,7 @@ export class StorageCare {
     this.dueAt = Infinity;
     const left = [...(await this.branches())];
     const present = new Set(left.map(({ address }) => address.branchId));
+    this.options.former.keep((branchId) => present.has(branchId));
     for (const branchId of [...this.faults.keys(), ...this.outcomes.keys()]) {
       if (present.has(branchId)) continue;
       this.faults.delete(branchId);
@@ -117,5 +121,6 @@ export class StorageCare {
     const outcome = await this.options.driver.drive(address, wanted);
     this.outcomes.set(address.branchId, outcome);
     if (outcome.kind === 'waiting') throw new Unavailable(outcome.reasons.join('; '));
+    await this.options.former.complete(address, outcome.generation);
   }
 }

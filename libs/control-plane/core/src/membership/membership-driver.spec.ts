@@ -119,6 +119,7 @@ class WorldAcceptors extends Acceptors {
       if (this.world.isPageserverAway) throw new Unavailable('the pageserver is away');
       this.world.announced.push(ids);
     });
+  override remove = () => Promise.reject(new Error('a driver removes nothing'));
   override configure = (_address: unknown, who: Member, configuration: Configuration) =>
     this.fate.act((): AcceptorPosition | 'absent' => {
       this.world.reached(who);

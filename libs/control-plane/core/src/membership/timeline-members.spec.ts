@@ -41,6 +41,27 @@ describe('who keeps a branch', () => {
     expect(state?.former).toEqual(members(4, 3));
   });
 
+  it('Y3: forgets one that has confirmed that nothing is left with it, in the membership that is stored, and not another', () => {
+    const former = given(timelineMembersDecider, FOUNDED, stored(1, 1, 2, 3), stored(2, 1, 2, 4));
+    const record = (id: number, generation: number) =>
+      ({ type: 'RecordRemoval', member: members(id)[0]!, generation }) as const;
+    const removed: TimelineMembersEvent = {
+      type: 'FormerMemberRemoved',
+      member: { safekeeperId: 3, incarnation: 'a' },
+    };
+    former.when(record(3, 2)).then(removed);
+    former.when(record(3, 1)).then();
+    former.when(record(4, 2)).then();
+    given(timelineMembersDecider, FOUNDED).when(record(3, 1)).then();
+    given(timelineMembersDecider).when(record(3, 1)).then();
+    const events = [FOUNDED, stored(1, 1, 2, 3), stored(2, 1, 4, 5), removed];
+    const after = (more: readonly TimelineMembersEvent[]) =>
+      [...events, ...more].reduce(timelineMembersDecider.evolve, timelineMembersDecider.initial)?.former;
+    expect(after([])).toEqual(members(2));
+    // It may be a member again, and be one no more again.
+    expect(after([stored(3, 3, 4, 5), stored(4, 1, 4, 5)])).toEqual(members(2, 3));
+  });
+
   it('counts by the founders until they are listed, and then by the list, of both sets', () => {
     const founded = timelineMembersDecider.evolve(null, FOUNDED);
     if (founded === null) throw new Error('it was founded');

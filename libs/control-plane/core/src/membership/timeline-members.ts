@@ -5,9 +5,9 @@
  *       repeats the creation goes to the same ones.
  *   Y2  The stored membership changes by one generation at a time; the first list, of the founders, has the founding generation.
  *       What does not follow upon what is stored decides nothing: its sender looks at what is, and begins from there.      (G1)
- *   Y3  A member that was, is remembered: it may still hold files.
+ *   Y3  A member that was, is remembered until it has confirmed, in a membership that is stored still, that nothing is left with it.
  */
-import { type ListedMembership, Member, Membership, MembershipRecord } from '@neon/consensus';
+import { type ListedMembership, Member, MemberRecord, Membership, MembershipRecord } from '@neon/consensus';
 import type { Decider } from '@neon/event-sourcing';
 import { Corrupt, Refusal, unreachable } from '@neon/kernel';
 import { MEMBERSHIP_GENERATION_FIRST } from '@neon/safekeeper-contract';
@@ -23,6 +23,7 @@ const MembershipEntry = z.object({
 export const TimelineMembersEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('TimelineFounded'), projectId: z.string(), safekeeperIds: z.array(z.number().int()) }),
   z.object({ type: z.literal('MembershipStored'), membership: MembershipEntry }),
+  z.object({ type: z.literal('FormerMemberRemoved'), member: MemberEntry }),
 ]);
 export type TimelineMembersEvent = z.infer<typeof TimelineMembersEvent>;
 
@@ -31,13 +32,15 @@ export interface TimelineMembers {
   readonly founderIds: readonly number[];
   /** Null while nobody has listed the founders. */
   readonly membership: ListedMembership | null;
-  /** Members of earlier memberships. */
+  /** Members of earlier memberships, as far as they may hold something still. */
   readonly former: readonly Member[];
 }
 
 export type TimelineMembersCommand =
   | { readonly type: 'FoundTimeline'; readonly projectId: string; readonly safekeeperIds: readonly number[] }
-  | { readonly type: 'StoreMembership'; readonly membership: ListedMembership };
+  | { readonly type: 'StoreMembership'; readonly membership: ListedMembership }
+  /** Nothing is left with it: so it said when it was told the membership of that generation. */
+  | { readonly type: 'RecordRemoval'; readonly member: Member; readonly generation: number };
 
 export const timelineMembersDecider: Decider<TimelineMembers | null, TimelineMembersCommand, TimelineMembersEvent> = {
   kind: 'timeline-members',
@@ -68,6 +71,11 @@ function decide(command: TimelineMembersCommand, state: TimelineMembers | null):
         ? [{ type: 'MembershipStored', membership: entryOf(command.membership) }]
         : [];
     }
+    case 'RecordRemoval': {
+      const { member, generation } = command;
+      const isSaid = state?.membership?.generation === generation && Member.isIn(state.former, member);
+      return isSaid ? [{ type: 'FormerMemberRemoved', member: MemberRecord.of(member) }] : [];
+    }
     default:
       return unreachable(command);
   }
@@ -85,6 +93,11 @@ function evolve(state: TimelineMembers | null, event: TimelineMembersEvent): Tim
       const gone = [...state.former, ...before].filter((member) => !Member.isIn(present, member));
       const former = gone.filter((member, index) => !Member.isIn(gone.slice(0, index), member));
       return { ...state, membership, former };
+    }
+    case 'FormerMemberRemoved': {
+      if (state === null) return null;
+      const removed = MemberRecord.parse(event.member);
+      return { ...state, former: state.former.filter((member) => !Member.equal(member, removed)) };
     }
     default:
       return unreachable(event);
