@@ -14,7 +14,8 @@
  *   V9   Postgres is told of nothing that its leader has not committed, also when it asks anew.
  *   V10  A generation has one membership, and its members alone vote and confirm in it.
  *   V11  A term is won by the votes of a quorum of every set, given in the generation in which it is won.
- *   V12  A disk never goes back to a lower generation than it has told, nor makes a timeline that was deleted on it.
+ *   V12  A disk never goes back to a lower generation than it has told, nor makes a timeline that was deleted on it; one that was
+ *        removed there it makes again only in a generation that it has not told.
  *   V13  When a set takes over alone, a quorum of it holds everything that was acknowledged.
  */
 import {
@@ -79,8 +80,8 @@ export interface CheckerOptions {
   readonly startLsn: Lsn;
   /** Who the members of the founding membership are. */
   readonly founders: readonly Member[];
-  /** What a disk holds, or held when it was lost. */
-  readonly diskOf: (member: Member) => DiskState | undefined;
+  /** What a disk holds, or held when it was lost, in the life of the timeline there that reached the generation first. */
+  readonly diskOf: (member: Member, generation: number) => DiskState | undefined;
   /** The promises that are checked; all by default. */
   readonly watched?: readonly string[] | undefined;
 }
@@ -96,6 +97,11 @@ export class Checker {
   private readonly votes = new Map<string, Set<string>>();
   /** The highest generation that a disk has told, by member. */
   private readonly generations = new Map<string, number>();
+  /** Disks from which the timeline was removed, and that do not have it again. */
+  private readonly removed = new Set<string>();
+  /** How often a timeline was removed from a disk that had it, and made there again. */
+  removalCount = 0;
+  returnCount = 0;
 
   constructor(private readonly options: CheckerOptions) {
     this.endLsn = options.startLsn;
@@ -121,10 +127,12 @@ export class Checker {
   onStored(membership: ListedMembership): void {
     this.memberships.set(membership.generation, membership);
     if (membership.kind !== 'settled') return;
-    const holds = (member: Member): boolean => this.holds(member, this.acknowledged, this.endLsn);
+    const { generation } = membership;
+    const holds = (member: Member): boolean =>
+      this.holds(member, { log: this.acknowledged, lsn: this.endLsn, generation: generation - 1 });
     this.check(isQuorum(membership.members, holds), 'V13', () => {
       const holders = membership.members.filter(holds).map(Member.key);
-      return `generation ${membership.generation} takes over, ${this.endLsn} is on ${holders.join(', ')} alone`;
+      return `generation ${generation} takes over, ${this.endLsn} is on ${holders.join(', ')} alone`;
     });
   }
 
@@ -162,7 +170,7 @@ export class Checker {
     this.check(lsn > committedLsn || isFirst, 'V3', () => `commit LSN went from ${committedLsn} to ${lsn}`);
     for (const members of this.setsOf(membership))
       this.check(
-        isQuorum(members, (member) => this.holds(member, log, lsn)),
+        isQuorum(members, (member) => this.holds(member, { log, lsn, generation: membership.generation })),
         'V8',
         () => `${lsn} is durable on a minority of a set of generation ${membership.generation}`,
       );
@@ -180,8 +188,11 @@ export class Checker {
     this.check(lsn <= committedLsn, 'V9', () => `Postgres is told ${lsn}, committed ${committedLsn}`);
   }
 
-  private holds(member: Member, log: Uint8Array, lsn: Lsn): boolean {
-    const disk = this.options.diskOf(member);
+  private holds(
+    member: Member,
+    { log, lsn, generation }: { readonly log: Uint8Array; readonly lsn: Lsn; readonly generation: number },
+  ): boolean {
+    const disk = this.options.diskOf(member, generation);
     return disk !== undefined && isEqual(disk.certainLog, log, this.options.startLsn, lsn);
   }
 
@@ -195,8 +206,30 @@ export class Checker {
   }
 
   /** A timeline appears on a disk. */
-  onMade(self: Member, isDeleted: boolean): void {
+  onMade(
+    self: Member,
+    { membership, isDeleted }: { readonly membership: Membership; readonly isDeleted: boolean },
+  ): void {
     this.check(!isDeleted, 'V12', () => `${Member.key(self)} makes again what was deleted`);
+    const told = this.generations.get(Member.key(self)) ?? 0;
+    const { generation } = membership;
+    if (this.removed.delete(Member.key(self))) this.returnCount++;
+    this.check(generation > told, 'V12', () => `${Member.key(self)} makes in ${generation} what it removed in ${told}`);
+  }
+
+  /** A timeline leaves a disk, if it was there, in a membership that is stored. */
+  onRemoved(
+    self: Member,
+    { membership, wasThere }: { readonly membership: ListedMembership; readonly wasThere: boolean },
+  ): void {
+    this.onMembership(Member.key(self), membership);
+    const told = this.generations.get(Member.key(self)) ?? 0;
+    const { generation } = membership;
+    this.check(generation >= told, 'V12', () => `${Member.key(self)} removes in ${generation}, and was in ${told}`);
+    this.generations.set(Member.key(self), generation);
+    if (!wasThere) return;
+    this.removalCount++;
+    this.removed.add(Member.key(self));
   }
 
   onRecovered(self: Member, { membership }: AcceptorState): void {

@@ -171,4 +171,11 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   { name: 'a driver takes one former member for their quorum', driver: withoutFormerQuorum, outcomeSeed: 690 },
   { name: 'a driver leaves out the joint membership', driver: withoutJoint, outcomeSeed: 49 },
   { name: 'a deleted timeline is made again by a late request', isTombstoneForgotten: true },
+  {
+    name: 'a former member is removed before the new ones have taken over',
+    outcomeSeed: 1,
+    isRemovedEarly: true,
+  },
+  { name: 'a member is removed by a request from before it was one', outcomeSeed: 1, isRemovedLate: true },
+  { name: 'a removed timeline is made again in a membership in which it has voted', isRemovalForgotten: true },
 ];

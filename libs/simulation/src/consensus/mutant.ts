@@ -35,6 +35,12 @@ export interface Mutant {
   readonly recovered?: (durable: DurableAcceptorState, created: DurableAcceptorState) => DurableAcceptorState;
   /** A timeline that was deleted may be made again. */
   readonly isTombstoneForgotten?: boolean;
+  /** Former members remove the timeline while it is still a joint membership that is stored. */
+  readonly isRemovedEarly?: boolean;
+  /** A safekeeper removes a timeline whatever it goes by. */
+  readonly isRemovedLate?: boolean;
+  /** A timeline that was removed may be made again in any membership. */
+  readonly isRemovalForgotten?: boolean;
   /** An acceptor that lost its disk is made again, empty. */
   readonly isMadeAgain?: boolean;
   /** A safekeeper takes for committed what another one has flushed. */

@@ -174,7 +174,7 @@ export class ProposerNode {
     const donor = phase.kind === 'leading' ? phase.donor : undefined;
     const peer = donor === undefined ? undefined : peers.get(donor);
     const incarnation = peer !== undefined && 'incarnation' in peer ? peer.incarnation : undefined;
-    const disk = donor === undefined ? undefined : this.world.node(donor)?.diskOf(incarnation);
+    const disk = donor === undefined ? undefined : this.world.node(donor)?.diskOf(incarnation, membership.generation);
     this.log = new Uint8Array(LOG_SIZE_MAX + 4096);
     if (disk !== undefined) this.log.set(disk.log.subarray(0, startLsn));
     this.logEndLsn = startLsn;
@@ -238,7 +238,7 @@ export class ProposerNode {
       const node = this.world.node(donor);
       const isReachable = node?.isUp === true && !this.world.isCut(this.name, node.name);
       const state = isReachable ? node.state : undefined;
-      const log = isReachable ? node.diskOf(node.self.incarnation)?.log : undefined;
+      const log = isReachable ? node.log : undefined;
       if (state === undefined || log === undefined || state.term !== term || state.flushLsn <= startLsn)
         return this.feed({ kind: 'fetchFailed', term });
       const bytes = log.slice(startLsn, Math.min(endLsn, state.flushLsn));

@@ -6,6 +6,7 @@
  *   R2  A run ends with peace: all faults stop, and one more compute must recover, which shows that nothing acknowledged
  *       was lost and that the timeline is still alive.
  *   R3  In peace one more driver must settle the membership, whatever the drivers before it have left.
+ *   R4  In peace nothing of the timeline stays with a safekeeper that is no member and is told to remove it.
  */
 import { AcceptorState, Member, Membership, type TimelineIdentity } from '@neon/consensus';
 import { Lsn, SafekeeperId, SystemId, TenantId, Term, TimelineId } from '@neon/kernel';
@@ -16,7 +17,7 @@ import { Checker, Violation } from './checker';
 import { DriverNode, LATE_MAX_MS, MembershipStore, type RequestProfile } from './driver-node';
 import type { Mutant } from './mutant';
 import { ProposerNode } from './proposer-node';
-import { FIRST_GENERATION, SafekeeperNode, firstDisk } from './safekeeper-node';
+import { FIRST_GENERATION, type ManagementRequest, SafekeeperNode, firstDisk } from './safekeeper-node';
 
 const START_LSN = Lsn.of(0x400);
 const TROUBLE_MS = 1500;
@@ -34,6 +35,11 @@ const DELETION_RATE = 0.1;
 /** In the others, only leaders bring WAL. */
 const LEARNING_RATE = 0.3;
 const LEARN_PAUSE_MAX_MS = 30;
+/** In the others, former members keep what they have. */
+const REMOVAL_RATE = 0.4;
+const REMOVAL_PAUSE_MAX_MS = 20;
+/** Whoever starts a compute waits so long. */
+const START_MAX_MS = 2_000;
 const LEARN_ATTEMPTS = 10;
 
 const IDENTITY: TimelineIdentity = {
@@ -52,6 +58,9 @@ export interface RunReport {
   readonly events: number;
   readonly elections: number;
   readonly generations: number;
+  /** Timelines that left a disk, and those that came back to it. */
+  readonly removals: number;
+  readonly returns: number;
   readonly acknowledgedBytes: number;
 }
 
@@ -99,16 +108,19 @@ class ConsensusRun {
   private crashRate: number;
   private readonly isLosing: boolean;
   private readonly isChanging: boolean;
-  /** Chance of its own, so that a run without it is the same run. */
+  /** Chance of their own, so that a run without them is the same run. */
   private readonly learning: SeededRandom;
+  private readonly removal: SeededRandom;
 
   constructor(seed: number, { mutant = NO_MUTANT, watched }: RunOptions) {
     this.mutant = mutant;
     this.random = new SeededRandom(seed);
     this.learning = new SeededRandom(~seed);
+    this.removal = new SeededRandom(seed ^ 0x2545_f491);
     this.founders = SAFEKEEPERS.slice(0, this.random.chance(FIVE_MEMBERS_RATE) ? 5 : 3);
     const founders = this.founders.map((safekeeperId) => ({ safekeeperId, incarnation: firstDisk(safekeeperId) }));
-    const diskOf = ({ safekeeperId, incarnation }: Member) => this.nodes.get(safekeeperId)?.diskOf(incarnation);
+    const diskOf = ({ safekeeperId, incarnation }: Member, generation: number) =>
+      this.nodes.get(safekeeperId)?.diskOf(incarnation, generation);
     this.checker = new Checker({ startLsn: START_LSN, founders, diskOf, watched });
     this.isLosing = this.random.chance(DISK_LOSS_RATE);
     this.isChanging = this.random.chance(CHANGING_RATE);
@@ -124,13 +136,18 @@ class ConsensusRun {
     this.startProposer(this.founding());
     this.troubleSoon();
     if (this.learning.chance(LEARNING_RATE)) this.learnSoon();
+    const isRemoving = this.removal.chance(REMOVAL_RATE);
+    if (isRemoving) this.removeSoon();
     this.scheduler.runUntil(TROUBLE_MS);
     this.makePeace();
-    const last = this.startProposer(this.store.membership);
+    const last = { compute: this.startProposer(this.store.membership) };
+    if (isRemoving) this.startAnewSoon(last);
     const driver = this.startDriver(this.settledSet());
-    this.scheduler.runUntil(TROUBLE_MS + PEACE_MAX_MS, () => last.recoveredLsn !== undefined && driver.isDone);
-    this.checker.check(last.recoveredLsn !== undefined, 'R2', () => 'no recovery in peace: the timeline is stuck');
+    const isRecovered = (): boolean => last.compute.recoveredLsn !== undefined;
+    this.scheduler.runUntil(TROUBLE_MS + PEACE_MAX_MS, () => isRecovered() && driver.isDone);
+    this.checker.check(isRecovered(), 'R2', () => 'no recovery in peace: the timeline is stuck');
     this.checker.check(driver.isDone, 'R3', () => 'the membership does not settle in peace');
+    if (isRemoving) this.removeAll();
     if (this.random.chance(DELETION_RATE)) this.deleteTimeline();
   }
 
@@ -138,6 +155,8 @@ class ConsensusRun {
     events: this.scheduler.eventCount,
     elections: this.checker.electionCount,
     generations: this.checker.generationCount,
+    removals: this.checker.removalCount,
+    returns: this.checker.returnCount,
     acknowledgedBytes: this.checker.acknowledgedLsn - START_LSN,
   });
 
@@ -198,6 +217,19 @@ class ConsensusRun {
     return node;
   }
 
+  /**
+   * What a leader begins with may be on its donor alone, and not committed. When that one is no member any more and removes it, the
+   * leader cannot recover; whoever starts a compute gives up after a while, and starts another.
+   */
+  private startAnewSoon(last: { compute: ProposerNode }): void {
+    this.scheduler.after(START_MAX_MS, () => {
+      if (last.compute.recoveredLsn !== undefined) return;
+      last.compute.crash();
+      last.compute = this.startProposer(this.store.membership);
+      this.startAnewSoon(last);
+    });
+  }
+
   private startDriver(wanted: readonly Member[]): DriverNode {
     const { random, scheduler, checker, mutant, store, requests } = this;
     const driver = new DriverNode(
@@ -238,6 +270,45 @@ class ConsensusRun {
       }
       this.learnSoon();
     });
+  }
+
+  /** Whoever is not in the stored membership is told to remove the timeline: at any moment, also before anybody else has heard of it. */
+  private removeSoon(): void {
+    this.scheduler.after(this.removal.unit() * REMOVAL_PAUSE_MAX_MS, () => {
+      const node = [...this.nodes.values()][this.removal.between(0, this.nodes.size)];
+      const request = node && this.removalOf(node);
+      const { delayMaxMs, lossRate, repeatRate } = this.requests.current;
+      const arrive = (): void => {
+        if (request !== undefined) node?.handle(request, () => undefined);
+      };
+      if (!this.removal.chance(lossRate)) this.scheduler.after(this.removal.unit() * delayMaxMs, arrive);
+      if (this.removal.chance(repeatRate)) this.scheduler.after(this.removal.unit() * LATE_MAX_MS, arrive);
+      this.removeSoon();
+    });
+  }
+
+  private removalOf({ self }: SafekeeperNode): (ManagementRequest & { kind: 'remove' }) | undefined {
+    const stored = this.store.membership;
+    const isEarly = stored.kind === 'joint' && this.mutant.isRemovedEarly === true;
+    const membership = isEarly ? Membership.finish(stored) : stored;
+    if (membership.kind === 'joint' || Membership.includes(membership, self)) return undefined;
+    return { kind: 'remove', incarnation: self.incarnation, membership };
+  }
+
+  /** R4. */
+  private removeAll(): void {
+    const left = [...this.nodes.values()].filter((node) => {
+      const request = this.removalOf(node);
+      if (request !== undefined) node.handle(request, () => undefined);
+      return request !== undefined;
+    });
+    this.scheduler.runUntil(this.scheduler.nowMs + LATE_MAX_MS);
+    for (const { name, presence } of left)
+      this.checker.check(
+        typeof presence === 'object',
+        'R4',
+        () => `${name} is no member, and the timeline is ${presence}`,
+      );
   }
 
   private trouble(): void {

@@ -11,15 +11,23 @@ import {
   type Member,
   Membership,
   type Presence,
+  type ProposerMessage,
   type RefusalCode,
+  type RemovedTimeline,
   type RequestId,
   type SessionId,
+  type SettledMembership,
   TermHistory,
   admit,
+  admitRemoval,
   decodeProposerMessage,
   encodeAcceptorMessage,
+  isAbsentFor,
+  isRemovable,
+  membershipToTell,
+  positionOfRemoved,
 } from '@neon/consensus';
-import { FrameDecoder, type Lsn, type SafekeeperId, type Term, unreachable } from '@neon/kernel';
+import { FrameDecoder, type Lsn, type SafekeeperId, Term, unreachable } from '@neon/kernel';
 import type { Connection } from '../network';
 import type { SeededRandom } from '../seeded-random';
 import { AcceptorNode, type AcceptorListener, type AcceptorWorld } from './acceptor-node';
@@ -34,6 +42,7 @@ export type ManagementRequest =
       readonly membership: Membership;
       readonly minTerm: Term;
     }
+  | { readonly kind: 'remove'; readonly incarnation: string; readonly membership: SettledMembership }
   | { readonly kind: 'delete' };
 
 export type ManagementAnswer =
@@ -58,6 +67,7 @@ export const firstDisk = (id: SafekeeperId): string => diskNumber(id, 1);
 const RESTART_MAX_MS = 200;
 const SEED_PAUSE_MAX_MS = 30;
 const DELETE_DELAY_MAX_MS = 5;
+const REMOVE_DELAY_MAX_MS = 5;
 const LEARN_DELAY_MAX_MS = 10;
 const LEARN_TWICE_RATE = 0.1;
 const LEARN_SIZE_MAX = 1_500;
@@ -76,8 +86,10 @@ export class SafekeeperNode implements AcceptorListener {
   private lifeOfDisk = 1;
   private acceptor: AcceptorNode | undefined;
   private isDeleted = false;
-  /** What was on the disks that were lost. */
-  private readonly lost = new Map<string, DiskState>();
+  /** What is left where the timeline was removed; it stays when the timeline comes back. */
+  private removed: RemovedTimeline | undefined;
+  /** What was on each disk before it was lost, or the timeline removed or deleted there: in that order. */
+  private readonly lost = new Map<string, DiskState[]>();
   private sessions = new Map<SessionId, Session>();
   private nextSession: SessionId = 1;
   private requests = new Map<RequestId, Reply>();
@@ -102,17 +114,26 @@ export class SafekeeperNode implements AcceptorListener {
 
   get presence(): Presence {
     if (this.isDeleted) return 'deleted';
-    return this.acceptor === undefined ? 'absent' : 'present';
+    return this.acceptor === undefined ? (this.removed ?? 'absent') : 'present';
   }
 
   get state(): AcceptorState | undefined {
     return this.acceptor?.state;
   }
 
-  /** What a disk of this safekeeper holds, or held when it was lost. The first is the one of a founding membership. */
-  diskOf(incarnation = firstDisk(this.id)): DiskState | undefined {
+  /** The log as it reads now. */
+  get log(): Uint8Array | undefined {
+    return this.acceptor?.content;
+  }
+
+  /**
+   * What a disk of this safekeeper holds, or held when it was lost; where the timeline was removed and came back, the life of it that
+   * reached the generation first. The first disk is the one of a founding membership.
+   */
+  diskOf(incarnation = firstDisk(this.id), generation = FIRST_GENERATION): DiskState | undefined {
     const present = incarnation === this.self.incarnation ? this.acceptor?.disk : undefined;
-    return present ?? this.lost.get(incarnation);
+    const lives = [...(this.lost.get(incarnation) ?? []), ...(present === undefined ? [] : [present])];
+    return lives.find(({ control }) => control.membership.generation >= generation) ?? lives.at(-1);
   }
 
   /** A timeline without WAL. */
@@ -141,9 +162,20 @@ export class SafekeeperNode implements AcceptorListener {
     const session = this.sessions.get(id);
     if (session === undefined) return;
     if (this.isDeleted) return this.refuse(id, 'TimelineDeleted');
+    const message = decodeProposerMessage(frame);
+    if (this.acceptor === undefined && message.kind === 'greetingRequest' && this.redirect(id, message)) return;
     session.acceptor ??= this.acceptor;
     if (session.acceptor === undefined || session.acceptor !== this.acceptor) return this.refuse(id, 'TimelineUnknown');
-    session.acceptor.input({ kind: 'received', session: id, message: decodeProposerMessage(frame) });
+    session.acceptor.input({ kind: 'received', session: id, message });
+  }
+
+  /** Where the timeline was removed, an earlier proposer is told the membership that followed, and no more. */
+  private redirect(session: SessionId, { membership: asked }: ProposerMessage & { kind: 'greetingRequest' }): boolean {
+    const membership = membershipToTell(this.presence, asked);
+    if (membership === undefined) return false;
+    this.send(session, { kind: 'greetingResponse', membership, ...this.self, term: Term.ZERO });
+    this.close(session);
+    return true;
   }
 
   private refuse(session: SessionId, code: RefusalCode): void {
@@ -183,10 +215,18 @@ export class SafekeeperNode implements AcceptorListener {
   loseDisk(): void {
     this.crash();
     const { incarnation } = this.self;
-    if (this.acceptor !== undefined) this.lost.set(incarnation, this.acceptor.disk);
-    this.acceptor = undefined;
+    this.bury(incarnation);
     this.isDeleted = false;
+    this.removed = undefined;
     this.lifeOfDisk++;
+  }
+
+  /** What it confirmed before may still be on its way. */
+  private bury(incarnation: string): void {
+    if (this.acceptor === undefined) return;
+    this.lost.set(incarnation, [...(this.lost.get(incarnation) ?? []), this.acceptor.disk]);
+    this.acceptor.crash();
+    this.acceptor = undefined;
   }
 
   restart(): void {
@@ -213,6 +253,8 @@ export class SafekeeperNode implements AcceptorListener {
         return this.admitted(request, answer, () => this.copyFrom(request, answer));
       case 'configure':
         return this.configure(request, answer);
+      case 'remove':
+        return this.remove(request, answer);
       case 'delete':
         return this.delete(answer);
       default:
@@ -221,7 +263,9 @@ export class SafekeeperNode implements AcceptorListener {
   }
 
   private admitted(request: ManagementRequest & { kind: 'create' | 'seed' }, reply: Reply, make: () => void): void {
-    const presence = this.world.mutant.isTombstoneForgotten === true && this.isDeleted ? 'absent' : this.presence;
+    const { mutant } = this.world;
+    const isForgotten = this.isDeleted ? mutant.isTombstoneForgotten : mutant.isRemovalForgotten;
+    const presence = isForgotten === true && this.acceptor === undefined ? 'absent' : this.presence;
     const admission = admit(presence, request, this.self);
     if (admission !== 'make')
       return reply(admission === 'keep' ? { kind: 'ok' } : { kind: 'refused', reason: admission });
@@ -231,7 +275,13 @@ export class SafekeeperNode implements AcceptorListener {
   private configure(request: ManagementRequest & { kind: 'configure' }, reply: Reply): void {
     if (request.incarnation !== this.self.incarnation) return reply({ kind: 'refused', reason: 'WrongIncarnation' });
     if (this.isDeleted) return reply({ kind: 'refused', reason: 'TimelineDeleted' });
-    if (this.acceptor === undefined) return reply({ kind: 'absent' });
+    const { presence } = this;
+    if (this.acceptor === undefined)
+      return reply(
+        typeof presence === 'object' && !isAbsentFor(presence, request.membership)
+          ? { kind: 'position', position: positionOfRemoved(presence) }
+          : { kind: 'absent' },
+      );
     const id = this.nextRequest++;
     this.requests.set(id, reply);
     const { membership, minTerm } = request;
@@ -298,9 +348,36 @@ export class SafekeeperNode implements AcceptorListener {
 
   private make(control: DurableAcceptorState, log: Uint8Array): void {
     const { checker } = this.world;
-    checker.onMade(this.self, this.isDeleted);
+    checker.onMade(this.self, { membership: control.membership, isDeleted: this.isDeleted });
     this.isDeleted = false;
     this.acceptor = new AcceptorNode(this.world, this, this.self, { control, log });
+  }
+
+  /** The acceptor takes the membership on; a moment later its tombstone is durable, and it is gone. */
+  private remove(request: ManagementRequest & { kind: 'remove' }, reply: Reply): void {
+    const { acceptor, life } = this;
+    const { mutant, scheduler, random } = this.world;
+    const admission = admitRemoval(request, this.self);
+    if (admission !== 'ask') return reply({ kind: 'refused', reason: admission });
+    if (this.isDeleted) return reply({ kind: 'ok' });
+    const { membership } = request;
+    const finish = (): void => {
+      if (life !== this.life || acceptor !== this.acceptor) return;
+      const isDue = acceptor === undefined || isRemovable(acceptor.state.membership, request);
+      if (!isDue && mutant.isRemovedLate !== true) return reply({ kind: 'refused', reason: 'MembershipSuperseded' });
+      if (acceptor !== undefined || isAbsentFor(this.presence, membership)) {
+        this.bury(this.self.incarnation);
+        this.removed = { membership };
+        this.world.checker.onRemoved(this.self, { membership, wasThere: acceptor !== undefined });
+      }
+      for (const session of this.sessions.keys()) this.refuse(session, 'TimelineUnknown');
+      reply({ kind: 'ok' });
+    };
+    const finishSoon = (): void => scheduler.after(random.unit() * REMOVE_DELAY_MAX_MS, finish);
+    if (acceptor === undefined) return finishSoon();
+    const id = this.nextRequest++;
+    this.requests.set(id, finishSoon);
+    acceptor.input({ kind: 'configure', request: id, membership, minTerm: Term.ZERO });
   }
 
   private delete(reply: Reply): void {
@@ -308,10 +385,7 @@ export class SafekeeperNode implements AcceptorListener {
     this.world.scheduler.after(this.world.random.unit() * DELETE_DELAY_MAX_MS, () => {
       if (life !== this.life) return;
       this.isDeleted = true;
-      // What it confirmed before may still be on its way.
-      if (this.acceptor !== undefined) this.lost.set(this.self.incarnation, this.acceptor.disk);
-      this.acceptor?.crash();
-      this.acceptor = undefined;
+      this.bury(this.self.incarnation);
       for (const session of this.sessions.keys()) this.refuse(session, 'TimelineDeleted');
       reply({ kind: 'ok' });
     });

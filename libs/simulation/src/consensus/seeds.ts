@@ -8,4 +8,8 @@ export const SEEDS: readonly number[] = [
   102_971,
   // What a deleted timeline had confirmed is counted after its disk is gone.
   502_172,
+  // A leader has not recovered when its donor, no member any more, removes what it has.
+  5_156,
+  // A driver goes on with a change that was given up, of which nobody knows but those that have removed what they had.
+  6_295,
 ];

@@ -16,6 +16,7 @@ describe('in every world that can be reached, no invariant is broken (Z1)', () =
 
 describe('a planted bug is found, with the way there', () => {
   const CHANGING = { ...sizeOf('memberships'), proposers: 2 };
+  const REMOVING = { ...CHANGING, removal: true };
   test.each([
     ['an acceptor votes twice in a term', sizeOf('terms'), 'term 1 is won twice'],
     ['an acceptor does not cut its log', sizeOf('terms'), 'is not what its history says'],
@@ -25,6 +26,7 @@ describe('a planted bug is found, with the way there', () => {
     ['a proposer counts the new set alone while two count', CHANGING, 'won twice'],
     ['a driver does not raise the terms of the new members', CHANGING, 'won twice'],
     ['one that is no member votes and counts', CHANGING, 'won twice'],
+    ['a former member is removed before the new ones have taken over', REMOVING, 'won twice'],
     ['an acceptor learns without cutting its log', sizeOf('learning'), 'is not what its history says'],
     ['an acceptor learns what does not follow upon its log', sizeOf('learning'), 'is not what its history says'],
     ['an acceptor takes for its own what it has only heard of', sizeOf('learning'), 'beyond the end of the log'],

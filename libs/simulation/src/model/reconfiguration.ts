@@ -3,7 +3,7 @@ import {
   AcceptorState,
   type ChangeEffect,
   type ListedMembership,
-  type Member,
+  Member,
   Membership,
   MembershipChange,
   Proposer,
@@ -19,6 +19,7 @@ import {
   START_LSN,
   idOf,
   memberOf,
+  newAcceptor,
   received,
   stepAcceptor,
   stepProposer,
@@ -97,7 +98,8 @@ export class Reconfiguration {
   successors(world: World): readonly Successor[] {
     const stored = this.model.memberships.value(world.stored);
     const found: Successor[] = [];
-    for (let a = 0; a < this.size.acceptors; a++) found.push(...this.tell(world, a, stored));
+    for (let a = 0; a < this.size.acceptors; a++)
+      found.push(...this.tell(world, a, stored), ...(this.size.removal ? this.remove(world, a) : []));
     if (stored.kind === 'joint') found.push(...this.finish(world, stored));
     if (stored.generation >= this.size.generations) return found;
     if (stored.kind === 'joint') return [...found, this.store(world, Membership.abort(stored))];
@@ -125,6 +127,17 @@ export class Reconfiguration {
         action: () => `a${a} is told generation ${membership.generation} and term ${minTerm}`,
       },
     ];
+  }
+
+  /** Of an acceptor that is no member nothing is left but the membership that says so, and what a leader brings when it is one again. */
+  private remove(world: World, a: number): Successor[] {
+    const { membership } = this.model.acceptors.value(world.acceptors[a] ?? 0).state;
+    const isLeaving = membership.kind === 'joint' && !Member.isIn(membership.newMembers, memberOf(a));
+    const isOut = membership.kind === 'settled' && !Membership.includes(membership, memberOf(a));
+    if (!isOut && !(isLeaving && this.options.mutant.isRemovedEarly === true)) return [];
+    const number = this.model.numberOf(newAcceptor(membership));
+    if (number === world.acceptors[a]) return [];
+    return [{ world: this.model.withAcceptor(world, a, number), action: () => `a${a} removes all that it has` }];
   }
 
   private configure(

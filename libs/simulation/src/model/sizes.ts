@@ -6,13 +6,17 @@ export interface NamedModel {
   readonly size: ModelSize;
 }
 
-const FIXED = { generations: 1, strays: false, learning: false };
+const FIXED = { generations: 1, strays: false, learning: false, removal: false };
 
 /** Seconds. */
 export const SMALL_MODELS: readonly NamedModel[] = [
   { name: 'terms', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1 } },
   { name: 'late messages', size: { ...FIXED, proposers: 2, acceptors: 2, terms: 2, entries: 1, strays: true } },
   { name: 'memberships', size: { ...FIXED, proposers: 1, acceptors: 2, terms: 2, entries: 1, generations: 3 } },
+  {
+    name: 'removal',
+    size: { ...FIXED, proposers: 1, acceptors: 2, terms: 2, entries: 1, generations: 4, removal: true },
+  },
   { name: 'learning', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, learning: true } },
 ];
 
@@ -25,5 +29,5 @@ export const FULL_MODELS: readonly NamedModel[] = [
   { name: 'three acceptors', size: { ...FIXED, proposers: 2, acceptors: 3, terms: 2, entries: 1, generations: 2 } },
 ];
 
-export const sizeText = ({ proposers, acceptors, terms, entries, generations, strays, learning }: ModelSize): string =>
-  `${proposers} proposers, ${acceptors} acceptors, ${terms} terms, ${entries} entries, ${generations} generations${strays ? ', late messages' : ''}${learning ? ', learning' : ''}`;
+export const sizeText = ({ proposers, acceptors, terms, entries, generations, ...what }: ModelSize): string =>
+  `${proposers} proposers, ${acceptors} acceptors, ${terms} terms, ${entries} entries, ${generations} generations${what.strays ? ', late messages' : ''}${what.learning ? ', learning' : ''}${what.removal ? ', removal' : ''}`;

@@ -51,6 +51,8 @@ export interface ModelSize {
   readonly strays: boolean;
   /** Whether acceptors learn from each other what is committed. */
   readonly learning: boolean;
+  /** Whether acceptors that are no members may remove all that they have. */
+  readonly removal: boolean;
 }
 
 /** A world, unpacked. Parties and messages are numbers of their interners. */
