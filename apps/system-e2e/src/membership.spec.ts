@@ -1,5 +1,5 @@
 /** The safekeepers of a project change while it is written to: nothing that was acknowledged is lost, and writes go on. */
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Bank } from './support/bank';
@@ -17,6 +17,7 @@ const Listing = z.object({
           branch_id: z.string(),
           generation: z.number().optional(),
           members: z.array(z.object({ safekeeper_id: z.number(), incarnation: z.string().optional() })),
+          former_members: z.array(z.object({ safekeeper_id: z.number() })).optional(),
           complete: z.boolean(),
           waiting_for: z.array(z.string()),
         }),
@@ -28,11 +29,21 @@ const Listing = z.object({
 const safekeepers = (...args: string[]): Promise<string> => neon('safekeepers', ...args);
 const listing = async () => Listing.parse(JSON.parse(await safekeepers('list', '--json')));
 
+const dataOf = (id: number): string => join(home(), `data/safekeeper-${id}`);
+const timelinesOf = (id: number): string[] =>
+  readdirSync(dataOf(id))
+    .filter((tenant) => /^[0-9a-f]{32}$/.test(tenant))
+    .flatMap((tenant) => readdirSync(join(dataOf(id), tenant)).map((timeline) => join(tenant, timeline)));
+
 let project: Branch;
 let bank: Bank;
+/** Of the project's branch, in the data of a safekeeper. */
+let timeline: string;
 
 beforeAll(async () => {
+  const before = new Set(timelinesOf(1));
   project = await createProject('membership');
+  [timeline = ''] = timelinesOf(1).filter((each) => !before.has(each));
   bank = new Bank(project.uri);
   await bank.open();
   bank.start(4);
@@ -71,6 +82,32 @@ it('a safekeeper that is dead is replaced by another, under writes', async () =>
   await signal('SIGKILL', 'safekeeper-1');
   await transfersGoOn('with one old and the new one');
   await neon('up');
+});
+
+/** Of its files nothing is left but a tombstone, and the control plane knows. */
+async function isRemovedFrom(id: number): Promise<boolean> {
+  const path = join(dataOf(id), timeline);
+  if (existsSync(path) || !existsSync(`${path}.removed`)) return false;
+  return !(await branchNow()).former_members?.some(({ safekeeper_id }) => safekeeper_id === id);
+}
+
+const segmentsOf = (id: number): string[] =>
+  readdirSync(join(dataOf(id), timeline)).filter((name) => /^[0-9A-F]{24}$/.test(name));
+
+it('one that was away while it was replaced removes what it has when it is back, and comes back as a member with the WAL', async () => {
+  await until('the former member has nothing any more', () => isRemovedFrom(3));
+  await change('replace', '4', '3');
+  expect(await branchNow()).toMatchObject({ ids: [1, 2, 3], generation: 5, complete: true });
+  await until('the one that it replaced has nothing any more', () => isRemovedFrom(4));
+  expect(segmentsOf(3)).not.toEqual([]);
+  await transfersGoOn('with the one that came back');
+  // It counts, and holds what it confirmed: of three, one of the others may go.
+  await signal('SIGKILL', 'safekeeper-1');
+  await transfersGoOn('with one that stayed and the one that came back');
+  await neon('up');
+  await change('replace', '3', '4');
+  await until('it has nothing again', () => isRemovedFrom(3));
+  expect((await branchNow()).ids).toEqual([1, 2, 4]);
 });
 
 it('a disk that was wiped does not come back as a member, until it is asked for: three become five', async () => {
