@@ -5,7 +5,7 @@
  *   R2  Each register's history is linearizable (`register-history.ts`).
  *   R3  While no set of safekeepers that may be in force has a majority, nothing is acknowledged that began meanwhile.
  *   R4  After the faults of a round the last change of members completes, every client is served again, every member and the
- *       pageserver catch up.
+ *       pageserver catch up, and nobody else has anything of the timeline.
  *   R5  Safekeepers hold the same committed WAL, on a quorum of the members, and one that lost its disk nothing that it was not
  *       given since (`storage-state.ts`); the pageserver holds the compute's pages.
  *   R6  No process ends that nobody killed, and none says that a promise was broken.
@@ -130,6 +130,7 @@ async function recover(scene: Scene): Promise<Members> {
     journal.note(`members are ${members.join(', ')}`);
     await until('every client is served', () => clients.allServedSince(healedAt), RECOVERY_TIMEOUT_MS);
     await timeline.membersCaughtUp(members, RECOVERY_TIMEOUT_MS);
+    await timeline.othersHaveNothing(members, RECOVERY_TIMEOUT_MS);
     return members;
   });
 }

@@ -68,7 +68,7 @@ export class TimelineWatch {
     return response.json();
   }
 
-  /** Of all safekeepers those that have it, former members too. @throws CommandFailure when a member has not */
+  /** Of all safekeepers those that have it, former members too, until they have removed it. @throws CommandFailure when a member has not */
   private async holders(members: readonly string[]): Promise<Holder[]> {
     const { ports, safekeepers } = this.installation.stack;
     const answers = await Promise.all(
@@ -111,6 +111,15 @@ export class TimelineWatch {
         const due = target;
         return holders.every(({ isMember, flushLsn, commitLsn }) => !isMember || (flushLsn >= due && commitLsn >= due));
       },
+      timeoutMs,
+    );
+  }
+
+  /** Whoever is no member has removed what it had. */
+  async othersHaveNothing(members: readonly string[], timeoutMs: number): Promise<void> {
+    await until(
+      `nobody but ${members.join(', ')} has anything of the timeline`,
+      async () => (await this.holders(members).catch(() => null))?.every(({ isMember }) => isMember) ?? false,
       timeoutMs,
     );
   }
