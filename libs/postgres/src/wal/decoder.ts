@@ -19,7 +19,7 @@ import { ByteSlab } from './byte-slab';
 import { RECORD_HEADER_SIZE, RMGR_INFO_MASK } from './layout';
 import { MainDataReader } from './main-data';
 import { parsePlacedRecord, parseRecord } from './parse-record';
-import type { PostgresMajor, WalRecord } from './record';
+import type { WalRecord } from './record';
 import { placedRecordHasChecksum, recordHasChecksum } from './record-checksum';
 import { RecordFramer, XLOG_OVERWRITE_CONTRECORD, type RecordSink, type WalStreamOptions } from './record-framer';
 import { Rmgr } from './rmgr';
@@ -28,14 +28,12 @@ import { WalError } from './wal-error';
 export class WalDecoder {
   private readonly stitcher = new RecordStitcher();
   private readonly framer: RecordFramer;
-  private readonly major: PostgresMajor;
 
   /** End of the last record returned, or `startLsn`. */
   endLsn: Lsn;
 
   constructor(options: WalStreamOptions) {
     this.framer = new RecordFramer(options, this.stitcher);
-    this.major = options.major;
     this.endLsn = options.startLsn;
   }
 
@@ -51,16 +49,15 @@ export class WalDecoder {
 
   /** The next record, or null until more bytes are pushed. @throws WalError */
   next(): WalRecord | null {
-    const { framer, major } = this;
+    const { framer } = this;
     if (!framer.next()) return null;
     const { lsn, endLsn, offset, viewed } = framer;
     const stitched = offset < 0 ? this.stitcher.take() : null;
     const isSound = stitched === null ? placedRecordHasChecksum(viewed, framer) : recordHasChecksum(stitched);
     if (!isSound) framer.fail(new WalError('checksum', lsn, 'record does not have its checksum'));
     try {
-      const position = { major, lsn, endLsn };
       const record =
-        stitched === null ? parsePlacedRecord(viewed.bytes, framer, position) : parseRecord(stitched, position);
+        stitched === null ? parsePlacedRecord(viewed.bytes, framer, framer) : parseRecord(stitched, framer);
       checkOverwrite(record, framer.overwrittenLsn);
       this.endLsn = endLsn;
       return record;

@@ -53,6 +53,10 @@ export const alignRecord = (position: number): number => Math.ceil(position / 8)
 /** An unsigned 64-bit value; exact up to 2^53, and above it still above 2^53. */
 export const readU64 = (bytes: Uint8Array, at: number): number => readU32(bytes, at) + readU32(bytes, at + 4) * WORD;
 
+/** The same with a load for each four bytes instead of each one. */
+export const viewU64 = (view: DataView, at: number): number =>
+  view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
+
 export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at, value % WORD);
   writeU32(bytes, at + 4, Math.floor(value / WORD));

@@ -29,7 +29,7 @@ export interface RecordPlace {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type BlockDraft = Mutable<Omit<BlockReference, 'image'>> & { image: Mutable<BlockImage> | null };
 
-const NO_BLOCKS: readonly BlockReference[] = [];
+const NO_BLOCKS: BlockDraft[] = [];
 
 const RELATIONS_KEPT = 64;
 const relations: (RelationId | undefined)[] = new Array<RelationId | undefined>(RELATIONS_KEPT).fill(undefined);
@@ -54,7 +54,6 @@ class RecordParser {
   private end = 0;
   private major: PostgresMajor = 17;
   private lsn: Lsn = Lsn.ZERO;
-  private blocks: BlockDraft[] | null = null;
   private mainLength = 0;
   private originId = 0;
   private topLevelXid = 0;
@@ -69,7 +68,6 @@ class RecordParser {
     this.end = offset + size;
     this.major = major;
     this.lsn = lsn;
-    this.blocks = null;
     this.mainLength = 0;
     this.originId = 0;
     this.topLevelXid = 0;
@@ -77,8 +75,8 @@ class RecordParser {
     this.dataSize = 0;
     this.relation = null;
     this.blockIdMax = -1;
-    this.parseParts();
-    this.placeData();
+    const blocks = this.parseParts();
+    this.placeData(blocks);
     return {
       major,
       lsn,
@@ -90,7 +88,7 @@ class RecordParser {
       bytes,
       offset,
       size,
-      blocks: this.blocks ?? NO_BLOCKS,
+      blocks,
       mainOffset: this.end - this.mainLength,
       mainLength: this.mainLength,
       originId: this.originId,
@@ -98,15 +96,16 @@ class RecordParser {
     };
   }
 
-  private parseParts(): void {
+  private parseParts(): BlockDraft[] {
     const { bytes } = this;
+    let blocks = NO_BLOCKS;
     while (this.end - this.at > this.dataSize) {
       const id = bytes[this.take(1)] as number;
       if (id <= PartId.BLOCK_MAX) {
         const block = this.parseBlock(id);
         // Nearly every record names one: a literal is as large as that, an empty array grows to many at once.
-        if (this.blocks === null) this.blocks = [block];
-        else this.blocks.push(block);
+        if (blocks === NO_BLOCKS) blocks = [block];
+        else blocks.push(block);
       } else if (id === PartId.DATA_SHORT) {
         this.mainLength = bytes[this.take(1)] as number;
         break;
@@ -124,13 +123,13 @@ class RecordParser {
     this.dataSize += this.mainLength;
     if (this.end - this.at !== this.dataSize)
       this.reject(`${this.end - this.at} bytes of data where the headers announce ${this.dataSize}`);
+    return blocks;
   }
 
   /** Images and data follow the headers in the same order. */
-  private placeData(): void {
-    if (this.blocks === null) return;
+  private placeData(blocks: BlockDraft[]): void {
     let at = this.at;
-    for (const block of this.blocks) {
+    for (const block of blocks) {
       if (block.image !== null) {
         block.image.offset = at;
         at += block.image.length;

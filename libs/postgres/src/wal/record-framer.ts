@@ -25,9 +25,10 @@ import {
   SHORT_PAGE_HEADER_SIZE,
   WAL_PAGE_SIZE,
   alignRecord,
-  readU64,
+  viewU64,
 } from './layout';
 import { checkPageHeader, pageHeaderIsLong, walPageHeaderSize, type WalFormat } from './page-header';
+import type { PostgresMajor } from './record';
 import { CUSTOM_RMGR_SINCE, RMID_BUILT_IN_MAX, RMID_CUSTOM_MIN, Rmgr } from './rmgr';
 import { WalError, type WalErrorReason } from './wal-error';
 
@@ -51,6 +52,7 @@ const XLOG_SWITCH = 0x40;
 export const XLOG_OVERWRITE_CONTRECORD = 0xd0;
 
 export class RecordFramer {
+  readonly major: PostgresMajor;
   /** The record found last: where it is, and the chunk that holds it when it lies in one piece. */
   lsn: Lsn;
   endLsn: Lsn;
@@ -72,7 +74,8 @@ export class RecordFramer {
   private have = 0;
   private currentSize = 0;
   private currentLsn = 0;
-  private readonly head = new Uint8Array(RECORD_HEADER_SIZE);
+  private readonly headViewed = viewedBytes(new Uint8Array(RECORD_HEADER_SIZE));
+  private readonly head = this.headViewed.bytes;
   private readonly pageHead = new Uint8Array(LONG_PAGE_HEADER_SIZE);
   private pageHeadHave = 0;
   private prevLsn: number;
@@ -92,6 +95,7 @@ export class RecordFramer {
       throw new RangeError(`no record can end at ${Lsn.format(startLsn)}`);
     if (segmentSize < WAL_PAGE_SIZE || segmentSize % WAL_PAGE_SIZE !== 0)
       throw new RangeError(`segment size ${segmentSize} is not a whole number of pages`);
+    this.major = options.major;
     this.lsn = startLsn;
     this.endLsn = startLsn;
     this.position = startLsn;
@@ -163,12 +167,12 @@ export class RecordFramer {
     const { chunk, at } = this;
     const room = Math.min(chunk.length - at, this.pageLeft);
     if (room < RECORD_HEADER_SIZE) return false;
-    const size = readU32(chunk, at);
+    const size = this.viewed.view.getUint32(at, true);
     if (size < RECORD_HEADER_SIZE || size > room) return false;
     const aligned = (size + 7) & ~7;
     if (aligned > room || isSwitch(chunk, at)) return false;
     this.currentLsn = this.position;
-    this.checkHeader(chunk, at);
+    this.checkHeader(this.viewed, at);
     this.offset = at;
     this.size = size;
     this.consume(aligned);
@@ -185,7 +189,7 @@ export class RecordFramer {
       this.advanceRecord(take);
       if (this.have >= 4) this.checkSize(readU32(this.head, RecordAt.size));
       if (this.have < RECORD_HEADER_SIZE) return false;
-      this.checkHeader(this.head, 0);
+      this.checkHeader(this.headViewed, 0);
       this.sink.begin(this.head, this.currentSize);
     } else {
       const take = Math.min(this.currentSize - this.have, room);
@@ -292,11 +296,11 @@ export class RecordFramer {
     if (size < RECORD_HEADER_SIZE || size > RECORD_SIZE_MAX) this.reject('record-length', `record of ${size} bytes`);
   }
 
-  private checkHeader(bytes: Uint8Array, at: number): void {
+  private checkHeader({ bytes, view }: ViewedBytes, at: number): void {
     const rmid = bytes[at + RecordAt.rmid] as number;
-    if (rmid > RMID_BUILT_IN_MAX && (rmid < RMID_CUSTOM_MIN || this.options.major < CUSTOM_RMGR_SINCE))
+    if (rmid > RMID_BUILT_IN_MAX && (rmid < RMID_CUSTOM_MIN || this.major < CUSTOM_RMGR_SINCE))
       this.reject('resource-manager', `resource manager ${rmid} does not exist`);
-    const prevLsn = readU64(bytes, at + RecordAt.prevLsn);
+    const prevLsn = viewU64(view, at + RecordAt.prevLsn);
     const linked = this.prevLsn < 0 ? prevLsn < this.currentLsn : prevLsn === this.prevLsn;
     if (!linked) this.reject('previous-link', `record says the one before it is at ${prevLsn.toString(16)}`);
     if (this.droppedLsn >= 0 && !isXlog(bytes, at, XLOG_OVERWRITE_CONTRECORD))
