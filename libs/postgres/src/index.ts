@@ -50,7 +50,7 @@ export { FullXid, precedes } from './cluster/xid';
 
 export * from './redo/change';
 export type { ChangeSettings } from './redo/change-settings';
-export { changesOf } from './redo/changes';
+export { changesOf, unwrittenChangesOf } from './redo/changes';
 export { applyDelta, type ApplyContext } from './redo/apply';
 export { describeDelta } from './redo/describe-delta';
 export { isTruncatedSegment, slruSegmentOf, type SlruTruncation } from './redo/slru-truncation';

@@ -11,6 +11,7 @@ import {
   type Change,
   type Fork,
   type ImageCodecs,
+  type PageDelta,
   type PageId,
   type PostgresMajor,
   type RedoStore,
@@ -173,7 +174,7 @@ export class PageStore implements RedoStore {
     }
   }
 
-  private applyPageDelta(change: Extract<Change, { kind: 'page-delta' }>, endLsn: Lsn): void {
+  private applyPageDelta(change: PageDelta, endLsn: Lsn): void {
     const existing = this.page(change.page);
     if (existing === undefined && change.ifPresent === true) return;
     const page = existing ?? this.pool.take();

@@ -11,10 +11,10 @@ import { restoreImage } from '../wal/image';
 import { RMGR_INFO_MASK } from '../wal/layout';
 import type { BlockReference, WalRecord } from '../wal/record';
 import { RMID_BUILT_IN_MAX, Rmgr } from '../wal/rmgr';
-import { UnsupportedRecord, type Change, type RelationPage } from './change';
+import { UnsupportedRecord, type RelationPage, type UnwrittenChange } from './change';
 import type { ChangeSettings } from './change-settings';
 import { describeRecord } from '../wal/describe';
-import { encodeRecordDelta, stampRestoredPage } from './record-delta';
+import { RecordDelta, stampRestoredPage } from './record-delta';
 
 type Rule = (block: BlockReference) => boolean;
 
@@ -65,23 +65,25 @@ export function blockTreatment(record: WalRecord, block: BlockReference): 'image
   );
 }
 
-export function blockChanges(record: WalRecord, changes: Change[], settings: ChangeSettings): void {
-  for (const block of record.blocks) {
-    const treatment = blockTreatment(record, block);
-    if (treatment === 'nothing') continue;
-    const page: RelationPage = {
-      kind: 'relation',
-      relation: block.relation,
-      fork: block.fork,
-      block: block.block,
-    };
-    if (treatment === 'image') {
-      const image = restoreImage(record, block, settings);
-      stampRestoredPage(image, record.endLsn);
-      changes.push({ kind: 'page-image', page, image });
-    } else {
-      const delta = encodeRecordDelta(record, block, settings.walLogHints);
-      changes.push({ kind: 'page-delta', page, willInit: block.willInit, delta });
-    }
+/** Null when the record leaves the page as it is. */
+export function blockChange(
+  record: WalRecord,
+  block: BlockReference,
+  settings: ChangeSettings,
+): UnwrittenChange | null {
+  const treatment = blockTreatment(record, block);
+  if (treatment === 'nothing') return null;
+  const page: RelationPage = {
+    kind: 'relation',
+    relation: block.relation,
+    fork: block.fork,
+    block: block.block,
+  };
+  if (treatment === 'image') {
+    const image = restoreImage(record, block, settings);
+    stampRestoredPage(image, record.endLsn);
+    return { kind: 'page-image', page, image };
   }
+  const delta = new RecordDelta(record, block, settings.walLogHints);
+  return { kind: 'page-delta', page, willInit: block.willInit, delta };
 }

@@ -14,7 +14,7 @@
  * One record may contribute several changes, for the pages of its block references and for pages it changes without
  * naming them (visibility map bits, CLOG status, multixact offsets and members).
  */
-import type { Lsn } from '@neon/kernel';
+import type { Lsn, UnwrittenBytes } from '@neon/kernel';
 import type { Fork, RelationId } from '../wal/record';
 
 export type Slru = 'xact' | 'multixact-offsets' | 'multixact-members' | 'commit-ts';
@@ -35,17 +35,22 @@ export interface SlruPage {
 
 export type PageId = RelationPage | SlruPage;
 
+export interface PageDelta<Bytes = Uint8Array> {
+  readonly kind: 'page-delta';
+  readonly page: PageId;
+  readonly willInit: boolean;
+  /** The change matters only where the page already exists: it must not make the relation grow. */
+  readonly ifPresent?: boolean;
+  readonly delta: Bytes;
+}
+
+/** As `unwrittenChangesOf` answers: a record's delta is written once, to where the store keeps it. */
+export type UnwrittenChange = Change | PageDelta<UnwrittenBytes>;
+
 export type Change =
   /** A page's whole content after the record (8192 bytes). */
   | { readonly kind: 'page-image'; readonly page: PageId; readonly image: Uint8Array }
-  | {
-      readonly kind: 'page-delta';
-      readonly page: PageId;
-      readonly willInit: boolean;
-      /** The change matters only where the page already exists: it must not make the relation grow. */
-      readonly ifPresent?: boolean;
-      readonly delta: Uint8Array;
-    }
+  | PageDelta
   /** The fork exists from here on, with no blocks. Already existing is not an error. */
   | { readonly kind: 'relation-create'; readonly relation: RelationId; readonly fork: Fork }
   /** The fork has exactly `blockCount` blocks from here on. Truncating to more than it has does nothing. */

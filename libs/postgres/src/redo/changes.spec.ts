@@ -1,4 +1,4 @@
-import { Lsn, crc32c } from '@neon/kernel';
+import { Lsn, crc32c, writeBytes } from '@neon/kernel';
 import fc from 'fast-check';
 import { PAGE_SIZE, initPage, pageLsn } from '../page/page-header';
 import { readU32, writeU16, writeU32 } from '../page/little-endian';
@@ -12,7 +12,7 @@ import { WalError } from '../wal/wal-error';
 import { applyDelta } from './apply';
 import { UnsupportedRecord, type Change, type PageId } from './change';
 import type { ChangeSettings } from './change-settings';
-import { changesOf } from './changes';
+import { changesOf, unwrittenChangesOf } from './changes';
 import { XidStatus, xidStatus } from './clog';
 import { DeltaKind } from './delta';
 import { redoRecord } from './redo-record';
@@ -554,6 +554,23 @@ describe('pages that a record names', () => {
     if (change?.kind !== 'page-delta') throw new Error('not a delta');
     expect([...change.delta.subarray(0, 3)]).toEqual([DeltaKind.RECORD, 1, 0]);
     expect(Buffer.compare(change.delta.subarray(7), expected)).toBe(0);
+  });
+
+  it.each([
+    ['a whole record', heapBlock(0, 3, { data: new Uint8Array(61).fill(7) }), heapBlock(1, 4)],
+    ['a record without the data of another block', heapBlock(0, 3), heapBlock(1, 4, { data: new Uint8Array(300) })],
+  ])('C3: the delta of %s is written to where the store keeps it, and nothing beside it', (_, ...blocks) => {
+    const record = recordOf({ rmid: Rmgr.HEAP, info: 0x20, xid: 9, main: new Uint8Array(14), blocks });
+    const [unwritten] = unwrittenChangesOf(record);
+    const [change] = changesOf(record);
+    if (unwritten?.kind !== 'page-delta' || change?.kind !== 'page-delta') throw new Error('not a delta');
+    const { length } = unwritten.delta;
+    const kept = new Uint8Array(length + 20).fill(0xee);
+    writeBytes(unwritten.delta, kept, 10);
+    const expected = new Uint8Array(length + 20).fill(0xee);
+    expected.set(change.delta, 10);
+    expect(change.delta.length).toBe(length);
+    expect(Buffer.compare(kept, expected)).toBe(0);
   });
 
   it('L3: a record that only its images can redo is refused without them; a hint without one is no change', () => {

@@ -4,12 +4,13 @@
  * Records without any durable effect yield no changes: checkpoints and other XLOG records (their counters are tracked by
  * `trackCheckpoint`), Standby, logical messages, Heap TRUNCATE, Heap2 NEW_CID and REWRITE (logical decoding files).
  */
+import { bytesOf } from '@neon/kernel';
 import { DEFAULT_SETTINGS, type ChangeSettings } from './change-settings';
 import { describeRecord, recordName } from '../wal/describe';
 import type { WalRecord } from '../wal/record';
 import { RMID_CUSTOM_MIN, Rmgr } from '../wal/rmgr';
-import { blockChanges } from './block-changes';
-import { UnsupportedRecord, type Change } from './change';
+import { blockChange } from './block-changes';
+import { UnsupportedRecord, type Change, type UnwrittenChange } from './change';
 import { clogChanges } from './clog';
 import { commitTsChanges } from './commit-ts';
 import { customResourceManagerReason } from './custom-resource-manager';
@@ -46,8 +47,21 @@ const EFFECTS: Readonly<Partial<Record<number, Effects>>> = {
  * @throws WalError when the record does not add up
  */
 export function changesOf(record: WalRecord, settings: ChangeSettings = DEFAULT_SETTINGS): Change[] {
-  const changes = unnamedChanges(record, settings);
-  blockChanges(record, changes, settings);
+  return unwrittenChangesOf(record, settings).map((change) =>
+    change.kind === 'page-delta' ? { ...change, delta: bytesOf(change.delta) } : change,
+  );
+}
+
+/** The same for a store that has each delta written to where it keeps it: while the record's bytes are still there. */
+export function unwrittenChangesOf(record: WalRecord, settings: ChangeSettings = DEFAULT_SETTINGS): UnwrittenChange[] {
+  let changes: UnwrittenChange[] = unnamedChanges(record, settings);
+  for (const block of record.blocks) {
+    const change = blockChange(record, block, settings);
+    if (change === null) continue;
+    // Most records lead to one: a literal is as large as that, an empty array grows to many at once.
+    if (changes.length === 0) changes = [change];
+    else changes.push(change);
+  }
   return changes;
 }
 

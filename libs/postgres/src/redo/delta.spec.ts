@@ -1,4 +1,4 @@
-import { Corrupt, Lsn } from '@neon/kernel';
+import { Corrupt, Lsn, bytesOf as written } from '@neon/kernel';
 import { writeU16 } from '../page/little-endian';
 import { PAGE_SIZE, initPage } from '../page/page-header';
 import { encodeRecord } from '../wal/encoder';
@@ -7,7 +7,7 @@ import { Rmgr } from '../wal/rmgr';
 import { applyDelta } from './apply';
 import type { PageId } from './change';
 import { DeltaKind } from './delta';
-import { encodeRecordDelta } from './record-delta';
+import { RecordDelta } from './record-delta';
 
 const RELATION = { tablespaceOid: 1663, databaseOid: 5, relationNumber: 16384 };
 const END_LSN = Lsn.of(0x200_0100);
@@ -52,7 +52,7 @@ describe('a stored delta that is broken', () => {
       { major: 17, prevLsn: Lsn.of(8) },
     );
     const record = parseRecord(bytes, { major: 17, lsn: Lsn.of(0x200_0000), endLsn: END_LSN });
-    const delta = encodeRecordDelta(record, record.blocks[0]!, false).slice();
+    const delta = written(new RecordDelta(record, record.blocks[0]!, false));
     apply(delta);
     delta[2] = 5;
     expect(() => apply(delta)).toThrow(expect.objectContaining({ name: 'UnsupportedRecord', lsn: 0x200_0000 }));

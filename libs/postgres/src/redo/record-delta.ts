@@ -5,16 +5,15 @@
  *       images are left out of the delta when that saves enough, and so is the block's own image unless redo starts from it.
  *   Y2  A record in a delta that left something out has no checksum; the store's own checksums stand for it.
  */
-import { Corrupt, Lsn } from '@neon/kernel';
+import { Corrupt, Lsn, type UnwrittenBytes, copyRange } from '@neon/kernel';
 import { readU32, writeU32 } from '../page/little-endian';
 import { pageIsNew, setPageLsn } from '../page/page-header';
-import { ByteSlab } from '../wal/byte-slab';
 import { describeRecord } from '../wal/describe';
 import { assembleRecord, type BlockDraft } from '../wal/encoder';
 import { restoreImage, type ImageCodecs } from '../wal/image';
 import { RecordAt } from '../wal/layout';
 import { parsePlacedRecord } from '../wal/parse-record';
-import { recordBytes, type BlockReference, type PostgresMajor, type WalRecord } from '../wal/record';
+import type { BlockReference, PostgresMajor, WalRecord } from '../wal/record';
 import { UnsupportedRecord } from './change';
 import type { ChangeSettings } from './change-settings';
 import { DeltaKind } from './delta';
@@ -27,28 +26,41 @@ const WAL_LOG_HINTS = 1;
 /** Taking a record apart and together again costs as much as keeping this many bytes of it. */
 const STRIP_MIN = 256;
 
-const slab = new ByteSlab();
+/** The record is copied once, from where it lies to where the delta is kept. */
+export class RecordDelta implements UnwrittenBytes {
+  readonly length: number;
+  /** The record without what is left out, or null when all of it is kept. */
+  private readonly stripped: Uint8Array | null;
 
-export function encodeRecordDelta(record: WalRecord, block: BlockReference, walLogHints: boolean): Uint8Array {
-  const body = strip(record, block);
-  const delta = slab.allocate(HEADER_SIZE + body.length);
-  delta[0] = DeltaKind.RECORD;
-  delta[AT.flags] = walLogHints ? WAL_LOG_HINTS : 0;
-  delta[AT.blockId] = block.id;
-  writeU32(delta, AT.distance, record.endLsn - record.lsn);
-  delta.set(body, HEADER_SIZE);
-  return delta;
+  constructor(
+    private readonly record: WalRecord,
+    private readonly block: BlockReference,
+    private readonly walLogHints: boolean,
+  ) {
+    this.stripped = strip(record, block);
+    this.length = HEADER_SIZE + (this.stripped?.length ?? record.size);
+  }
+
+  writeTo(target: Uint8Array, at: number): void {
+    const { record, stripped } = this;
+    target[at] = DeltaKind.RECORD;
+    target[at + AT.flags] = this.walLogHints ? WAL_LOG_HINTS : 0;
+    target[at + AT.blockId] = this.block.id;
+    writeU32(target, at + AT.distance, record.endLsn - record.lsn);
+    if (stripped === null) copyRange(record, target, at + HEADER_SIZE);
+    else target.set(stripped, at + HEADER_SIZE);
+  }
 }
 
 const startsFromImage = (block: BlockReference): boolean => block.image !== null && block.image.apply;
 
-function strip(record: WalRecord, own: BlockReference): Uint8Array {
+function strip(record: WalRecord, own: BlockReference): Uint8Array | null {
   let superfluous = 0;
   for (const block of record.blocks) {
     if (block !== own) superfluous += block.dataLength;
     if (block.image !== null && !(block === own && block.image.apply)) superfluous += block.image.length;
   }
-  if (superfluous < STRIP_MIN) return recordBytes(record);
+  if (superfluous < STRIP_MIN) return null;
   const { major, prevLsn, rmid, info, xid, mainOffset, mainLength } = record;
   const main = record.bytes.subarray(mainOffset, mainOffset + mainLength);
   const blocks = record.blocks.map((block) => (block === own ? wholeBlock(record, block) : blockTag(block)));

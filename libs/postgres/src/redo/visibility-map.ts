@@ -17,10 +17,8 @@ import {
 } from '../page/visibility-map';
 import { Fork, type BlockReference, type RelationId, type WalRecord } from '../wal/record';
 import { Rmgr } from '../wal/rmgr';
-import type { Change } from './change';
+import type { Change, PageDelta } from './change';
 import { DeltaKind, readEntry } from './delta';
-
-type PageDelta = Extract<Change, { kind: 'page-delta' }>;
 
 interface Cleared {
   readonly block: BlockReference;

@@ -14,6 +14,7 @@ import {
   type BlockReference,
   type Change,
   type ImageCodecs,
+  type PageDelta,
   type PageId,
   type RedoStore,
   type WalRecord,
@@ -22,8 +23,6 @@ import { guardedBytes, type Range } from './guarded-bytes';
 import type { DeltaInput, RecordInput } from './input';
 import { SEED_CHECKPOINT } from './seed-checkpoint';
 import { attempt, poisoned, require, sameBytes, type Outcome } from './violation';
-
-type PageDelta = Extract<Change, { kind: 'page-delta' }>;
 
 const CODECS: ImageCodecs = {
   zstd: (compressed, size) => new Uint8Array(zstdDecompressSync(compressed, { maxOutputLength: size })),

@@ -8,7 +8,7 @@
  *
  * The versions of a key are a chain through typed arrays, newest first: a put allocates nothing but, once in a while, room.
  */
-import type { Lsn } from '@neon/kernel';
+import { type Lsn, type UnwrittenBytes, writeBytes } from '@neon/kernel';
 import { type Key, type KeyRange, type Prefix, compareKeys } from '../key/key';
 import { type KeyedValue, type Value, type ValueKind, isBase } from './value';
 
@@ -47,7 +47,7 @@ export class MemoryLayer {
   }
 
   /** @returns how many deltas of this layer now lie on the key's newest version that stands on its own */
-  put(prefix: Prefix, index: number, lsn: Lsn, kind: ValueKind, value: Uint8Array): number {
+  put(prefix: Prefix, index: number, lsn: Lsn, kind: ValueKind, value: Uint8Array | UnwrittenBytes): number {
     let chain = this.chains.get(prefix);
     if (chain === undefined) this.chains.set(prefix, (chain = new Map()));
     const entry = this.count;
@@ -119,7 +119,7 @@ export class MemoryLayer {
     };
   }
 
-  private append(value: Uint8Array): number {
+  private append(value: Uint8Array | UnwrittenBytes): number {
     if (this.used + value.length > this.chunk.length || this.chunks.length === 0) {
       this.chunk = new Uint8Array(
         Math.max(Math.min(CHUNK_SIZE_FIRST << this.chunks.length, CHUNK_SIZE_MAX), value.length),
@@ -128,7 +128,7 @@ export class MemoryLayer {
       this.used = 0;
     }
     const offset = this.used;
-    this.chunk.set(value, offset);
+    writeBytes(value, this.chunk, offset);
     this.used += value.length;
     return offset;
   }

@@ -11,13 +11,14 @@
  *   W6  Of a record that failed half-way nothing is remembered here: sizes are those before it.
  *   W7  A page far beyond its run's end is refused: to fill such a gap would take all memory.
  */
-import { ByteWriter, Corrupt, type Lsn, assert, unreachable } from '@neon/kernel';
+import { ByteWriter, Corrupt, type Lsn, type UnwrittenBytes, assert, unreachable } from '@neon/kernel';
 import {
   type Change,
   Fork,
   type PageId,
   type Slru,
   type SlruTruncation,
+  type UnwrittenChange,
   isTruncatedSegment,
   slruSegmentOf,
 } from '@neon/postgres';
@@ -45,7 +46,7 @@ import { type ForkSizes, NO_CONTENT, type PageRun, decodeSize, encodeSize, forkR
 export interface IngestedRecord {
   readonly lsn: Lsn;
   readonly endLsn: Lsn;
-  readonly changes: readonly Change[];
+  readonly changes: readonly UnwrittenChange[];
   readonly tracked: readonly TrackedFile[];
 }
 
@@ -57,7 +58,7 @@ export interface TrackedFile {
 
 /** What the writer needs of its timeline. */
 export interface ChangeTarget {
-  put(key: Key, lsn: Lsn, kind: ValueKind, bytes: Uint8Array): void;
+  put(key: Key, lsn: Lsn, kind: ValueKind, bytes: Uint8Array | UnwrittenBytes): void;
   commit(boundary: CommitBoundary): void;
   /** A record is about to be put: until `applied` the store may hold a part of it. */
   applying(): void;
@@ -76,8 +77,8 @@ const GAP_PAGES_MAX = 2 ** 22;
 /** Runs of pages and other content that a record's changes touch, beyond the pages they name. */
 interface Surroundings {
   /** Per change: the runs that exist in the database or SLRU it is about. */
-  readonly runs: ReadonlyMap<Change, readonly PageRun[]>;
-  readonly relationMaps: ReadonlyMap<Change, Uint8Array | null>;
+  readonly runs: ReadonlyMap<UnwrittenChange, readonly PageRun[]>;
+  readonly relationMaps: ReadonlyMap<UnwrittenChange, Uint8Array | null>;
 }
 const NOTHING_AROUND: Surroundings = { runs: new Map(), relationMaps: new Map() };
 
@@ -101,7 +102,7 @@ export class ChangeWriter {
     return undefined;
   }
 
-  private isPrepared(change: Change): boolean {
+  private isPrepared(change: UnwrittenChange): boolean {
     switch (change.kind) {
       case 'page-delta':
       case 'page-image':
@@ -121,9 +122,9 @@ export class ChangeWriter {
     }
   }
 
-  private async prepare(changes: readonly Change[]): Promise<Surroundings> {
-    const runs = new Map<Change, readonly PageRun[]>();
-    const relationMaps = new Map<Change, Uint8Array | null>();
+  private async prepare(changes: readonly UnwrittenChange[]): Promise<Surroundings> {
+    const runs = new Map<UnwrittenChange, readonly PageRun[]>();
+    const relationMaps = new Map<UnwrittenChange, Uint8Array | null>();
     for (const change of changes) {
       if (this.isPrepared(change)) continue;
       switch (change.kind) {
@@ -217,7 +218,7 @@ export class ChangeWriter {
         });
   }
 
-  private putChange(change: Change, lsn: Lsn, around: Surroundings): void {
+  private putChange(change: UnwrittenChange, lsn: Lsn, around: Surroundings): void {
     const { target } = this;
     switch (change.kind) {
       case 'page-image':
@@ -268,7 +269,7 @@ export class ChangeWriter {
     return indexOf(page) < run.firstPage + (run.size ?? 0);
   }
 
-  private putPage(page: PageId, lsn: Lsn, kind: ValueKind, bytes: Uint8Array): void {
+  private putPage(page: PageId, lsn: Lsn, kind: ValueKind, bytes: Uint8Array | UnwrittenBytes): void {
     const run = this.sizes.find(page);
     assert(run !== undefined, 'W3: the size of a written run is known');
     const index = indexOf(page);
@@ -282,7 +283,7 @@ export class ChangeWriter {
     this.putIn(run, index, lsn, kind, bytes);
   }
 
-  private putIn(run: PageRun, index: number, lsn: Lsn, kind: ValueKind, bytes: Uint8Array): void {
+  private putIn(run: PageRun, index: number, lsn: Lsn, kind: ValueKind, bytes: Uint8Array | UnwrittenBytes): void {
     this.target.put({ prefix: run.pagePrefix, index }, lsn, kind, bytes);
   }
 

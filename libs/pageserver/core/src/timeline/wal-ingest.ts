@@ -14,11 +14,11 @@ import {
   type ImageCodecs,
   WalDecoder,
   type WalRecord,
-  changesOf,
   describeRecord,
   isParameterChange,
   parseParameterChange,
   trackCheckpoint,
+  unwrittenChangesOf,
 } from '@neon/postgres';
 import { CHECKPOINT, CONTROL_FILE } from '../key/key';
 import type { TrackedFile } from './change-writer';
@@ -98,7 +98,7 @@ export class WalIngest {
   }
 
   private apply(record: WalRecord): Promise<void> | undefined {
-    const changes = changesOf(record, this.settings);
+    const changes = unwrittenChangesOf(record, this.settings);
     return this.timeline.apply({ lsn: record.lsn, endLsn: record.endLsn, changes, tracked: this.track(record) });
   }
 
