@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lockDirectory } from './directory-lock';
 
 describe('the lock of a directory', () => {
@@ -50,6 +51,13 @@ describe('the lock of a directory', () => {
     } finally {
       process.kill(grandchild, 'SIGKILL');
     }
+  });
+
+  test('that ends a moment after somebody asked for it is his then (K3)', async () => {
+    const lock = await lockDirectory(directory);
+    const [next] = await Promise.all([lockDirectory(directory), sleep(200).then(() => lock.release())]);
+    await expect(lockDirectory(directory)).rejects.toMatchObject({ code: 'DirectoryInUse' });
+    await next.release();
   });
 
   test('of a directory that does not exist cannot be taken', async () => {
