@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type PostgresUser, postgresUser } from '@neon/postgres-server';
+import { type Distribution, type PostgresUser, postgresUser } from '@neon/postgres-server';
 
 export interface Home {
   readonly checkout: string;
@@ -47,6 +47,11 @@ export function reachable(home: Home, path: string): string {
   if (stale) cpSync(path, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   return copy;
 }
+
+export const reachableDistribution = (home: Home, distribution: Distribution): Distribution => ({
+  ...distribution,
+  directory: reachable(home, distribution.directory),
+});
 
 /** A folder in home, made when it is not there. */
 export function folder(home: Home, name: string, mode = 0o755): string {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { distributionOf, findDistributions, packagedPostgres } from '@neon/postgres-server';
 import { Api } from './api';
 import { type Settings, readSettings } from './config';
-import { type Home, openHome, reachable } from './home';
+import { type Home, openHome, reachableDistribution } from './home';
 import { which } from './prerequisites';
 import { CommandFailure } from './progress';
 import { type Secrets, ensureSecrets } from './secrets';
@@ -38,10 +38,9 @@ export async function openInstallation({
   const secrets: Secrets = await ensureSecrets(home);
   const natsServer = which('nats-server');
   if (natsServer === null) throw new CommandFailure('nats-server is not installed: run ./neon up first');
-  const distributions = findDistributions(packagedPostgres(home.checkout)).map((found) => ({
-    ...found,
-    directory: reachable(home, found.directory),
-  }));
+  const distributions = findDistributions(packagedPostgres(home.checkout)).map((found) =>
+    reachableDistribution(home, found),
+  );
   const distribution = distributionOf(distributions, DEFAULT_MAJOR);
   const stack: Stack = { home, ...settings, secrets, distribution, distributions, natsServer, placeOf };
   const apiKey = readFileSync(secrets.apiKeyFile, 'utf8');

@@ -18,7 +18,7 @@ import {
   verifyMutations,
   verifyRedo,
 } from '@neon/redo-oracle';
-import { openHome, reachable } from '../home';
+import { openHome, reachableDistribution } from '../home';
 import { CommandFailure, say } from '../progress';
 
 export interface DistributionChoice {
@@ -103,7 +103,7 @@ export function distributionsOf({ version, distribution }: DistributionChoice): 
   const found = findDistributions(distribution === undefined ? packagedPostgres(home.checkout) : [distribution]);
   const chosen = found.filter(({ major }) => version === undefined || major === version);
   if (chosen.length === 0) throw new CommandFailure(`no Postgres${version === undefined ? '' : ` ${version}`} found`);
-  return chosen.map((each) => ({ ...each, directory: reachable(home, each.directory) }));
+  return chosen.map((each) => reachableDistribution(home, each));
 }
 
 /** @throws CommandFailure when there is no source tree */
