@@ -31,6 +31,8 @@ export interface ScriptRun {
 const DATABASE = 'regression';
 const AT_ONCE = 4;
 const SCRIPT_TIMEOUT_MS = 300_000;
+/** How a line of parallel_schedule begins that names scripts. */
+const GROUP = 'test:';
 const NEWER_PSQL = new Set(['psql_pipeline']);
 const TABLESPACE = /^create tablespace .*$/gim;
 
@@ -44,17 +46,9 @@ export function findSuite(sources: string, major: number): RegressionSuite {
   const directory = join(source.directory, 'src/test/regress');
   const groups = readFileSync(join(directory, 'parallel_schedule'), 'utf8')
     .split('\n')
-    .flatMap((line) =>
-      line.startsWith('test:')
-        ? [
-            line
-              .slice('test:'.length)
-              .trim()
-              .split(/\s+/)
-              .filter((name) => !NEWER_PSQL.has(name)),
-          ]
-        : [],
-    );
+    .filter((line) => line.startsWith(GROUP))
+    .map((line) => line.slice(GROUP.length).trim().split(/\s+/))
+    .map((names) => names.filter((name) => !NEWER_PSQL.has(name)));
   return { directory, groups, psql };
 }
 
