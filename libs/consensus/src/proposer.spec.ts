@@ -107,6 +107,18 @@ describe('a proposer that campaigns', () => {
     expect(sent(later.effects, A)).toMatchObject([{ kind: 'voteRequest', term: 5 }]);
   });
 
+  test('greets those anew that have waited for a quorum to greet, and for as long as it does not (P1)', () => {
+    const patience = Array.from({ length: DEFAULT_TIMING.campaign }, () => tick);
+    const waited = run(CREATED, connected(A), greeting(A), ...patience.slice(1));
+    expect(kinds(waited.effects)).toEqual(['send']);
+    const outdated = run(waited.state, tick);
+    expect(outdated.effects).toMatchObject([{ kind: 'disconnect', safekeeper: A }]);
+    expect(
+      kinds(run(outdated.state, connected(A), greeting(A), connected(B), greeting(B), tick, tick).effects),
+    ).toEqual(['send', 'send', 'send', 'send']);
+    expect(kinds(run(GREETED, ...patience.slice(1)).effects)).not.toContain('disconnect');
+  });
+
   test('is not elected by a minority', () => {
     expect(kinds(run(GREETED, vote(A), vote(B, { granted: false, term: 5 })).effects)).toEqual([]);
   });
@@ -169,19 +181,20 @@ describe('a proposer that leads', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000);
   });
 
-  describe('a little WAL behind what a safekeeper has not answered to (P11)', () => {
+  describe('a little WAL behind what is not committed (P11)', () => {
     const first = run(RECOVERED, wal(START, 100));
     const second = run(first.state, wal(START + 100, 30), wal(START + 130, 20));
     const rest = [{ startLsn: START + 100, bytes: new Uint8Array(50) }];
 
-    test('waits for the answer, of each for its own, and leaves as one', () => {
+    test('waits for the commit, and leaves as one, for those that are behind too', () => {
       expect(appends(first.effects, A)).toMatchObject([{ startLsn: START, bytes: new Uint8Array(100) }]);
       expect(second.effects).toEqual([]);
       expect([first, second].map(({ state }) => Proposer.holdsWal(state))).toEqual([false, true]);
       const answered = run(second.state, progress(A, START + 100));
-      expect(appends(answered.effects, A)).toMatchObject(rest);
-      expect(appends(answered.effects, B)).toEqual([]);
-      expect(run(answered.state, progress(A, START + 150)).effects).toEqual([]);
+      expect(answered.effects).toEqual([]);
+      const committed = run(answered.state, progress(B, START + 100));
+      expect(IDS.map((id) => appends(committed.effects, id))).toMatchObject(IDS.map(() => rest));
+      expect(run(committed.state, progress(C, START + 100)).effects).toEqual([]);
     });
 
     test('waits no longer than for the next idle moment', () => {
@@ -192,7 +205,8 @@ describe('a proposer that leads', () => {
     });
 
     test('waits on while only a part of what was sent before is durable', () => {
-      expect(run(second.state, progress(A, START, { durableLsn: START + 60 })).effects).toEqual([]);
+      const durable = [A, B].map((id) => progress(id, START, { durableLsn: START + 60 }));
+      expect(run(second.state, ...durable).effects).toEqual([]);
     });
 
     test('leaves at once with much of it', () => {

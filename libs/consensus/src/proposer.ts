@@ -1,7 +1,8 @@
 /**
  * The proposer: a compute's half of the consensus, for one timeline.
  *
- *   P1  A campaign goes to a term above every term that a quorum of safekeepers knows.
+ *   P1  A campaign goes to a term above every term that a quorum of safekeepers knows. While no quorum has greeted, those that
+ *       have are greeted anew now and then: they may know of a later membership meanwhile.
  *   P2  A leader has the votes of a quorum, and starts its term at the end of the most advanced log among them, by last
  *       term and then by length. So its log holds everything that was ever committed.
  *   P3  It appends nothing before it is elected, and what it appends begins exactly there.
@@ -19,8 +20,8 @@
  *       when the membership changes, a candidate begins again.                                                   (I9)
  *   P10 A safekeeper that confirms WAL which it was not sent in this session, or votes with a log that cannot be, is not
  *       believed, and disconnected.
- *   P11 A little WAL waits while a safekeeper has not answered to what it was sent before, until the next `idle` at most: so commits
- *       that are made at the same time share one append, and one answer. Much of it is sent at once.
+ *   P11 A little WAL waits until what was sent before it is committed, until the next `idle` at most: so commits that are made
+ *       at the same time share one append, the same for all safekeepers. Much of it is sent at once.
  *
  * Inputs and effects: `proposer-state.ts`. A recovery is a run without live WAL: the first `committed` ends it, and
  * streaming goes on in the same term from there.
@@ -84,7 +85,7 @@ export const Proposer = {
   /** Whether more live WAL may be given; the shell asks before it reads from Postgres (P6). */
   wantsWal,
 
-  /** Whether WAL waits for an answer; if none comes, the shell ends that by `idle` (P11). */
+  /** Whether WAL waits for a commit; if that takes long, the shell ends the wait by `idle` (P11). */
   holdsWal,
 
   step(state: ProposerState, input: ProposerInput): ProposerStep {
@@ -196,16 +197,23 @@ function timeToAct(state: ProposerState, chance: { readonly random: number }): P
   }
 }
 
+/** Those that owe an answer; and those that wait for this proposer, once what their greeting said may be outdated (P1). */
 function dropSilent(state: ProposerState): ProposerStep {
+  const { silence, campaign: patience } = state.config.timing;
   let next = state;
   const effects: ProposerEffect[] = [];
-  for (const [safekeeper, peer] of state.peers) {
-    // A safekeeper that has greeted waits for this proposer, not the other way round.
-    if (peer.kind !== 'greeting' && peer.kind !== 'voting' && peer.kind !== 'streaming') continue;
-    if (state.tick - peer.heardTick < state.config.timing.silence) continue;
-    const dropped = disconnect(next, safekeeper, `silent for ${state.config.timing.silence} ticks`);
+  const drop = (safekeeper: SafekeeperId, reason: string): void => {
+    const dropped = disconnect(next, safekeeper, reason);
     next = dropped.state;
     effects.push(...dropped.effects);
+  };
+  for (const [safekeeper, peer] of state.peers) {
+    if (peer.kind === 'disconnected' || peer.kind === 'stranger') continue;
+    const heardAgo = state.tick - peer.heardTick;
+    if (peer.kind === 'greeting' || peer.kind === 'voting' || peer.kind === 'streaming') {
+      if (heardAgo >= silence) drop(safekeeper, `silent for ${silence} ticks`);
+    } else if (state.phase.kind === 'collecting' && heardAgo >= patience)
+      drop(safekeeper, `greeted ${patience} ticks ago, and no quorum since`);
   }
   return { state: next, effects };
 }

@@ -21,7 +21,7 @@ import { WalWindow } from './wal-window';
 /** Bytes sent to one safekeeper that it has not yet made durable: covers 100 MB/s at a round trip of 40 ms. */
 export const IN_FLIGHT_MAX = 4 * 1024 * 1024;
 
-/** P11: less than this waits for the answer to what is in flight. */
+/** P11: less than this waits until what was sent before it is committed. */
 export const EAGER_SIZE_MIN = 64 * 1024;
 
 /** Above it the shell stops reading WAL from Postgres, which then waits: no quorum keeps up. */
@@ -152,25 +152,32 @@ export function onFetched(state: ProposerState, input: ProposerInput & { kind: '
 
 /** Sends each safekeeper what it may have, and asks for WAL that is no longer, or not yet, in memory. */
 export function pump(state: ProposerState, pace: { readonly isOverdue: boolean } = { isOverdue: false }): ProposerStep {
+  const isCommitUnderWay = !pace.isOverdue && isUnderWay(state);
   const effects: ProposerEffect[] = [];
   let peers: Map<SafekeeperId, Peer> | undefined;
   for (const [safekeeper, peer] of state.peers) {
-    if (peer.kind !== 'streaming' || (!pace.isOverdue && isHeld(state, peer))) continue;
+    if (peer.kind !== 'streaming' || (isCommitUnderWay && isLittle(state, peer))) continue;
     const next = pumpOne(state, safekeeper, peer, effects);
     if (next !== peer) peers = (peers ?? new Map(state.peers)).set(safekeeper, next);
   }
   return after(effects, considerFetch(peers === undefined ? state : { ...state, peers }));
 }
 
-/** P11. */
-function isHeld({ window }: ProposerState, { nextLsn, durableLsn }: StreamingPeer): boolean {
-  return nextLsn > durableLsn && nextLsn >= window.startLsn && window.endLsn - nextLsn < EAGER_SIZE_MIN;
+/** P11: whether something was sent that no quorum has confirmed. */
+function isUnderWay({ peers, commitLsn }: ProposerState): boolean {
+  for (const peer of peers.values()) if (peer.kind === 'streaming' && peer.nextLsn > commitLsn) return true;
+  return false;
 }
+
+/** P11. */
+const isLittle = ({ window }: ProposerState, { nextLsn }: StreamingPeer): boolean =>
+  nextLsn >= window.startLsn && window.endLsn - nextLsn < EAGER_SIZE_MIN;
 
 /** P11: whether an `idle` is due soon. */
 export function holdsWal(state: ProposerState): boolean {
+  if (!isUnderWay(state)) return false;
   for (const peer of state.peers.values())
-    if (peer.kind === 'streaming' && peer.nextLsn < state.window.endLsn && isHeld(state, peer)) return true;
+    if (peer.kind === 'streaming' && peer.nextLsn < state.window.endLsn && isLittle(state, peer)) return true;
   return false;
 }
 

@@ -12,4 +12,6 @@ export const SEEDS: readonly number[] = [
   5_156,
   // A driver goes on with a change that was given up, of which nobody knows but those that have removed what they had.
   6_295,
+  // Those that have greeted a compute move on to a later membership while it waits for a quorum of the former one.
+  8_940, 1_004_783, 1_013_306,
 ];
