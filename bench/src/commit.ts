@@ -3,14 +3,17 @@
  * Postgres with a quorum of three `pg_receivewal --synchronous`, all on this machine with the same settings.
  *
  * The machine may be noisy: every round measures all targets one after the other, in turns forwards and backwards, and the
- * medians of the rounds are compared.
+ * medians of the rounds are compared. Before, every target has run for a while: compiled code is hot, new layers are compacted.
  */
 import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
 import { BenchProject, runProgram } from './installation';
 import { PeerPostgres } from './peer-postgres';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
-const SCALE = 10;
+/** No fewer branches than clients, as pgbench's documentation advises: else sessions wait for each other's rows, not for commits. */
+const SCALE = 32;
+const SETTLE_SECONDS = 25;
+const SETTLE_CLIENTS = 8;
 const SECONDS = 4;
 const ROUNDS = 3;
 const WARM_UP_SECONDS = 2;
@@ -65,6 +68,7 @@ export const commit: Suite = {
       ];
       for (const target of [ours, ...targets.slice(2)])
         await runProgram('pgbench', ['-i', '-q', '-s', String(SCALE), ...target.args], target.env);
+      for (const target of targets) await measure(target, SETTLE_CLIENTS, SETTLE_SECONDS);
       const rows: Row[] = [];
       for (const clients of CLIENTS) rows.push(...(await compare(clients, targets, report)));
       return rows;
