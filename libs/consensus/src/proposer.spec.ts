@@ -197,11 +197,11 @@ describe('a proposer that leads', () => {
       expect(run(committed.state, progress(C, START + 100)).effects).toEqual([]);
     });
 
-    test('waits no longer than for the next idle moment', () => {
-      const { state, effects } = run(second.state, { kind: 'idle' });
+    test.each([{ kind: 'idle' } as const, tick])('waits no longer than for the next moment: $kind', (moment) => {
+      const { state, effects } = run(second.state, moment);
       expect(IDS.map((id) => appends(effects, id))).toMatchObject(IDS.map(() => rest));
       expect(Proposer.holdsWal(state)).toBe(false);
-      expect(run(state, { kind: 'idle' }).effects).toEqual([]);
+      expect(run(state, moment).effects).toEqual([]);
     });
 
     test('waits on while only a part of what was sent before is durable', () => {

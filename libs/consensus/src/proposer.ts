@@ -20,8 +20,8 @@
  *       when the membership changes, a candidate begins again.                                                   (I9)
  *   P10 A safekeeper that confirms WAL which it was not sent in this session, or votes with a log that cannot be, is not
  *       believed, and disconnected.
- *   P11 A little WAL waits until what was sent before it is committed, until the next `idle` at most: so commits that are made
- *       at the same time share one append, the same for all safekeepers. Much of it is sent at once.
+ *   P11 A little WAL waits until what was sent before it is committed, until the next `idle` or tick at most: so commits that
+ *       are made at the same time share one append, the same for all safekeepers. Much of it is sent at once.
  *
  * Inputs and effects: `proposer-state.ts`. A recovery is a run without live WAL: the first `committed` ends it, and
  * streaming goes on in the same term from there.
@@ -52,18 +52,7 @@ import {
   type ProposerStep,
   voterSets,
 } from './proposer-state';
-import {
-  announce,
-  considerFetch,
-  failed,
-  heartbeat,
-  holdsWal,
-  onAppendResponse,
-  onFetched,
-  onIdle,
-  onWal,
-  wantsWal,
-} from './stream';
+import { announce, failed, holdsWal, onAppendResponse, onFetched, onIdle, onWal, wantsWal } from './stream';
 import { WalWindow } from './wal-window';
 
 export const Proposer = {
@@ -185,11 +174,8 @@ function timeToAct(state: ProposerState, chance: { readonly random: number }): P
       return considerCampaign(state);
     case 'campaigning':
       return state.tick >= state.phase.deadlineTick ? campaign(state, chance) : still(state);
-    case 'leading': {
-      const beat = heartbeat(state);
-      const fetch = considerFetch(beat.state);
-      return { state: fetch.state, effects: [...beat.effects, ...fetch.effects] };
-    }
+    case 'leading':
+      return onIdle(state);
     case 'deposed':
       return still(state);
     default:

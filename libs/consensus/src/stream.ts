@@ -151,7 +151,7 @@ export function onFetched(state: ProposerState, input: ProposerInput & { kind: '
 }
 
 /** Sends each safekeeper what it may have, and asks for WAL that is no longer, or not yet, in memory. */
-export function pump(state: ProposerState, pace: { readonly isOverdue: boolean } = { isOverdue: false }): ProposerStep {
+function pump(state: ProposerState, pace: { readonly isOverdue: boolean } = { isOverdue: false }): ProposerStep {
   const isCommitUnderWay = !pace.isOverdue && isUnderWay(state);
   const effects: ProposerEffect[] = [];
   let peers: Map<SafekeeperId, Peer> | undefined;
@@ -217,14 +217,14 @@ function wal(state: ProposerState, lsn: Lsn): Uint8Array {
   return state.fetch.bytes.subarray(offset, offset + APPEND_SIZE_MAX);
 }
 
-/** P11: a moment has passed. Who is sent WAL hears with it what was committed. */
+/** P11: a moment has passed, or a tick. Who is sent WAL hears with it what was committed. */
 export function onIdle(state: ProposerState): ProposerStep {
   const pumped = pump(state, { isOverdue: true });
   return after(pumped.effects, heartbeat(pumped.state));
 }
 
 /** Heartbeats: for those that do not know the commit LSN yet, and for those that have heard nothing for long. */
-export function heartbeat(state: ProposerState): ProposerStep {
+function heartbeat(state: ProposerState): ProposerStep {
   const effects: ProposerEffect[] = [];
   const peers = new Map(state.peers);
   for (const [safekeeper, peer] of state.peers) {
@@ -259,7 +259,7 @@ function nextFetch(wanting: readonly Lsn[], { fetch }: ProposerState): Lsn | und
 }
 
 /** P7. */
-export function considerFetch(state: ProposerState): ProposerStep {
+function considerFetch(state: ProposerState): ProposerStep {
   if (state.fetch.kind === 'waiting' || (state.fetch.kind === 'none' && !someLag(state))) return { state, effects: [] };
   const lagging = [...state.peers.values()].flatMap((peer) =>
     peer.kind === 'streaming' && peer.nextLsn < state.window.startLsn ? [peer] : [],

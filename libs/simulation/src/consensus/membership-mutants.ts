@@ -145,7 +145,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an acceptor forgets its generation at a crash',
-    outcomeSeed: 1015,
+    outcomeSeed: 258,
     recovered: (durable, created) => ({ ...durable, membership: created.membership }),
   },
   {
