@@ -5,6 +5,7 @@
  *   R1  Every script of parallel_schedule runs, group after group; scripts of one group run a few at a time.
  *       Left out is what waits for ever when psql is older than the server.
  *   R2  No tablespace is made: such a record stops a branch's ingest by design. Statements that would are left out.
+ *   R3  Left out are statements of a newer minor release for a bug that ends servers of the major before it (18.4 by SIGSEGV).
  */
 import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -34,7 +35,11 @@ const SCRIPT_TIMEOUT_MS = 300_000;
 /** How a line of parallel_schedule begins that names scripts. */
 const GROUP = 'test:';
 const NEWER_PSQL = new Set(['psql_pipeline']);
-const TABLESPACE = /^create tablespace .*$/gim;
+const LEFT_OUT = [
+  /^create tablespace .*$/gim,
+  /^SELECT .*::sqljson_mystr .*$/gm,
+  /^SELECT satisfies_hash_partition\(.* VARIADIC NULL::int\[\]\);$/gm,
+];
 
 /** @throws CommandFailure when there is no source tree, or no psql */
 export function findSuite(sources: string, major: number): RegressionSuite {
@@ -88,7 +93,8 @@ export async function runGroup(group: readonly string[], options: GroupRun): Pro
 }
 
 function runScript(name: string, { suite, compute, outputDir }: GroupRun): Promise<ScriptRun> {
-  const script = readFileSync(join(suite.directory, 'sql', `${name}.sql`), 'latin1').replace(TABLESPACE, '');
+  const source = readFileSync(join(suite.directory, 'sql', `${name}.sql`), 'latin1');
+  const script = LEFT_OUT.reduce((text, statement) => text.replace(statement, ''), source);
   const errorFile = join(outputDir, `${name}.errors`);
   const child = spawn(suite.psql, ['-X', '-q', '-v', 'HIDE_TABLEAM=on', '-v', 'HIDE_TOAST_COMPRESSION=on', '-f', '-'], {
     cwd: outputDir,
