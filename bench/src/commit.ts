@@ -3,7 +3,7 @@
  * Postgres with a quorum of three `pg_receivewal --synchronous`, all on this machine with the same settings.
  *
  * The machine may be noisy: every round measures all targets one after the other, in turns forwards and backwards, and the
- * medians of the rounds are compared. Before, every target has run for a while: compiled code is hot, new layers are compacted.
+ * medians of the rounds are compared. Before, every target has run for a while, until its code is hot.
  */
 import { BOOTSTRAP_SUPERUSER } from '@neon/postgres-server';
 import { BenchProject, runProgram } from './installation';
