@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { neon, until } from './support/system';
 
 const NEON = resolve(__dirname, '../../../neon');
+const INTERRUPTED = /was interrupted \(seed \d+\); its data is in (\S+)/;
 const homes = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('neon-chaos-'));
 
 it('a short chaos run loses nothing, contradicts nothing and leaves nothing behind', async () => {
@@ -27,7 +28,8 @@ it('a chaos run that is interrupted ends all it began, and says where its data i
   await until('faults are under way', () => output.includes('acknowledged/s'), 300_000);
   run.kill('SIGINT');
   expect(await ended).toBe(1);
-  const home = /was interrupted \(seed \d+\); its data is in (\S+)/.exec(output)?.[1] ?? '';
+  expect(output).toMatch(INTERRUPTED);
+  const home = INTERRUPTED.exec(output)?.[1] ?? '';
   expect(existsSync(home)).toBe(true);
   expect(execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' })).not.toContain(home);
   expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(home);

@@ -3,10 +3,11 @@
  *
  *   P1  A pid counts only while that process runs the command it was started with, or is the launcher that is about to
  *       become it: a reused pid is not ours.
- *   P2  `stop` asks, waits, then kills: when it returns the process is gone.
+ *   P2  `stop` asks, waits, then kills: when it returns the process is gone, and so are its files, locks and ports. Linux gives
+ *       those up (`do_exit`) when a process has no memory, and so no command line, any more.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Home, folder } from '../home';
@@ -35,6 +36,16 @@ function isRunning(pid: number, command: string): boolean {
   }
 }
 
+/** P2. One that nobody has waited for yet is a zombie, whose threads may not have ended with it. */
+function hasEnded(pid: number): boolean {
+  try {
+    const isZombie = /^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return isZombie && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch {
+    return true;
+  }
+}
+
 export function start(home: Home, service: Service): number {
   const log = openSync(logFile(home, service.name), 'a', 0o600);
   const [program, ...args] = [...service.place.launcher, ...service.command];
@@ -58,8 +69,8 @@ export async function stop(home: Home, name: string, signal: NodeJS.Signals): Pr
   if (pid === null) return false;
   process.kill(pid, signal);
   const deadline = Date.now() + STOP_TIMEOUT_MS;
-  while (pidOf(home, name) !== null) {
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL');
+  while (!hasEnded(pid)) {
+    if (Date.now() > deadline && pidOf(home, name) === pid) process.kill(pid, 'SIGKILL');
     await sleep(POLL_MS);
   }
   rmSync(pidFile(home, name), { force: true });

@@ -150,7 +150,7 @@ async function clear(
     for (const pid of left) signal(pid, 'SIGKILL');
     await sleep(LAST_PROCESS_POLL_MS);
   }
-  disk.unmount({ keep });
+  await disk.unmount({ keep });
   network?.remove();
   if (!keep) rmSync(home.directory, { recursive: true, force: true });
 }

@@ -214,7 +214,9 @@ export class FaultyDisk implements Disk {
 
   private namesIn(path: string): Map<string, Node> {
     const names = readdirSync(path).flatMap((name) => {
-      const node = this.nodes.get(statSync(join(path, name)).ino);
+      // One that is being removed meanwhile may be gone by now.
+      const stat = statSync(join(path, name), { throwIfNoEntry: false });
+      const node = stat && this.nodes.get(stat.ino);
       return node === undefined ? [] : [[name, node] as const];
     });
     return new Map(names);
