@@ -183,23 +183,36 @@ function timeToAct(state: ProposerState, chance: { readonly random: number }): P
   }
 }
 
-/** Those that owe an answer; and those that wait for this proposer, once what their greeting said may be outdated (P1). */
 function dropSilent(state: ProposerState): ProposerStep {
-  const { silence, campaign: patience } = state.config.timing;
   let next = state;
   const effects: ProposerEffect[] = [];
-  const drop = (safekeeper: SafekeeperId, reason: string): void => {
+  for (const [safekeeper, peer] of state.peers) {
+    const reason = reasonToDrop(state, peer);
+    if (reason === undefined) continue;
     const dropped = disconnect(next, safekeeper, reason);
     next = dropped.state;
     effects.push(...dropped.effects);
-  };
-  for (const [safekeeper, peer] of state.peers) {
-    if (peer.kind === 'disconnected' || peer.kind === 'stranger') continue;
-    const heardAgo = state.tick - peer.heardTick;
-    if (peer.kind === 'greeting' || peer.kind === 'voting' || peer.kind === 'streaming') {
-      if (heardAgo >= silence) drop(safekeeper, `silent for ${silence} ticks`);
-    } else if (state.phase.kind === 'collecting' && heardAgo >= patience)
-      drop(safekeeper, `greeted ${patience} ticks ago, and no quorum since`);
   }
   return { state: next, effects };
+}
+
+/** Of one that owes an answer; and of one that waits for this proposer, once what its greeting said may be outdated (P1). */
+function reasonToDrop({ config, phase, tick }: ProposerState, peer: Peer): string | undefined {
+  const { silence, campaign: patience } = config.timing;
+  switch (peer.kind) {
+    case 'disconnected':
+    case 'stranger':
+      return undefined;
+    case 'greeting':
+    case 'voting':
+    case 'streaming':
+      return tick - peer.heardTick >= silence ? `silent for ${silence} ticks` : undefined;
+    case 'greeted':
+    case 'voted':
+      return phase.kind === 'collecting' && tick - peer.heardTick >= patience
+        ? `greeted ${patience} ticks ago, and no quorum since`
+        : undefined;
+    default:
+      return unreachable(peer);
+  }
 }
