@@ -4,6 +4,7 @@ import {
   MessageReader,
   ProtocolViolation,
   STARTUP_PACKET_SIZE_MAX,
+  type WireMessage,
   decodeBackendMessage,
   decodeErrorResponse,
   decodePasswordMessage,
@@ -184,7 +185,9 @@ describe('the message reader', () => {
         const received: [string, number[]][] = [];
         for (let at = 0, i = 0; at < stream.length; i++) {
           const size = cuts[i % cuts.length] ?? 1;
-          reader.push(stream.subarray(at, at + size));
+          const chunk = Uint8Array.from(stream.subarray(at, at + size));
+          reader.push(chunk);
+          chunk.fill(0xff);
           at += size;
           while (received.length < sent.length) {
             const message = reader.next();
@@ -196,6 +199,26 @@ describe('the message reader', () => {
         expect([...reader.takeRest()]).toEqual([...tail]);
         expect(reader.bufferedBytes).toBe(0);
       }),
+    );
+  });
+
+  it('R4: what has been returned stays as it was, and a long message that comes byte by byte costs little', () => {
+    const [first, second] = [
+      encodeMessage('A', new Uint8Array(300).fill(1)),
+      encodeMessage('B', new Uint8Array(9_000).fill(2)),
+    ];
+    const stream = Buffer.concat([first, second, second, first]);
+    const reader = new MessageReader(1 << 20);
+    const received: WireMessage[] = [];
+    for (const byte of stream) {
+      reader.push(Uint8Array.of(byte));
+      const message = reader.next();
+      if (message !== undefined) received.push(message);
+      const memory = (Reflect.get(reader, 'room') as Uint8Array).length;
+      if (reader.bufferedBytes > 0) expect(memory).toBeLessThanOrEqual(4 * reader.bufferedBytes);
+    }
+    expect(received.map(({ payload }) => payload)).toEqual(
+      [first, second, second, first].map((each) => each.subarray(5)),
     );
   });
 
