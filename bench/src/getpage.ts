@@ -1,9 +1,8 @@
 /** How fast a pageserver answers reads of pages, asked as a compute's agent asks, past the compute. */
-import { readFileSync } from 'node:fs';
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
 import { BLOCKS_PER_REQUEST_MAX } from '@neon/pageserver-contract';
 import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
-import { BenchProject, status } from './installation';
+import { BenchProject, cpuSeconds, running } from './installation';
 import { PageserverManagement, tokenIssuer } from './pageserver';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
@@ -13,8 +12,6 @@ const REQUESTS_IN_FLIGHT = 128;
 const PIPELINED_MS = 5_000;
 const CHAINED_PAGE_COUNT = 500;
 const CHAIN_LENGTH = 100;
-/** USER_HZ of every Linux there is. */
-const CLOCK_TICKS_PER_SECOND = 100;
 
 type Table = Omit<PageRead, 'lsn' | 'blocks'> & { readonly blockCount: number };
 
@@ -67,8 +64,7 @@ class PageService {
   static async open(project: BenchProject): Promise<PageService> {
     const compute = await project.compute();
     const ids = { tenantId: TenantId.parse(compute.tenantId), timelineId: TimelineId.parse(compute.timelineId) };
-    const pageserver = status().services.find(({ name }) => name === 'pageserver');
-    if (pageserver?.pid == null) throw new Error('the pageserver does not run');
+    const pageserver = running('pageserver');
     const token = await (await tokenIssuer()).issue({ scope: 'timeline', ...ids }, 3_600);
     const client = new PageServiceClient({ address: { host: '127.0.0.1', port: pageserver.port, ...ids, token } });
     await client.connect();
@@ -78,10 +74,7 @@ class PageService {
   settleLayers = (): Promise<void> => this.management.settleLayers();
 
   /** CPU time of the whole pageserver so far. */
-  cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
-  }
+  cpuSeconds = (): number => cpuSeconds(this.pid);
 }
 
 /** One row to a page, and every page with room for a few versions: each pass adds an update, some a pruning too. */

@@ -43,12 +43,28 @@ export class PageserverManagement {
     const started = performance.now();
     const [row] = await this.project.query('SELECT pg_current_wal_flush_lsn() AS lsn');
     const writtenLsn = Lsn.parse(String(row?.['lsn']));
-    for (;;) {
-      const { lastRecordLsn, stopReason } = TimelineDetail.parse(await this.ask('GET', ''));
-      if (stopReason !== null) throw new Error(`the pageserver stopped: ${stopReason}`);
-      if (Lsn.parse(lastRecordLsn) >= writtenLsn) return performance.now() - started;
-      await sleep(POLL_MS);
-    }
+    await this.untilReached(writtenLsn);
+    return performance.now() - started;
+  }
+
+  /** Of a pageserver that is about to start: what it ingests up to `lsn` and writes to its disk, from its first answer on. */
+  async untilDurable(lsn: Lsn): Promise<{ readonly bytes: number; readonly seconds: number }> {
+    let first = await this.lastRecordLsn().catch(() => null);
+    for (; first === null; first = await this.lastRecordLsn().catch(() => null)) await sleep(POLL_MS);
+    const started = performance.now();
+    await this.untilReached(lsn);
+    await this.ask('POST', '/checkpoint');
+    return { bytes: lsn - first, seconds: (performance.now() - started) / 1000 };
+  }
+
+  private async untilReached(lsn: Lsn): Promise<void> {
+    while ((await this.lastRecordLsn()) < lsn) await sleep(POLL_MS);
+  }
+
+  private async lastRecordLsn(): Promise<Lsn> {
+    const { lastRecordLsn, stopReason } = TimelineDetail.parse(await this.ask('GET', ''));
+    if (stopReason !== null) throw new Error(`the pageserver stopped: ${stopReason}`);
+    return Lsn.parse(lastRecordLsn);
   }
 
   private async ask(method: 'GET' | 'POST', path: string): Promise<unknown> {
