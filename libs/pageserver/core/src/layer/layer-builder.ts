@@ -2,7 +2,8 @@
  * Writes one layer file: versions in key order in, a finished file out.
  *
  *   W1  Versions are given in order of key, then LSN; out of order is a broken promise.
- *   W2  Compression of blocks runs ahead of writing by at most COMPRESSIONS_AHEAD blocks.
+ *   W2  Compression of blocks runs ahead of writing by at most COMPRESSIONS_AHEAD blocks. Without one they stay as they are:
+ *       for a layer that is rewritten soon, compressing costs more than it saves.
  */
 import { Lsn, assert, crc32c } from '@neon/kernel';
 import { type Key, compareKeys, sameKey } from '../key/key';
@@ -47,7 +48,7 @@ export class LayerBuilder {
 
   constructor(
     private readonly writer: LayerWriter,
-    private readonly compression: Compression,
+    private readonly compression: Compression | null,
   ) {}
 
   get isEmpty(): boolean {
@@ -141,8 +142,8 @@ export class LayerBuilder {
   }
 
   private async pack(raw: Uint8Array): Promise<PackedBlock> {
-    const stored = await this.compression.compress(raw);
-    return { stored: stored.length < raw.length ? stored : raw, rawSize: raw.length };
+    const stored = await this.compression?.compress(raw);
+    return { stored: stored !== undefined && stored.length < raw.length ? stored : raw, rawSize: raw.length };
   }
 
   private async write(bytes: Uint8Array): Promise<void> {
@@ -155,7 +156,7 @@ export class LayerBuilder {
 export async function writeLayer(
   values: Iterable<KeyedValue>,
   description: Pick<Layer, 'kind' | 'level' | 'startLsn' | 'endLsn' | 'sequence'>,
-  { writer, compression }: { writer: LayerWriter; compression: Compression },
+  { writer, compression }: { writer: LayerWriter; compression: Compression | null },
 ): Promise<Layer | null> {
   const builder = new LayerBuilder(writer, compression);
   try {

@@ -382,12 +382,12 @@ export class Timeline {
   }
 
   private async flushOne({ memory, commits, ...after }: Frozen): Promise<void> {
-    const { files, compression } = this.parts;
+    const { files } = this.parts;
     const sequence = this.takeSequence();
     const written = await writeLayer(
       memory.sorted(),
       { kind: 'delta', level: 0, startLsn: memory.startLsn, endLsn: memory.endLsn, sequence },
-      { writer: await files.create(), compression },
+      { writer: await files.create(), compression: null },
     );
     const commitFile = await this.commits.write(commits, sequence);
     const added = written === null ? [] : [written];
