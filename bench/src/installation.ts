@@ -1,7 +1,7 @@
 /** The running installation that is measured: found through `./neon status --json`, used through its public doors. */
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApiClient } from '@neondatabase/api-client';
 import { HostStatus } from '@neon/compute-contract';
@@ -24,8 +24,6 @@ const Status = z.object({
 });
 
 export const neon = (...args: string[]): string => execFileSync(NEON, args, { encoding: 'utf8' });
-/** The same, while we go on. */
-export const neonBegun = (...args: string[]): Promise<string> => runProgram(NEON, args);
 export const status = (): z.infer<typeof Status> => Status.parse(JSON.parse(neon('status', '--json')));
 
 /** A service of the installation. @throws when it does not run */
@@ -34,9 +32,6 @@ export function running(name: string): { readonly pid: number; readonly port: nu
   if (service?.pid == null) throw new Error(`${name} does not run`);
   return { pid: service.pid, port: service.port };
 }
-
-/** At once, of a service that was started lately: what `./neon up` writes down first. */
-export const startedPid = (name: string): number => parseInt(readFileSync(join(home(), `run/${name}.pid`), 'utf8'), 10);
 
 /** CPU time of a process so far, user and system. */
 export function cpuSeconds(pid: number): number {

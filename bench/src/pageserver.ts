@@ -35,7 +35,13 @@ export class PageserverManagement {
 
   /** Writes the in-memory layer out and makes images. */
   async settleLayers(): Promise<void> {
-    for (const act of ['checkpoint', 'compact']) await this.ask('POST', `/${act}`);
+    await this.checkpoint();
+    await this.ask('POST', '/compact');
+  }
+
+  /** Writes the in-memory layer out. */
+  async checkpoint(): Promise<void> {
+    await this.ask('POST', '/checkpoint');
   }
 
   /** Waits until it has ingested everything that is written at this moment. @returns for how long, in ms */
@@ -47,21 +53,11 @@ export class PageserverManagement {
     return performance.now() - started;
   }
 
-  /** Of a pageserver that is about to start: what it ingests up to `lsn` and writes to its disk, from its first answer on. */
-  async untilDurable(lsn: Lsn): Promise<{ readonly bytes: number; readonly seconds: number }> {
-    let first = await this.lastRecordLsn().catch(() => null);
-    for (; first === null; first = await this.lastRecordLsn().catch(() => null)) await sleep(POLL_MS);
-    const started = performance.now();
-    await this.untilReached(lsn);
-    await this.ask('POST', '/checkpoint');
-    return { bytes: lsn - first, seconds: (performance.now() - started) / 1000 };
-  }
-
-  private async untilReached(lsn: Lsn): Promise<void> {
+  async untilReached(lsn: Lsn): Promise<void> {
     while ((await this.lastRecordLsn()) < lsn) await sleep(POLL_MS);
   }
 
-  private async lastRecordLsn(): Promise<Lsn> {
+  async lastRecordLsn(): Promise<Lsn> {
     const { lastRecordLsn, stopReason } = TimelineDetail.parse(await this.ask('GET', ''));
     if (stopReason !== null) throw new Error(`the pageserver stopped: ${stopReason}`);
     return Lsn.parse(lastRecordLsn);
