@@ -32,6 +32,7 @@ export const EQUIVALENTS: readonly Entry[] = [
       'page/page-header.ts pageIsEmpty: PAGE_HEADER_SIZE [one more]',
       'page/page-header.ts pageIsEmpty: readU16(page, AT.lower) <= PAGE_HEADER_SIZE [<= to <]',
       'page/spgist-page.ts replaceByRemains: offsetNumbers.length === 0 [never: offsetNumbers.length === 0]',
+      'redo/changes.ts unwrittenChangesOf: changes.length === 0 [never: changes.length === 0]',
       'redo/clog.ts statusChanges: subxids.length === 0 [never: subxids.length === 0]',
       'redo/hash-tuples.ts deleteListed: deleted.length > 0 [> to >=]',
       'redo/hash-tuples.ts deleteListed: deleted.length > 0 [always: deleted.length > 0]',
