@@ -6,8 +6,8 @@ import { LayerWriter, TimelineFiles } from '@neon/pageserver-core';
 import { TEMPORARY, renameDurably, replaceFile, writeFully } from './durable';
 import type { OpenFiles } from './open-files';
 
-/** Bytes gathered before they are written. */
-const WRITE_SIZE = 1024 * 1024;
+/** Bytes gathered before they are written, about eight blocks: whoever else waits for the event loop has a turn meanwhile. */
+const WRITE_SIZE = 256 * 1024;
 
 export class DirectoryTimelineFiles extends TimelineFiles {
   private temporaries = 0;
