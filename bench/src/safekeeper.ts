@@ -1,7 +1,7 @@
 /** One safekeeper alone: WAL over its real protocol beside `dd oflag=dsync` on the same disk, and thousands of idle timelines. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { FrameDecoder, Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/k
 import { WalEncoder } from '@neon/postgres';
 import { SafekeeperStatus } from '@neon/safekeeper-contract';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
-import { CHECKOUT } from './installation';
+import { CHECKOUT, cpuSeconds } from './installation';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
 const SEGMENT_SIZE = 16 * 1024 * 1024;
@@ -299,8 +299,8 @@ class Node {
   }
 
   cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.child?.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    if (this.child?.pid === undefined) throw new Error('the safekeeper does not run');
+    return cpuSeconds(this.child.pid);
   }
 
   async stop(): Promise<void> {

@@ -36,11 +36,16 @@ function isRunning(pid: number, command: string): boolean {
   }
 }
 
+/** State, parent, … : what follows the command's name in parentheses. @throws when there is no such process */
+export const statOf = (pid: number): string[] =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+
 /** P2. One that nobody has waited for yet is a zombie, whose threads may not have ended with it. */
 function hasEnded(pid: number): boolean {
   try {
-    const isZombie = /^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return isZombie && readdirSync(`/proc/${pid}/task`).length === 1;
+    return statOf(pid)[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length === 1;
   } catch {
     return true;
   }

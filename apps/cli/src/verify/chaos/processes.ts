@@ -1,6 +1,7 @@
 /** Processes of an installation, found through /proc: the computes' Postgres servers and whatever else works in its home. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { statOf } from '../../stack/processes';
 
 const STOP_POLL_MS = 2;
 const STOP_TIMEOUT_MS = 5_000;
@@ -22,12 +23,6 @@ function running(): ProcessLine[] {
     }
   });
 }
-
-/** State, parent, … : what follows the command's name in parentheses. */
-const statOf = (pid: number): string[] =>
-  readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /s, '')
-    .split(' ');
 
 /** The postmasters of all computes of an installation, each with its children. */
 export function postgresOf(home: string): number[][] {
