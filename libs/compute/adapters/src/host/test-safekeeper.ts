@@ -85,6 +85,11 @@ export class TestSafekeeper {
     return this.state.leader !== undefined;
   }
 
+  /** Connections that were ever made to it. */
+  get sessionCount(): number {
+    return this.lastSession;
+  }
+
   /** As whoever changes the membership does it. */
   configure(membership: Membership): void {
     this.take({ kind: 'configure', request: 1, membership, minTerm: Term.ZERO });

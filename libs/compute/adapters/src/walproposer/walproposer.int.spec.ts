@@ -150,6 +150,21 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   throw new Error(`never: ${what}`);
 }
 
+it('a safekeeper answers though it is just being greeted anew, and one that was never heard does not', async () => {
+  await Promise.all(safekeepers.slice(1).map((safekeeper) => safekeeper.stop()));
+  const walproposer = open();
+  const refused = expect(walproposer.elect(60_000)).rejects.toThrow('closed');
+  const answering = (): number[] => walproposer.quorumUnavailable().details['answering'] as number[];
+  expect(answering()).toEqual([]);
+  await until('one answers', () => answering().length > 0);
+  await until('it is greeted twice more', () => {
+    expect(answering()).toEqual([1]);
+    return (safekeepers[0]?.sessionCount ?? 0) > 2;
+  });
+  walproposer.close();
+  await refused;
+});
+
 describe('a stream from Postgres that breaks while the quorum is down', () => {
   it('goes on after the last byte received, and still reports what the quorum has and no more (W5)', async () => {
     const walproposer = await following();

@@ -69,6 +69,8 @@ const TICK_MS = 20;
 const RECONNECT_MS = 50;
 /** How long WAL may wait for more of it, and safekeepers to hear what is committed: the shortest time that a timer has. */
 const IDLE_MS = 1;
+/** Who was heard within this answers, though it may just now be greeted anew. */
+const ANSWERING_MS = 5_000;
 const SQLSTATE_DUPLICATE_OBJECT = '42710';
 
 interface Waiter {
@@ -89,6 +91,7 @@ export class Walproposer {
   private readonly links: SafekeeperLinks;
   private readonly ticker: NodeJS.Timeout;
   private readonly refusals = new Map<SafekeeperId, string>();
+  private readonly heardAt = new Map<SafekeeperId, number>();
   private readonly fullness = new Map<SafekeeperId, number>();
   private readonly pageserver = { receivedLsn: Lsn.ZERO, durableLsn: Lsn.ZERO };
   private elected: Elected | undefined;
@@ -153,6 +156,7 @@ export class Walproposer {
   }
 
   private hear(safekeeper: SafekeeperId, message: AcceptorMessage): void {
+    this.heardAt.set(safekeeper, performance.now());
     if (message.kind !== 'appendResponse') return;
     this.fullness.set(safekeeper, message.fullness ?? 0);
     if (message.pageserver === undefined) return;
@@ -199,7 +203,8 @@ export class Walproposer {
   }
 
   quorumUnavailable(): Refusal {
-    const answering = [...this.state.peers].filter(([, peer]) => peer.kind !== 'disconnected').map(([id]) => id);
+    const since = performance.now() - ANSWERING_MS;
+    const answering = [...this.state.peers.keys()].filter((id) => (this.heardAt.get(id) ?? -Infinity) > since);
     const refused = Object.fromEntries(this.refusals);
     const { count } = this.links;
     return new Refusal('QuorumUnavailable', `${answering.length} of ${count} safekeepers answer, no quorum in time`, {
