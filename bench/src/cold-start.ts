@@ -11,31 +11,25 @@ export const coldStart: Suite = {
   what: 'client connect to first row of a suspended endpoint',
   async run(report): Promise<Row[]> {
     const project = await BenchProject.create('bench-cold-start');
-    try {
-      const cold: number[] = [];
-      const warm: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        await project.suspend();
-        await sleep(PAUSE_MS);
-        cold.push(await firstRow(project));
-        warm.push(await firstRow(project));
-        report(
-          `round ${round + 1}: ${Math.round(cold.at(-1) ?? 0)} ms cold, ${Math.round(warm.at(-1) ?? 0)} ms running`,
-        );
-      }
-      return [
-        duration('cold start to first row, p50', percentile(cold, 0.5), {
-          name: 'connect to a running endpoint, p50',
-          value: percentile(warm, 0.5),
-        }),
-        duration('cold start to first row, p99', percentile(cold, 0.99), {
-          name: 'connect to a running endpoint, p99',
-          value: percentile(warm, 0.99),
-        }),
-      ];
-    } finally {
-      await project.delete();
+    const cold: number[] = [];
+    const warm: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      await project.suspend();
+      await sleep(PAUSE_MS);
+      cold.push(await firstRow(project));
+      warm.push(await firstRow(project));
+      report(`round ${round + 1}: ${Math.round(cold.at(-1) ?? 0)} ms cold, ${Math.round(warm.at(-1) ?? 0)} ms running`);
     }
+    return [
+      duration('cold start to first row, p50', percentile(cold, 0.5), {
+        name: 'connect to a running endpoint, p50',
+        value: percentile(warm, 0.5),
+      }),
+      duration('cold start to first row, p99', percentile(cold, 0.99), {
+        name: 'connect to a running endpoint, p99',
+        value: percentile(warm, 0.99),
+      }),
+    ];
   },
 };
 

@@ -41,40 +41,36 @@ export const commit: Suite = {
     };
     const local = await PeerPostgres.local(settings);
     const quorum = await PeerPostgres.quorum(settings);
-    try {
-      const { password, user, database } = project.login;
-      const { port } = await project.compute();
-      const url = new URL(project.uri);
-      const ours: Target = {
-        name: 'compute',
-        args: ['-h', '127.0.0.1', '-p', String(port), '-U', user, database],
-        env: { PGPASSWORD: password },
-      };
-      const proxied: Target = {
-        name: 'through the proxy',
-        args: ['-h', url.hostname, '-p', url.port, '-U', user, database],
-        env: { PGPASSWORD: password, PGHOSTADDR: '127.0.0.1', PGSSLMODE: 'require' },
-      };
-      const stock = (name: string, peer: PeerPostgres): Target => ({
-        name,
-        args: ['-h', '127.0.0.1', '-p', String(peer.port), '-U', BOOTSTRAP_SUPERUSER, 'postgres'],
-        env: {},
-      });
-      const targets = [
-        ours,
-        proxied,
-        stock('stock, local commit', local),
-        ...(quorum === null ? [] : [stock('stock, quorum of three pg_receivewal', quorum)]),
-      ];
-      for (const target of [ours, ...targets.slice(2)])
-        await runProgram('pgbench', ['-i', '-q', '-s', String(SCALE), ...target.args], target.env);
-      for (const target of targets) await measure(target, SETTLE_CLIENTS, SETTLE_SECONDS);
-      const rows: Row[] = [];
-      for (const clients of CLIENTS) rows.push(...(await compare(clients, targets, report)));
-      return rows;
-    } finally {
-      await Promise.all([local.stop(), quorum?.stop(), project.delete()]);
-    }
+    const { password, user, database } = project.login;
+    const { port } = await project.compute();
+    const url = new URL(project.uri);
+    const ours: Target = {
+      name: 'compute',
+      args: ['-h', '127.0.0.1', '-p', String(port), '-U', user, database],
+      env: { PGPASSWORD: password },
+    };
+    const proxied: Target = {
+      name: 'through the proxy',
+      args: ['-h', url.hostname, '-p', url.port, '-U', user, database],
+      env: { PGPASSWORD: password, PGHOSTADDR: '127.0.0.1', PGSSLMODE: 'require' },
+    };
+    const stock = (name: string, peer: PeerPostgres): Target => ({
+      name,
+      args: ['-h', '127.0.0.1', '-p', String(peer.port), '-U', BOOTSTRAP_SUPERUSER, 'postgres'],
+      env: {},
+    });
+    const targets = [
+      ours,
+      proxied,
+      stock('stock, local commit', local),
+      ...(quorum === null ? [] : [stock('stock, quorum of three pg_receivewal', quorum)]),
+    ];
+    for (const target of [ours, ...targets.slice(2)])
+      await runProgram('pgbench', ['-i', '-q', '-s', String(SCALE), ...target.args], target.env);
+    for (const target of targets) await measure(target, SETTLE_CLIENTS, SETTLE_SECONDS);
+    const rows: Row[] = [];
+    for (const clients of CLIENTS) rows.push(...(await compare(clients, targets, report)));
+    return rows;
   },
 };
 

@@ -2,6 +2,7 @@
 import { Lsn, TenantId, TimelineId } from '@neon/kernel';
 import { BLOCKS_PER_REQUEST_MAX } from '@neon/pageserver-contract';
 import { type PageRead, PageServiceClient } from '@neon/pageserver-client';
+import { atEnd } from './at-end';
 import { BenchProject, cpuSeconds, running } from './installation';
 import { PageserverManagement, tokenIssuer } from './pageserver';
 import { type Row, type Suite, duration, percentile, rate } from './row';
@@ -21,35 +22,28 @@ export const getpage: Suite = {
   async run(report): Promise<Row[]> {
     const project = await BenchProject.create('bench-getpage');
     const service = await PageService.open(project);
-    try {
-      await project.query(
-        `CREATE TABLE flat AS SELECT n AS id, repeat(md5(n::text), 3) AS filler FROM generate_series(1, ${ROW_COUNT}) n`,
-      );
-      const flat = await tableOf(project, 'flat');
-      const chained = await chainedTable(project);
-      const lsn = Lsn.parse(
-        String((await project.query('SELECT pg_current_wal_flush_lsn()::text AS lsn'))[0]?.['lsn']),
-      );
-      // Before anything writes the layers out: these pages are read through their records, each once.
-      const behindRecords = await timedReads(
-        service.client,
-        blocksInOrder(chained).map((block) => ({ ...readOf(chained, lsn), blocks: [block] })),
-      );
-      await service.settleLayers();
-      await warm(service.client, flat, lsn);
-      report(`${flat.blockCount} pages, ${REQUESTS_IN_FLIGHT} reads in flight`);
-      const single = await timedReads(service.client, randomReads(flat, lsn));
-      return [
-        duration('one page at a time, p50', percentile(single, 0.5)),
-        duration('one page at a time, p99', percentile(single, 0.99)),
-        ...(await pipelined(service, flat, lsn)),
-        duration(`a page behind ${CHAIN_LENGTH} updates, first read, p50`, percentile(behindRecords, 0.5)),
-        duration(`a page behind ${CHAIN_LENGTH} updates, first read, p99`, percentile(behindRecords, 0.99)),
-      ];
-    } finally {
-      await service.client.close();
-      await project.delete();
-    }
+    await project.query(
+      `CREATE TABLE flat AS SELECT n AS id, repeat(md5(n::text), 3) AS filler FROM generate_series(1, ${ROW_COUNT}) n`,
+    );
+    const flat = await tableOf(project, 'flat');
+    const chained = await chainedTable(project);
+    const lsn = Lsn.parse(String((await project.query('SELECT pg_current_wal_flush_lsn()::text AS lsn'))[0]?.['lsn']));
+    // Before anything writes the layers out: these pages are read through their records, each once.
+    const behindRecords = await timedReads(
+      service.client,
+      blocksInOrder(chained).map((block) => ({ ...readOf(chained, lsn), blocks: [block] })),
+    );
+    await service.settleLayers();
+    await warm(service.client, flat, lsn);
+    report(`${flat.blockCount} pages, ${REQUESTS_IN_FLIGHT} reads in flight`);
+    const single = await timedReads(service.client, randomReads(flat, lsn));
+    return [
+      duration('one page at a time, p50', percentile(single, 0.5)),
+      duration('one page at a time, p99', percentile(single, 0.99)),
+      ...(await pipelined(service, flat, lsn)),
+      duration(`a page behind ${CHAIN_LENGTH} updates, first read, p50`, percentile(behindRecords, 0.5)),
+      duration(`a page behind ${CHAIN_LENGTH} updates, first read, p99`, percentile(behindRecords, 0.99)),
+    ];
   },
 };
 
@@ -68,6 +62,7 @@ class PageService {
     const token = await (await tokenIssuer()).issue({ scope: 'timeline', ...ids }, 3_600);
     const client = new PageServiceClient({ address: { host: '127.0.0.1', port: pageserver.port, ...ids, token } });
     await client.connect();
+    atEnd(() => client.close());
     return new PageService(client, await PageserverManagement.open(project), pageserver.pid);
   }
 

@@ -7,6 +7,7 @@ import { createApiClient } from '@neondatabase/api-client';
 import { HostStatus } from '@neon/compute-contract';
 import { Client } from 'pg';
 import { z } from 'zod';
+import { atEnd } from './at-end';
 
 /** Where the installation keeps its keys and settings; `./neon bench` names it. */
 export const home = (): string => process.env['NEON_HOME'] ?? resolve(CHECKOUT, '.neon');
@@ -41,7 +42,7 @@ export function cpuSeconds(pid: number): number {
 
 const ENDED = new Set(['finished', 'skipped']);
 
-/** A project for one suite, with what the suites need of it. */
+/** A project for one suite, deleted at its end, with what the suites need of it. */
 export class BenchProject {
   private constructor(
     readonly installation: z.infer<typeof Status>,
@@ -61,6 +62,7 @@ export class BenchProject {
       data.endpoints[0]?.id ?? '',
       data.connection_uris[0]?.connection_uri ?? '',
     );
+    atEnd(() => project.api.deleteProject(project.id));
     await project.settled();
     return project;
   }
@@ -127,10 +129,6 @@ export class BenchProject {
     }
     throw new Error(`no compute of ${this.endpointId} runs`);
   }
-
-  async delete(): Promise<void> {
-    await this.api.deleteProject(this.id);
-  }
 }
 
 const apiOf = ({ api, apiKey }: { api: string; apiKey: string }) => createApiClient({ apiKey, baseURL: api });
@@ -143,12 +141,15 @@ export function runProgram(
 ): Promise<string> {
   return new Promise((done, fail) => {
     const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const end = atEnd(() => child.kill());
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('error', fail);
-    child.once('exit', (code) =>
-      code === 0 ? done(output) : fail(new Error(`${program} ended with ${code}: ${output.slice(-1_000)}`)),
-    );
+    child.once('exit', (code) => {
+      void end();
+      if (code === 0) done(output);
+      else fail(new Error(`${program} ended with ${code}: ${output.slice(-1_000)}`));
+    });
   });
 }

@@ -1,5 +1,6 @@
 /** `./neon bench [suite] [--json]`: measures the running installation, and what needs none: redo and one safekeeper. */
 import { cpus } from 'node:os';
+import { giveAllBack, giveBackOnSignals } from './at-end';
 import { branch } from './branch';
 import { coldStart } from './cold-start';
 import { commit } from './commit';
@@ -33,12 +34,13 @@ async function main(args: readonly string[]): Promise<void> {
   if (unknown.length > 0)
     throw new Error(`no suite ${unknown.join(', ')}: one of ${SUITES.map((suite) => suite.name).join(', ')}`);
   for (const suite of SUITES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-    const rows = await suite.run((line) => console.error(`  ${suite.name}: ${line}`));
+    const rows = await suite.run((line) => console.error(`  ${suite.name}: ${line}`)).finally(giveAllBack);
     if (json) console.log(JSON.stringify({ suite: suite.name, machine, rows }));
     else print(suite, rows);
   }
 }
 
+giveBackOnSignals();
 main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(`neon bench: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

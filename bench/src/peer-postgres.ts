@@ -1,4 +1,4 @@
-/** Stock Postgres as the peer: alone with local commit, or with a quorum of three `pg_receivewal --synchronous`. */
+/** Stock Postgres as the peer, until the end of the run: alone with local commit, or with a quorum of three `pg_receivewal --synchronous`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import {
   postgresUser,
   startPostgres,
 } from '@neon/postgres-server';
+import { atEnd } from './at-end';
 import { CHECKOUT, runProgram } from './installation';
 
 const RECEIVERS = ['receiver_1', 'receiver_2', 'receiver_3'];
@@ -89,6 +90,7 @@ export class PeerPostgres {
       });
     });
     const peer = new PeerPostgres(directory, server, receivers, port, distribution.version);
+    atEnd(() => peer.stop());
     if (quorum !== '') {
       await peer.sql(`ALTER SYSTEM SET synchronous_standby_names = '${quorum}'`);
       await peer.sql('SELECT pg_reload_conf()');
@@ -111,7 +113,7 @@ export class PeerPostgres {
     ]);
   }
 
-  async stop(): Promise<void> {
+  private async stop(): Promise<void> {
     for (const receiver of this.receivers) receiver.kill('SIGKILL');
     await this.server.stop('immediate', 10_000);
     rmSync(this.directory, { recursive: true, force: true });

@@ -29,6 +29,7 @@ import {
   startPostgres,
 } from '@neon/postgres-server';
 import { type PageStore, loadBase } from '@neon/redo-oracle';
+import { atEnd } from './at-end';
 import { CHECKOUT, runProgram } from './installation';
 import { type Row, type Suite, rate } from './row';
 
@@ -45,13 +46,11 @@ export const redo: Suite = {
     const rows: Row[] = [];
     for (const workload of WORKLOADS) {
       const directory = mkdtempSync(join(tmpdir(), 'neon-bench-redo-'));
-      try {
-        const recorded = await record(directory, workload);
-        report(`${workload.name}: ${Math.round((recorded.endLsn - recorded.startLsn) / 1e6)} MB of WAL`);
-        rows.push(...(await measure(workload.name, recorded)));
-      } finally {
-        rmSync(directory, { recursive: true, force: true });
-      }
+      const remove = atEnd(() => rmSync(directory, { recursive: true, force: true }));
+      const recorded = await record(directory, workload);
+      report(`${workload.name}: ${Math.round((recorded.endLsn - recorded.startLsn) / 1e6)} MB of WAL`);
+      rows.push(...(await measure(workload.name, recorded)));
+      await remove();
     }
     return rows;
   },
@@ -140,11 +139,9 @@ async function withServer(cluster: Cluster, dataDir: string, use: (port: number)
     logFile: logOf(cluster),
     timeoutMs: 300_000,
   });
-  try {
-    await use(port);
-  } finally {
-    await server.stop('fast', 60_000);
-  }
+  const stop = atEnd(() => server.stop('fast', 60_000));
+  await use(port);
+  await stop();
 }
 
 const logOf = ({ directory }: Cluster): string => join(directory, 'log');

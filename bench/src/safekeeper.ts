@@ -21,6 +21,7 @@ import { FrameDecoder, Lsn, SystemId, TenantId, Term, TimelineId } from '@neon/k
 import { WalEncoder } from '@neon/postgres';
 import { SafekeeperStatus } from '@neon/safekeeper-contract';
 import { TokenIssuer, generateKeyPair } from '@neon/service-token';
+import { atEnd } from './at-end';
 import { CHECKOUT, cpuSeconds } from './installation';
 import { type Row, type Suite, duration, percentile, rate } from './row';
 
@@ -43,20 +44,16 @@ export const safekeeper: Suite = {
   what: 'WAL through one safekeeper, beside dd oflag=dsync, and idle timelines (no installation needed)',
   async run(report): Promise<Row[]> {
     const root = mkdtempSync(join(tmpdir(), 'neon-bench-safekeeper-'));
+    atEnd(() => rmSync(root, { recursive: true, force: true }));
     const node = await Node.start(root);
-    try {
-      const wal = makeWal();
-      const rows: Row[] = [];
-      for (const chunkSize of CHUNK_SIZES) {
-        report(`chunks of ${chunkSize / 1024} KiB`);
-        rows.push(...(await throughput(node, wal, chunkSize)));
-      }
-      report(`${IDLE_TIMELINE_COUNT} timelines`);
-      return [...rows, ...(await idle(node))];
-    } finally {
-      await node.stop();
-      rmSync(root, { recursive: true, force: true });
+    const wal = makeWal();
+    const rows: Row[] = [];
+    for (const chunkSize of CHUNK_SIZES) {
+      report(`chunks of ${chunkSize / 1024} KiB`);
+      rows.push(...(await throughput(node, wal, chunkSize)));
     }
+    report(`${IDLE_TIMELINE_COUNT} timelines`);
+    return [...rows, ...(await idle(node))];
   },
 };
 
@@ -247,6 +244,7 @@ class Node {
     const issuer = await TokenIssuer.fromPem(keys.privatePem);
     const ports = [await freePort(), await freePort(), await freePort()] as const;
     const node = new Node(root, issuer, nats, natsPort, ...ports);
+    atEnd(() => node.stop());
     node.token = await issuer.issue({ scope: 'management' }, 3_600);
     await node.restart();
     return node;
@@ -303,7 +301,7 @@ class Node {
     return cpuSeconds(this.child.pid);
   }
 
-  async stop(): Promise<void> {
+  private async stop(): Promise<void> {
     await this.end();
     this.nats.kill('SIGTERM');
     await once(this.nats, 'exit');
