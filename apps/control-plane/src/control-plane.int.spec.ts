@@ -381,6 +381,35 @@ describe('a safekeeper that lost its disk', () => {
   });
 });
 
+describe('a change of safekeepers', () => {
+  const change = async (projectId: string, ids: readonly number[]) => {
+    const response = await fetch(`http://127.0.0.1:${node.httpPort}/operator/v1/projects/${projectId}/safekeepers`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ safekeeper_ids: ids }),
+    });
+    return { status: response.status, body: (await response.json()) as { code?: string } };
+  };
+
+  it('asks safekeepers who they are: right after a start none has reported, and a new disk may not have either', async () => {
+    const { projectId } = await project();
+    clearInterval(announcing);
+    await node.close();
+    node = await startControlPlane(config, watchedLogger());
+    storage.loseDisk(3);
+    try {
+      expect((await change(projectId, [1, 2, 3])).status).toBe(200);
+      const [row] = await rowsOf(
+        `SELECT payload FROM events WHERE type = 'ProjectSafekeepersChanged' ORDER BY position DESC LIMIT 1`,
+      );
+      expect(JSON.stringify(row?.['payload'])).toContain(storage.incarnations.get(3));
+    } finally {
+      announcing = setInterval(() => storage.announce(bus), 200);
+    }
+    await client().deleteProject(projectId);
+  });
+});
+
 describe('a deletion that storage refuses', () => {
   it('is told to whoever looks after the system, and stays open', async () => {
     const { projectId } = await project();

@@ -87,9 +87,8 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
         }),
       ),
     );
-    bus.onSignal(safekeeperAlive, (alive) =>
-      this.attempt(nodes.safekeeperAlive(alive).then((moved) => care.safekeeperSeen(alive.safekeeperId, { moved }))),
-    );
+    nodes.onSafekeeper = (safekeeperId, change) => care.safekeeperSeen(safekeeperId, change);
+    bus.onSignal(safekeeperAlive, (alive) => this.attempt(nodes.safekeeperAlive(alive)));
     await bus.consume(computeStopped, {
       durable: 'control-plane',
       handler: async ({ computeId, hostId, reason }) => {

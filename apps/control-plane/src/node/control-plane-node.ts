@@ -114,7 +114,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
 
   const tokens = await TokenIssuer.fromPem(readFileSync(config.tokenPrivateKeyFile, 'utf8'));
   const client = new ManagementClient(() => tokens.issue({ scope: 'management' }, MANAGEMENT_TOKEN_SECONDS));
-  const nodes = new StorageNodes(database);
+  const nodes = new StorageNodes(database, client);
   await persist(() => nodes.load());
   const founders = new TimelineMembers(database);
   const basis = { logger, founders, handler, readModel, nodes, client, clock };

@@ -19,7 +19,7 @@ import {
   postgresUser,
   startPostgres,
 } from '@neon/postgres-server';
-import { safekeeperAlive } from '@neon/safekeeper-contract';
+import { type SafekeeperStatus, safekeeperAlive } from '@neon/safekeeper-contract';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
@@ -157,10 +157,17 @@ export class FakeStorage {
     if (this.away.has(Number(name.split('-')[1])))
       return { status: 503, answer: { code: 'Unavailable', message: 'away' } };
     const id = Number(name.split('-')[1]);
+    if (url === '/v1/status') return { status: 200, answer: this.status(id) };
     if (method === 'PUT' && body['incarnation'] !== this.incarnations.get(id))
       return { status: 409, answer: { code: 'WrongIncarnation', message: 'another incarnation' } };
     if (rest === '/chosen') this.commitLsn = String(body['lsn']);
     return this.safekeeper({ method, tenantId, timelineId, id, key: `${name} ${timelineId}` }, body);
+  }
+
+  private status(id: number): SafekeeperStatus {
+    const disk = { freeBytes: 1e9, sizeBytes: 1e9 };
+    const incarnation = this.incarnations.get(id) ?? '';
+    return { id, incarnation, version: '0', walBytes: 0, fullness: 0, disk, failed: [] };
   }
 
   private pageserver(

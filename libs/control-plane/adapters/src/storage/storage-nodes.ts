@@ -4,18 +4,22 @@
  *   N1  A node that ever reported stays known, at its last address: the members of a quorum do not shrink because one of them
  *       is away while this process starts.
  *   N2  A changed address is written down before it is used.
+ *   N3  `onSafekeeper` hears of every report of a safekeeper, unasked or asked for, and whether it is new or has moved.
  */
 import { type Member, MemberRecord } from '@neon/consensus';
 import { KnownSafekeepers } from '@neon/control-plane-core';
 import { Refusal, Unavailable } from '@neon/kernel';
 import { PageserverAlive } from '@neon/pageserver-contract';
-import { SafekeeperAlive } from '@neon/safekeeper-contract';
+import { SafekeeperAlive, SafekeeperStatus } from '@neon/safekeeper-contract';
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../database/database';
 import { unavailable } from '../database/unavailable';
+import type { ManagementClient } from './management-client';
 
 /** Safekeepers report every two seconds. */
 const ALIVE_MS = 10_000;
+/** One that lives says at once who it is. */
+const ASK_TIMEOUT_MS = 1_000;
 
 export interface SeenSafekeeper extends SafekeeperAlive {
   /** Milliseconds since the Unix epoch; null when not since this process began. */
@@ -27,7 +31,12 @@ export class StorageNodes extends KnownSafekeepers {
   private readonly pageservers = new Map<number, PageserverAlive>();
   private readonly safekeepers = new Map<number, SafekeeperAlive>();
 
-  constructor(private readonly database: Database) {
+  onSafekeeper: (safekeeperId: number, change: { readonly moved: boolean }) => void = () => undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly client: ManagementClient,
+  ) {
     super();
   }
 
@@ -46,13 +55,26 @@ export class StorageNodes extends KnownSafekeepers {
     return true;
   }
 
-  /** @returns whether it is new or has moved */
-  async safekeeperAlive(alive: SafekeeperAlive): Promise<boolean> {
-    this.seenAt.set(alive.safekeeperId, Date.now());
-    if (isDeepStrictEqual(this.safekeepers.get(alive.safekeeperId), alive)) return false;
-    await this.write('safekeeper', alive.safekeeperId, alive);
+  async safekeeperAlive(alive: SafekeeperAlive): Promise<void> {
+    const { safekeeperId } = alive;
+    this.seenAt.set(safekeeperId, Date.now());
+    const moved = !isDeepStrictEqual(this.safekeepers.get(safekeeperId), alive);
+    if (moved) await this.write('safekeeper', safekeeperId, alive);
     this.addSafekeeper(alive);
-    return true;
+    this.onSafekeeper(safekeeperId, { moved });
+  }
+
+  override async ask(safekeeperIds: readonly number[]): Promise<void> {
+    await Promise.all(safekeeperIds.map((id) => this.askOne(id)));
+  }
+
+  private async askOne(safekeeperId: number): Promise<void> {
+    const known = this.safekeepers.get(safekeeperId);
+    if (known === undefined) return;
+    const request = { method: 'GET', path: '/v1/status', timeoutMs: ASK_TIMEOUT_MS } as const;
+    const status = await this.client.call(known, request, SafekeeperStatus).catch(() => undefined);
+    // Another one may have its port by now.
+    if (status?.id === safekeeperId) await this.safekeeperAlive({ ...known, incarnation: status.incarnation });
   }
 
   /** The one for the next project. @throws Unavailable when none ever reported */

@@ -14,6 +14,12 @@ const BY = { actor: 'test' };
 class TestSafekeepers extends KnownSafekeepers {
   readonly away = new Set<number>();
   readonly lives = new Map<number, string>();
+  /** What is not known before it is asked for. */
+  readonly newLives = new Map<number, string>();
+  override ask(safekeeperIds: readonly number[]): Promise<void> {
+    for (const id of safekeeperIds) this.lives.set(id, this.newLives.get(id) ?? this.lives.get(id) ?? 'a');
+    return Promise.resolve();
+  }
   override member(safekeeperId: number): Member {
     if (safekeeperId > 6) throw new Refusal('SafekeeperUnknown');
     return MemberRecord.parse({ safekeeperId, incarnation: this.lives.get(safekeeperId) ?? 'a' });
@@ -100,7 +106,7 @@ describe('the safekeepers of a project', () => {
   it('Z2: are the disks that they are when they are asked for', async () => {
     await placed();
     expect(wantedMembersOf(await project())).toBeNull();
-    safekeepers.lives.set(3, 'b');
+    safekeepers.newLives.set(3, 'b');
     await sets.change(PROJECT, [1, 2, 3], BY);
     expect(wantedMembersOf(await project())?.map(({ incarnation }) => incarnation)).toEqual(['a', 'a', 'b']);
   });

@@ -3,8 +3,8 @@
  *
  *   Z1  One request changes the whole project: what is asked for is recorded at once, together with the founders of every branch
  *       that has none recorded; bringing the branches there is the driver's, for as long as it takes.
- *   Z2  Safekeepers are taken as the disks they are when they are asked for. Asking for one that lost its disk makes the new disk
- *       a member; not asking leaves it out.
+ *   Z2  Safekeepers are taken as the disks they are when they are asked for: each is asked. Asking for one that lost its disk makes
+ *       the new disk a member; not asking leaves it out.
  */
 import { MEMBERS_MAX, type Member, MemberRecord } from '@neon/consensus';
 import { Refusal } from '@neon/kernel';
@@ -14,6 +14,8 @@ import { timelineMembersDecider } from './timeline-members';
 
 /** What is known of safekeepers, as a port. */
 export abstract class KnownSafekeepers {
+  /** Asks who they are, now. One that does not answer soon stays what it was when it reported last. */
+  abstract ask(safekeeperIds: readonly number[]): Promise<void>;
   /** As the disk that it reported last. @throws Refusal `SafekeeperUnknown` */
   abstract member(safekeeperId: number): Member;
   /** Whether it has reported lately. */
@@ -32,6 +34,7 @@ export class SafekeeperSets {
    * @throws Refusal `ProjectNotFound`, `SafekeeperUnknown`, `SafekeeperSetInvalid`, `SafekeepersAway`
    */
   async change(projectId: string, safekeeperIds: readonly number[], by: By): Promise<Change> {
+    await this.safekeepers.ask(safekeeperIds);
     this.check(safekeeperIds);
     const members = safekeeperIds.map((id) => MemberRecord.of(this.safekeepers.member(id)));
     const committed = await this.workshop.handler.execute(by, async (unit) => {
