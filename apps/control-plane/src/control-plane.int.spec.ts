@@ -410,6 +410,24 @@ describe('a change of safekeepers', () => {
   });
 });
 
+describe('a deletion', () => {
+  it('goes to a safekeeper that was away when it is back, though the control plane was started anew meanwhile', async () => {
+    const { projectId } = await project();
+    storage.away.add(3);
+    const before = storage.requests.length;
+    await client().deleteProject(projectId);
+    await until(() => storage.requests.slice(before).filter((line) => /^safekeeper-\d DELETE/.test(line)).length >= 3);
+    await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 1);
+    const kept = () => [...storage.safekeeperTimelines.keys()].filter((key) => key.startsWith('safekeeper-3 ')).length;
+    const keptBefore = kept();
+    await node.close();
+    node = await startControlPlane(config, watchedLogger());
+    storage.away.clear();
+    await until(() => kept() === keptBefore - 1);
+    await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 0);
+  });
+});
+
 describe('a deletion that storage refuses', () => {
   it('is told to whoever looks after the system, and stays open', async () => {
     const { projectId } = await project();

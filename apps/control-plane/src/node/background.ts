@@ -124,9 +124,8 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
       .look()
       .catch((error: unknown) => this.complain(error))
       .finally(() => (this.tending = undefined));
-    this.removing ??= this.node
-      .get('former')
-      .look()
+    this.removing ??= Promise.all([this.node.get('former').look(), this.node.get('deletions').look()])
+      .then(() => undefined)
       .catch((error: unknown) => this.complain(error))
       .finally(() => (this.removing = undefined));
     this.project();

@@ -23,6 +23,7 @@ import {
   type StoredBranch,
   SystemClock,
   SystemRandom,
+  TimelineDeletions,
   TimelineMembers,
   migrate,
   openDatabase,
@@ -117,8 +118,9 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
   const nodes = new StorageNodes(database, client);
   await persist(() => nodes.load());
   const founders = new TimelineMembers(database);
-  const basis = { logger, founders, handler, readModel, nodes, client, clock };
-  const { storage, care, former } = storageOf(config, basis);
+  const basis = { logger, database, founders, handler, readModel, nodes, client, clock };
+  const { storage, care, former, deletions } = storageOf(config, basis);
+  await persist(() => deletions.load());
 
   const registry = new HostRegistry(clock);
   const hosts = new BusComputeHosts(bus, nodes, tokens);
@@ -148,6 +150,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
     founders,
     care,
     former,
+    deletions,
     registry,
     runner,
     apiKeys,
@@ -163,6 +166,7 @@ async function assemble(config: Config, { logger, database, bus }: Basis) {
 
 interface StorageBasis {
   readonly logger: Logger;
+  readonly database: Database;
   readonly founders: TimelineMembers;
   readonly handler: CommandHandler;
   readonly readModel: ReadModel;
@@ -175,12 +179,15 @@ interface Storage {
   readonly storage: HttpBranchStorage;
   readonly care: StorageCare;
   readonly former: FormerMembers;
+  readonly deletions: TimelineDeletions;
 }
 
 /** Branches as timelines, and what keeps them with their safekeepers. */
 function storageOf(config: Config, basis: StorageBasis): Storage {
   const { logger, founders, handler, readModel, nodes, client, clock } = basis;
+  const deletions = deletionsOf(basis);
   const storage = new HttpBranchStorage(nodes, founders, client, {
+    deletions,
     safekeeperCount: config.safekeeperCount,
     membersOf: (address) => readTimelineMembers(handler, address),
     onIncomplete: (address, safekeeperIds) => {
@@ -221,7 +228,7 @@ function storageOf(config: Config, basis: StorageBasis): Storage {
     },
     () => care.incompleteCount,
   );
-  return { storage, care, former };
+  return { storage, care, former, deletions };
 }
 
 function formerMembersOf(acceptors: HttpAcceptors, { logger, handler, nodes, clock }: StorageBasis): FormerMembers {
@@ -247,6 +254,26 @@ function formerMembersOf(acceptors: HttpAcceptors, { logger, handler, nodes, clo
     () => former.count,
   );
   return former;
+}
+
+function deletionsOf({ logger, database, nodes, client, clock }: StorageBasis): TimelineDeletions {
+  const deletions = new TimelineDeletions({
+    database,
+    nodes,
+    client,
+    clock,
+    onFault: (error, { address, safekeeperId }) =>
+      logger.warn({ err: error, ...address, safekeeperId }, 'a deletion fails at a safekeeper: it is asked again'),
+  });
+  gauge(
+    {
+      component: 'control-plane',
+      name: 'neon_control_plane_unconfirmed_deletions',
+      description: 'Deleted branches that a safekeeper which reports has not deleted yet, counted for each safekeeper',
+    },
+    () => deletions.count,
+  );
+  return deletions;
 }
 
 const reporterOfStuck =

@@ -14,6 +14,7 @@ export { HttpAcceptors, type HttpAcceptorsOptions } from './storage/http-accepto
 export { type SeenSafekeeper, StorageNodes } from './storage/storage-nodes';
 export { ManagementClient } from './storage/management-client';
 export { HttpBranchStorage } from './storage/http-branch-storage';
+export { TimelineDeletions } from './storage/timeline-deletions';
 export { TimelineMembers } from './storage/timeline-members';
 export { StorageCare, type StoredBranch } from './storage/storage-care';
 export { tenantOf, timelineOf } from './storage/storage-ids';

@@ -15,6 +15,7 @@
  *       acknowledged. It stays out of the timeline, which goes on with the others, and is reported (`onLost`).
  *   S5  Who keeps a branch is read from the event store each time: the founders, and from the first change on the listed members,
  *       who are brought to it by a change of membership and by nothing here.
+ *   S6  Whoever may hold something of a deleted timeline is asked to delete it until it has; a deletion is done when a majority has.
  */
 import {
   type BranchAddress,
@@ -36,9 +37,10 @@ import {
 } from '@neon/safekeeper-contract';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Chosen, Electorate, type Voter, assess, keyOf } from './acknowledged';
-import type { ManagementClient } from './management-client';
+import { type ManagementClient, ignoringMissing } from './management-client';
 import { pathOf, timelineOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
+import type { TimelineDeletions } from './timeline-deletions';
 import type { TimelineMembers } from './timeline-members';
 
 /** Nodes report every two seconds: right after a start of everything, the first reports are worth waiting for. */
@@ -62,6 +64,8 @@ export interface StorageOptions {
   readonly safekeeperCount: number;
   /** S5; as of now. */
   readonly membersOf: (address: BranchAddress) => Promise<BranchMembers>;
+  /** S6. */
+  readonly deletions: Pick<TimelineDeletions, 'owe' | 'settle'>;
   /** Safekeepers that were away when a timeline was made. */
   readonly onIncomplete: (address: BranchAddress, safekeeperIds: readonly number[]) => void;
   /** S4; told once per branch and safekeeper. */
@@ -124,15 +128,15 @@ export class HttpBranchStorage extends BranchStorage {
   override async deleteBranch(address: BranchAddress, placement: Placement): Promise<void> {
     const path = pathOf(address);
     await ignoringMissing(this.client.send(this.nodes.pageserver(placement.pageserverId), { method: 'DELETE', path }));
-    const members = await this.options.membersOf(address);
-    const remove = async (id: number): Promise<void> => {
-      await ignoringMissing(this.client.send(this.nodes.safekeeper(id), { method: 'DELETE', path }));
-    };
+    const { deletions, membersOf } = this.options;
+    const members = await membersOf(address);
     const ids = safekeeperIdsOf(members);
     const former = new Set(members.former.map(({ safekeeperId }) => safekeeperId).filter((id) => !ids.includes(id)));
+    await deletions.owe(address, [...ids, ...former]);
+    const settle = (safekeeperId: number): Promise<void> => deletions.settle({ address, safekeeperId });
     // Former members may be gone for good: nobody waits for them.
-    void Promise.allSettled([...former].map(remove));
-    requireMajority(await Promise.allSettled(ids.map(remove)), ids);
+    void Promise.allSettled([...former].map(settle));
+    requireMajority(await Promise.allSettled(ids.map(settle)), ids);
     await this.members.forget(address.branchId);
     this.lost.delete(address.branchId);
   }
@@ -345,15 +349,6 @@ const isAway = (result: PromiseSettledResult<unknown> | undefined): boolean =>
   result?.status === 'rejected' && !(result.reason instanceof SafekeeperLost);
 
 const clusterOf = ({ systemId, walSegmentSize }: TimelineDetail): ClusterIdentity => ({ systemId, walSegmentSize });
-
-async function ignoringMissing<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof Refusal && (error.details['status'] === 404 || error.details['status'] === 410)) return null;
-    throw error;
-  }
-}
 
 /** @throws the refusal of any, for a refusal says more than an absence; Unavailable when fewer than a majority succeeded */
 function requireMajority(results: readonly PromiseSettledResult<unknown>[], ids: readonly number[]): void {

@@ -58,6 +58,16 @@ export class ManagementClient {
   }
 }
 
+/** Null when a node answers that what it is asked about is not there, or no more. */
+export async function ignoringMissing<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Refusal && (error.details['status'] === 404 || error.details['status'] === 410)) return null;
+    throw error;
+  }
+}
+
 function failureOf(what: string, status: number, text: string): Error {
   const { data } = ErrorBody.safeParse(parsed(text));
   const message = `${what}: ${status} ${data?.message ?? text.slice(0, 200)}`;
