@@ -28,4 +28,11 @@ const suites = {
   },
 };
 
-module.exports = { ...preset, rootDir: __dirname, ...suites[process.env.SUITE ?? 'unit'] };
+module.exports = {
+  ...preset,
+  rootDir: __dirname,
+  // Much of an integration test is waiting.
+  maxWorkers: '100%',
+  testSequencer: '<rootDir>/jest.sequencer.cjs',
+  ...suites[process.env.SUITE ?? 'unit'],
+};

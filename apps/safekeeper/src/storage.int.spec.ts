@@ -1,4 +1,8 @@
-/** One safekeeper in a process of its own: killed, filled, trimmed, and read by Postgres' own tools. */
+/**
+ * One safekeeper in a process of its own: killed, filled, trimmed, and read by Postgres' own tools.
+ *
+ * @long
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,8 @@
-/** For each major: a short run of every scenario, which writes every type of record that this major has. */
+/**
+ * For each major: a short run of every scenario, which writes every type of record that this major has.
+ *
+ * @long
+ */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

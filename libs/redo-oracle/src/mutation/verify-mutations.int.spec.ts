@@ -1,4 +1,8 @@
-/** A sample of the mutation check: one mutant of each function, against what one major writes. */
+/**
+ * A sample of the mutation check: one mutant of each function, against what one major writes.
+ *
+ * @long
+ */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

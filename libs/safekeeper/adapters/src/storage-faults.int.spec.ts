@@ -1,4 +1,8 @@
-/** What a safekeeper has acknowledged, against a disk that fails or loses power at every single operation. */
+/**
+ * What a safekeeper has acknowledged, against a disk that fails or loses power at every single operation.
+ *
+ * @long
+ */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,8 @@
 /**
  * A compute host with stock Postgres, the page-fault shim, real acceptors over TCP, and pages served from the files of a
  * freshly made cluster.
+ *
+ * @long
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
