@@ -33,6 +33,8 @@ module.exports = {
   rootDir: __dirname,
   // Much of an integration test is waiting.
   maxWorkers: '100%',
+  // A process keeps some of what each file loaded; collecting all of it slows the later ones down.
+  workerIdleMemoryLimit: '512MB',
   testSequencer: '<rootDir>/jest.sequencer.cjs',
   ...suites[process.env.SUITE ?? 'unit'],
 };

@@ -12,7 +12,8 @@ export const configuration = ({ entry, output }) => ({
   context: root,
   mode: 'production',
   target: 'node20',
-  devtool: 'source-map',
+  // Node.js keeps the whole map of what it runs: with columns and sources 60 MB more in each service.
+  devtool: 'nosources-cheap-module-source-map',
   entry,
   output: { filename: '[name].cjs', ...output },
   resolve: {
