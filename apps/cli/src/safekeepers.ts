@@ -7,6 +7,8 @@ import { CommandFailure } from './progress';
 const POLL_MS = 200;
 /** A safekeeper that has just started says so within two seconds. */
 const REPORT_TIMEOUT_MS = 10_000;
+/** A former member that runs removes its files within seconds. */
+const REMOVAL_TIMEOUT_MS = 20_000;
 
 export class Safekeepers {
   constructor(private readonly api: Api) {}
@@ -35,6 +37,17 @@ export class Safekeepers {
         ({ branch_id, waiting_for }) => `  ${branch_id}: ${waiting_for.join('; ') || 'under way'}`,
       );
       throw new CommandFailure(`not complete yet; it goes on by itself:\n${reasons.join('\n')}`);
+    }
+  }
+
+  /** Waits a while for a former member to remove what it has. @returns the branches of these projects of which it has something still */
+  async leftWith(safekeeperId: number, projectIds: readonly string[]): Promise<readonly string[]> {
+    for (const deadline = Date.now() + REMOVAL_TIMEOUT_MS; ; await sleep(POLL_MS)) {
+      const branches = (await Promise.all(projectIds.map((id) => this.of(id)))).flatMap((project) => project.branches);
+      const left = branches.filter(({ former_members: former = [] }) =>
+        former.some(({ safekeeper_id }) => safekeeper_id === safekeeperId),
+      );
+      if (left.length === 0 || Date.now() > deadline) return left.map(({ branch_id }) => branch_id);
     }
   }
 

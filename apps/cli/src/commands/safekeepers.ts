@@ -57,18 +57,24 @@ export async function addSafekeeper(): Promise<void> {
   say(`safekeeper ${id} runs, and keeps nothing yet: ./neon safekeepers replace, or set, gives it projects`);
 }
 
-/** Stops the process of one that keeps nothing, and starts it no more. Its data stays. */
+/** Stops the process of one that keeps nothing, and starts it no more. What it has in its directory stays there. */
 export async function removeSafekeeper(id: number): Promise<void> {
   const { installation, safekeepers } = await open();
   const { home } = installation;
   const settings = readSettings(home);
-  for (const project of await installation.api.projects()) {
+  const projects = await installation.api.projects();
+  for (const project of projects) {
     const { safekeeper_ids, branches } = await safekeepers.of(project.id);
     const keeps = (set: readonly { safekeeper_id: number }[] = []): boolean =>
       set.some(({ safekeeper_id }) => safekeeper_id === id);
     const branch = branches.find(({ members, new_members }) => keeps(members) || keeps(new_members));
     if (safekeeper_ids.includes(id) || branch !== undefined)
       throw new CommandFailure(`safekeeper ${id} keeps project ${project.id}: replace it there first`);
+  }
+  if ((await safekeepers.list()).some((each) => each.id === id && each.alive)) {
+    const names = projects.map((project) => project.id);
+    const left = await step(`safekeeper ${id} removes what it kept before`, () => safekeepers.leftWith(id, names));
+    if (left.length > 0) say(`it still has WAL of ${left.join(', ')}: that stays in its directory`);
   }
   writeSettings(home, { ...settings, safekeepers: settings.safekeepers.filter((each) => each !== id) });
   await step(`stopping safekeeper ${id}`, () => stop(home, `safekeeper-${id}`, 'SIGTERM'));
