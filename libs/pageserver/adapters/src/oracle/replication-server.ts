@@ -24,7 +24,7 @@ export class ReplicationServer {
     private commitLsn: Lsn,
   ) {}
 
-  static async listen(wal: { startLsn: Lsn; bytes: Uint8Array }, commitLsn: Lsn): Promise<ReplicationServer> {
+  static async listen(wal: { startLsn: Lsn; bytes: Uint8Array }, commitLsn: Lsn, port = 0): Promise<ReplicationServer> {
     const server = createServer();
     const made = new ReplicationServer(server, wal, commitLsn);
     server.on('connection', (socket) => {
@@ -33,7 +33,7 @@ export class ReplicationServer {
       socket.on('error', () => undefined);
       void made.serve(socket).catch(() => socket.destroy());
     });
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
     return made;
   }
 

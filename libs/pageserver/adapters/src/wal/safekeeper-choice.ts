@@ -1,7 +1,8 @@
 /**
  * Which safekeeper to stream a timeline from.
  *
- *   C1  The one that is known to have committed most; of those that nothing is known of, each in turn.
+ *   C1  The one that is known to have committed most; of those that nothing is known of, each in turn. Every third attempt goes to each in
+ *       turn all the same: what is said to be best may be out of reach, or broken.
  *   C2  A status counts as long as it is fresh.
  */
 import type { SafekeeperAddress } from '@neon/pageserver-contract';
@@ -23,14 +24,12 @@ export interface Choice {
 }
 
 export function chooseSafekeeper({ candidates, known, nowMs, attempt }: Choice): SafekeeperAddress | null {
-  const inTurn = candidates[attempt % candidates.length] ?? null;
+  if (attempt % 3 === 2) return candidates[Math.floor(attempt / 3) % candidates.length] ?? null;
   const lsnOf = ({ id }: SafekeeperAddress): number => {
     const status = known.get(id);
     return status !== undefined && nowMs - status.atMs <= FRESH_MS ? status.commitLsn : -1;
   };
-  let best = inTurn;
-  // Every third attempt goes in turn all the same: what is said to be best may be out of reach.
-  if (attempt % 3 === 2) return inTurn;
+  let best = candidates[attempt % candidates.length] ?? null;
   for (const candidate of candidates) if (best !== null && lsnOf(candidate) > lsnOf(best)) best = candidate;
   return best;
 }

@@ -3,7 +3,8 @@
  *
  *   R1  A connection that fails is made again, after a growing pause, to the safekeeper that `chooseSafekeeper` names.
  *   R2  A connection that brings nothing while another safekeeper has committed more is left.
- *   R3  Bytes that are not WAL are asked for from another safekeeper; when several agree, the timeline is stopped.
+ *   R3  Bytes that are not WAL are asked for from another safekeeper; when several agree, or the only one there is says so again and
+ *       again, the timeline is stopped.
  *   R4  A timeline that is stopped, by whatever it met, receives nothing more; an error of this receiver stops its timeline and
  *       nothing else.
  */
@@ -22,8 +23,9 @@ const PAUSE_MAX_MS = 5_000;
 /** How long another safekeeper may be ahead of a connection that brings nothing. */
 const LAG_MS = 3_000;
 const LAG_CHECK_MS = 500;
-/** Attempts at the same WAL before it counts as broken everywhere. */
-const BROKEN_ATTEMPTS_MAX = 4;
+/** Attempts at the same WAL, and safekeepers that gave it, before it counts as broken everywhere. */
+const BROKEN_ATTEMPTS_MIN = 4;
+const BROKEN_SOURCES_MIN = 2;
 
 export interface WalReceiverOptions {
   readonly timeline: Timeline;
@@ -39,7 +41,9 @@ export class WalReceiver {
   private readonly stopping = new AbortController();
   private readonly ended: Promise<void>;
   private attempt = 0;
-  private brokenAttempts = 0;
+  /** Safekeepers that gave broken bytes after that record, one for each attempt. */
+  private broken: { readonly lsn: Lsn; readonly sources: readonly number[] } = { lsn: Lsn.ZERO, sources: [] };
+  private received: { readonly lsn: Lsn; readonly sinceMs: number } | null = null;
   /** Shown in metrics and logs. */
   source: SafekeeperAddress | null = null;
 
@@ -62,7 +66,7 @@ export class WalReceiver {
         await this.streamOnce();
       } catch (error) {
         if (signal.aborted || timeline.stopped !== null) break;
-        this.failed(error, before);
+        this.failed(error);
       }
       this.source = null;
       pauseMs = timeline.lastRecordLsn > before ? PAUSE_MIN_MS : Math.min(pauseMs * 2, PAUSE_MAX_MS);
@@ -78,10 +82,13 @@ export class WalReceiver {
     if (source === null) throw new Unavailable('no safekeeper is configured');
     await timeline.waitForAncestor(this.stopping.signal);
     await timeline.recheck();
+    // While nothing can be written out, nothing more is asked for.
+    await timeline.ingested();
     const ingest = await WalIngest.resume(timeline, IMAGE_CODECS);
     const connection = new AbortController();
     const signal = AbortSignal.any([this.stopping.signal, connection.signal]);
-    const watch = setInterval(() => this.watchLag(source, connection), LAG_CHECK_MS);
+    this.received = null;
+    const watch = setInterval(() => this.watchLag(source, ingest, connection), LAG_CHECK_MS);
     const { tenantId, timelineId } = timeline.index;
     const { host, replicationPort } = source;
     const target = { host, port: replicationPort, token, tenantId, timelineId, name: `pageserver-${pageserverId}` };
@@ -99,20 +106,32 @@ export class WalReceiver {
           throw new Unavailable(`WAL from ${Lsn.format(startLsn)} where ${Lsn.format(ingest.receivedLsn)} was due`);
         await ingest.push(bytes);
         if (timeline.stopped !== null) return;
-        this.brokenAttempts = 0;
       }
+    } catch (error) {
+      if (error instanceof WalError) this.foundBroken(source);
+      throw error;
     } finally {
       clearInterval(watch);
     }
   }
 
-  private failed(error: unknown, before: Lsn): void {
+  private foundBroken({ id }: SafekeeperAddress): void {
+    const lsn = this.options.timeline.lastRecordLsn;
+    this.broken = { lsn, sources: this.broken.lsn === lsn ? [...this.broken.sources, id] : [id] };
+  }
+
+  private get isBrokenEverywhere(): boolean {
+    const { sources } = this.broken;
+    const needed = Math.min(BROKEN_SOURCES_MIN, this.options.safekeepers.length);
+    return sources.length >= BROKEN_ATTEMPTS_MIN && new Set(sources).size >= needed;
+  }
+
+  private failed(error: unknown): void {
     const { timeline, logger } = this.options;
     const fields = { ...nameOf(timeline), error: error instanceof Error ? error.message : String(error) };
     if (error instanceof WalError) {
-      this.brokenAttempts = timeline.lastRecordLsn > before ? 1 : this.brokenAttempts + 1;
       logger.warn(fields, 'received bytes are not WAL');
-      if (this.brokenAttempts >= BROKEN_ATTEMPTS_MAX) this.stopTimeline(error);
+      if (this.isBrokenEverywhere) this.stopTimeline(error);
     } else if (error instanceof Unavailable || error instanceof Refusal) logger.warn(fields, 'WAL connection ended');
     else this.stopTimeline(error);
   }
@@ -122,16 +141,14 @@ export class WalReceiver {
     this.options.timeline.stop({ reason: error instanceof Error ? error.message : String(error), error });
   }
 
-  private lag: { readonly lsn: Lsn; readonly sinceMs: number } | null = null;
-
-  private watchLag(source: SafekeeperAddress, connection: AbortController): void {
+  /** R2. What counts is what is received: the first record may be long. */
+  private watchLag(source: SafekeeperAddress, { receivedLsn }: WalIngest, connection: AbortController): void {
     const { timeline, known, safekeepers } = this.options;
     if (timeline.stopped !== null) return connection.abort();
     const ids = new Set(safekeepers.map(({ id }) => id).filter((id) => id !== source.id));
-    const ahead = [...known()].some(([id, { commitLsn }]) => ids.has(id) && commitLsn > timeline.lastRecordLsn);
-    if (!ahead || this.lag?.lsn !== timeline.lastRecordLsn)
-      this.lag = { lsn: timeline.lastRecordLsn, sinceMs: Date.now() };
-    else if (Date.now() - this.lag.sinceMs > LAG_MS) connection.abort();
+    const ahead = [...known()].some(([id, { commitLsn }]) => ids.has(id) && commitLsn > receivedLsn);
+    if (!ahead || this.received?.lsn !== receivedLsn) this.received = { lsn: receivedLsn, sinceMs: Date.now() };
+    else if (Date.now() - this.received.sinceMs > LAG_MS) connection.abort();
   }
 }
 
