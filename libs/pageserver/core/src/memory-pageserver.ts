@@ -90,12 +90,14 @@ export interface MemoryPageserverOptions {
   readonly applyDelta: ApplyDelta;
   /** Gets the reasons for which timelines stop. */
   readonly stopped?: string[];
+  readonly memorySizeBytes?: number;
 }
 
 export async function openMemoryPageserver({
   store,
   applyDelta,
   stopped = [],
+  memorySizeBytes = 1 << 30,
 }: MemoryPageserverOptions): Promise<Pageserver> {
   const compression = new RunLengthCompression();
   const pageserver = new Pageserver(store, new EmptyTemplates(store), {
@@ -104,7 +106,7 @@ export async function openMemoryPageserver({
     gate: new ReadGate(),
     background: new UnawaitedBackground(),
     applyDelta,
-    limits: { ...DEFAULT_LIMITS, memorySizeBytes: 1 << 30 },
+    limits: { ...DEFAULT_LIMITS, memorySizeBytes },
     stopped: (_timeline, { reason }) => stopped.push(reason),
   });
   await pageserver.open();

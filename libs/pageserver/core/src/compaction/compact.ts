@@ -6,6 +6,7 @@
  *   C3  A page that cannot be made gets no image and keeps its deltas: the rest is compacted all the same.
  *   C4  An attempt that failed leaves no files behind.
  *   C5  Work is cut into blocks; other requests run in between.
+ *   C6  A branch is left as it is while an ancestor ingests again what was branched from it: its images would lack that for good.
  */
 import type { Lsn } from '@neon/kernel';
 import { type Key, Kind, compareKeys, kindOf, sameKey } from '../key/key';
@@ -22,7 +23,7 @@ const IMAGE_BATCH = 64;
 export async function compact(timeline: Timeline, job: CompactionJob, limits: CompactionLimits): Promise<void> {
   const first = job.inputs[0];
   const last = job.inputs[job.inputs.length - 1];
-  if (first === undefined || last === undefined) return;
+  if (first === undefined || last === undefined || !timeline.hasAncestry) return;
   const range = { startLsn: first.startLsn, endLsn: last.endLsn };
   const outputs = new LayerSequence(timeline, limits.layerSizeTarget, { kind: 'delta', ...range });
   const images = new LayerSequence(timeline, limits.layerSizeTarget, {

@@ -122,7 +122,7 @@ export class MemoryLayer {
   private append(value: Uint8Array | UnwrittenBytes): number {
     if (this.used + value.length > this.chunk.length || this.chunks.length === 0) {
       this.chunk = new Uint8Array(
-        Math.max(Math.min(CHUNK_SIZE_FIRST << this.chunks.length, CHUNK_SIZE_MAX), value.length),
+        Math.max(Math.min(CHUNK_SIZE_FIRST * 2 ** this.chunks.length, CHUNK_SIZE_MAX), value.length),
       );
       this.chunks.push(this.chunk);
       this.used = 0;

@@ -96,6 +96,7 @@ export class ChangeWriter {
 
   /** Writes at once when everything needed is known; otherwise answers a promise of having written. */
   write(record: IngestedRecord): Promise<void> | undefined {
+    this.sizes.trim();
     for (const change of record.changes)
       if (!this.isPrepared(change)) return this.prepare(record.changes).then((around) => this.putAll(record, around));
     this.putAll(record, NOTHING_AROUND);

@@ -2,7 +2,8 @@
  * How long relation forks and SLRU segments are at the end of ingest: a bounded cache over what the layers say.
  *
  *   Z1  A size that is not known here is asked for, never assumed.
- *   Z2  Sizes of relation forks and of SLRU segments obey one rule: writing beyond the end extends.
+ *   Z2  Sizes are forgotten between two records (`trim`), never within one, which may need more of them than are kept.
+ *   Z3  Sizes of relation forks and of SLRU segments obey one rule: writing beyond the end extends.
  */
 import { ByteReader } from '@neon/kernel';
 import {
@@ -22,7 +23,7 @@ import {
   slruSegmentPrefix,
 } from '../key/key';
 
-/** Forks remembered; when there are more, all are forgotten and asked for again. */
+/** Forks remembered from one record to the next; when there are more, all are forgotten and asked for again. */
 const FORKS_MAX = 100_000;
 
 /** A run of pages with an end: a relation fork, or one segment of an SLRU. */
@@ -80,7 +81,7 @@ export class ForkSizes {
       found.size = size;
       return found;
     }
-    if (++this.count > FORKS_MAX) this.clear();
+    this.count++;
     const run = forkRun(relation, fork, size);
     const known = this.forks.get(relation.relationNumber);
     if (known === undefined) this.forks.set(relation.relationNumber, [{ relation, fork, run }]);
@@ -89,6 +90,11 @@ export class ForkSizes {
   }
 
   rememberSegment(slru: Slru, segment: number, size: number | null): PageRun {
+    const found = this.findSegment(slru, segment);
+    if (found !== undefined) {
+      found.size = size;
+      return found;
+    }
     const run = segmentRun(slru, segment, size);
     const known = this.segments.get(slru);
     if (known === undefined) this.segments.set(slru, new Map([[segment, run]]));
@@ -100,6 +106,11 @@ export class ForkSizes {
     page.kind === 'relation'
       ? this.rememberFork(page.relation, page.fork, size)
       : this.rememberSegment(page.slru, slruSegmentOf(page.page), size);
+
+  /** Between two records. */
+  trim(): void {
+    if (this.count > FORKS_MAX) this.clear();
+  }
 
   clear(): void {
     this.forks.clear();

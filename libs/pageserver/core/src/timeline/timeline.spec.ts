@@ -1,5 +1,5 @@
 /** Timelines against a model that keeps every version of everything in a map. */
-import { Lsn, Refusal } from '@neon/kernel';
+import { Lsn, Refusal, Unavailable } from '@neon/kernel';
 import { type Change, Fork, type RelationId } from '@neon/postgres';
 import fc from 'fast-check';
 import { compact } from '../compaction/compact';
@@ -7,7 +7,8 @@ import { DEFAULT_COMPACTION, planCompaction } from '../compaction/plan-compactio
 import { Kind, rangeOfKind, relationPagePrefix, relationSizePrefix } from '../key/key';
 import { MemoryStore, TEMPLATE_LSN, openMemoryPageserver, timelineName } from '../memory-pageserver';
 import { type ApplyDelta, PAGE_SIZE } from '../read/page-content';
-import type { Pageserver } from '../tenant/pageserver';
+import type { BranchAt, Pageserver, TimelineRequest } from '../tenant/pageserver';
+import type { IngestedRecord } from './change-writer';
 import { readPages, relationSize } from './page-request';
 import type { Timeline } from './timeline';
 
@@ -133,14 +134,31 @@ type Step =
   | { readonly changes: readonly Change[] }
   | { readonly drop: number }
   | { readonly copyTo: number; readonly from: number };
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 14, arbitrary: fc.record({ changes: fc.array(change, { minLength: 1, maxLength: 3 }) }) },
-  { weight: 1, arbitrary: fc.constant<Step>('flush') },
-  { weight: 1, arbitrary: fc.constant<Step>('compact') },
-  { weight: 1, arbitrary: fc.constant<Step>('reopen') },
-  { weight: 1, arbitrary: fc.constant<Step>('branch') },
-  { weight: 1, arbitrary: fc.record({ drop: fc.constantFrom(6, 7) }) },
-  { weight: 1, arbitrary: fc.record({ copyTo: fc.constantFrom(6, 7), from: fc.constantFrom(5, 6) }) },
+const stepOf = (changes: fc.Arbitrary<Change>): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 14, arbitrary: fc.record({ changes: fc.array(changes, { minLength: 1, maxLength: 3 }) }) },
+    { weight: 3, arbitrary: fc.constant<Step>('flush') },
+    { weight: 1, arbitrary: fc.constant<Step>('compact') },
+    { weight: 3, arbitrary: fc.constant<Step>('reopen') },
+    { weight: 3, arbitrary: fc.constant<Step>('branch') },
+    { weight: 1, arbitrary: fc.record({ drop: fc.constantFrom(6, 7) }) },
+    { weight: 1, arbitrary: fc.record({ copyTo: fc.constantFrom(6, 7), from: fc.constantFrom(5, 6) }) },
+  );
+const step = stepOf(change);
+
+/** Few pages that are changed again and again: what one change loses shows in the next. */
+const hotStep = stepOf(
+  fc.record({
+    kind: fc.constant('page-delta' as const),
+    page: fc.integer({ min: 0, max: 1 }).map((block) => ({
+      kind: 'relation' as const,
+      relation: relationOf(0),
+      fork: Fork.MAIN,
+      block,
+    })),
+    willInit: fc.constant(false),
+    delta: byte.map((b) => Uint8Array.of(b)),
+  }),
 );
 
 function imageOf(bytes: readonly number[]): Uint8Array {
@@ -183,10 +201,8 @@ class History {
     if (one === 'flush') {
       this.timeline.freeze();
       await this.timeline.flush();
-    } else if (one === 'compact') {
-      for (const job of planCompaction(this.timeline.layerMap, COMPACTION, { force: true }))
-        await compact(this.timeline, job, COMPACTION);
-    } else if (one === 'reopen') await this.reopen();
+    } else if (one === 'compact') await this.compact(this.timeline);
+    else if (one === 'reopen') await this.reopen();
     else if (one === 'branch') await this.branch();
     else if ('changes' in one) await this.write(one.changes);
     else if ('drop' in one) await this.write([{ kind: 'database-drop', tablespaceOid: 1663, databaseOid: one.drop }]);
@@ -211,9 +227,15 @@ class History {
     this.moments.push({ timelineId: this.current, lsn: endLsn, model: this.model });
   }
 
-  /** A crash: memory is gone, files stay; ingest goes on from what is on disk. */
+  private async compact(timeline: Timeline): Promise<void> {
+    for (const job of planCompaction(timeline.layerMap, COMPACTION, { force: true }))
+      await compact(timeline, job, COMPACTION);
+  }
+
+  /** A crash: memory is gone, files stay; ingest goes on from what is on disk. Compaction does not wait for it. */
   private async reopen(): Promise<void> {
     this.pageserver = await openMemoryPageserver(this);
+    for (const timeline of this.pageserver.all()) await this.compact(timeline);
     for (const [id, records] of [...this.wal].sort(([a], [b]) => a - b)) {
       const timeline = this.pageserver.get(timelineName(id));
       for (const record of records)
@@ -263,21 +285,27 @@ class History {
   }
 }
 
-it('every page and size at every moment of every timeline is what the model says', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
-      const history = new History();
-      await history.begin();
-      for (const one of steps) {
-        await history.run(one);
-        const latest = history.moments.at(-1);
-        if (latest !== undefined) await history.check(latest);
-      }
-      for (const moment of history.moments) await history.check(moment);
-    }),
-    { numRuns: 60 },
-  );
-});
+it.each([
+  { where: 'many pages', steps: step, numRuns: 100 },
+  { where: 'few pages', steps: hotStep, numRuns: 300 },
+])(
+  'every page and size at every moment of every timeline is what the model says: $where',
+  async ({ steps, numRuns }) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: 40 }), async (all) => {
+        const history = new History();
+        await history.begin();
+        for (const one of all) {
+          await history.run(one);
+          const latest = history.moments.at(-1);
+          if (latest !== undefined) await history.check(latest);
+        }
+        for (const moment of history.moments) await history.check(moment);
+      }),
+      { numRuns },
+    );
+  },
+);
 
 describe('a timeline', () => {
   it('T2: that stopped refuses what is not there yet and still answers what is', async () => {
@@ -406,6 +434,141 @@ describe('a timeline', () => {
     expect(timeline.diskConsistentLsn).toBe(before);
     await check(timeline);
     await check((await openMemoryPageserver(history)).get(timelineName(1)));
+  });
+
+  const record =
+    (changes: readonly Change[]) =>
+    (timeline: Timeline): IngestedRecord =>
+      commit(timeline, changes);
+
+  describe('after a crash, before an ancestor has ingested again what was branched from it (T8)', () => {
+    const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+    const delta = (byte: number, willInit = false): Change => ({
+      kind: 'page-delta',
+      page,
+      willInit,
+      delta: Uint8Array.of(byte),
+    });
+    const at = (timestampUs: number): Change => ({ kind: 'commit', xid: 3, timestampUs });
+    const branchOf = (id: number, where: BranchAt): TimelineRequest => ({
+      mode: 'branch',
+      ancestorTimelineId: timelineName(id).timelineId,
+      at: where,
+    });
+    const lost = [record([delta(2), at(200)]), record([delta(3), at(300)])];
+
+    /** A root that has written out its first record of three, and a branch of its head that has written out everything. */
+    async function crashed(): Promise<{ pageserver: Pageserver; secondLsn: Lsn }> {
+      const store = new MemoryStore();
+      const before = await openMemoryPageserver({ store, applyDelta: appendByte });
+      const root = await before.create(timelineName(1), { mode: 'bootstrap', pgMajor: 17 });
+      await root.apply(commit(root, [delta(1, true), at(100)]));
+      await root.writeOut();
+      await root.apply(lost[0]!(root));
+      const secondLsn = root.lastRecordLsn;
+      await root.apply(lost[1]!(root));
+      const branch = await before.create(timelineName(2), branchOf(1, { kind: 'head' }));
+      for (const byte of [4, 5, 6]) {
+        await branch.apply(commit(branch, [delta(byte), at(100 * byte)]));
+        await branch.writeOut();
+      }
+      return { pageserver: await openMemoryPageserver({ store, applyDelta: appendByte }), secondLsn };
+    }
+
+    it('C6: compaction makes no image of a branch', async () => {
+      const { pageserver } = await crashed();
+      const [root, branch] = [pageserver.get(timelineName(1)), pageserver.get(timelineName(2))];
+      const compactAll = async (): Promise<void> => {
+        for (const job of planCompaction(branch.layerMap, COMPACTION, { force: true }))
+          await compact(branch, job, COMPACTION);
+      };
+      await compactAll();
+      expect(branch.index.layers.map(({ level }) => level)).toEqual([0, 0, 0]);
+      for (const each of lost) await root.apply(each(root));
+      await compactAll();
+      expect(branch.index.layers.map(({ kind }) => kind)).toContain('image');
+      const wanted = { relation: page.relation, fork: page.fork, blocks: [0], lsn: branch.lastRecordLsn };
+      const [found] = await readPages(branch, wanted, never);
+      expect([...found!.subarray(0, 7)]).toEqual([6, 1, 2, 3, 4, 5, 6]);
+    });
+
+    it('a branch of the branch is not made at an earlier point than was asked for', async () => {
+      const { pageserver, secondLsn } = await crashed();
+      const root = pageserver.get(timelineName(1));
+      const requests = [branchOf(2, { kind: 'time', timestampUs: 250 }), branchOf(2, { kind: 'lsn', lsn: secondLsn })];
+      for (const request of requests)
+        await expect(pageserver.create(timelineName(3), request)).rejects.toThrow(Unavailable);
+      await expect((async () => pageserver.get(timelineName(2)).lsnAt(250))()).rejects.toThrow(Unavailable);
+      for (const each of lost) await root.apply(each(root));
+      for (const [index, request] of requests.entries()) {
+        const made = await pageserver.create(timelineName(3 + index), request);
+        expect(made.index.startLsn).toBe(secondLsn);
+      }
+    });
+  });
+
+  it('Z2: takes one record that drops more relations than sizes are remembered, and thousands of relations after another', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const relations = Array.from({ length: 25_001 }, (_, number) => relationOf(number));
+    await timeline.apply(
+      commit(
+        timeline,
+        relations.map((relation) => ({ kind: 'relation-drop', relation })),
+      ),
+    );
+    for (const relation of relations) {
+      const page = { kind: 'relation' as const, relation, fork: Fork.MAIN, block: 0 };
+      await timeline.apply(commit(timeline, [{ kind: 'page-delta', page, willInit: true, delta: Uint8Array.of(1) }]));
+      await timeline.apply(commit(timeline, [{ kind: 'relation-drop', relation }]));
+    }
+    expect(timeline.logicalSizeBytes).toBe(0);
+    expect(history.stopped).toEqual([]);
+  });
+
+  it('remembers that segments are gone that one record took from two SLRUs', async () => {
+    const history = new History();
+    await history.begin();
+    const { timeline } = history;
+    const slrus = ['multixact-members', 'multixact-offsets'] as const;
+    for (const page of [0, 40])
+      for (const slru of slrus)
+        await timeline.apply(
+          commit(timeline, [
+            { kind: 'page-delta', page: { kind: 'slru', slru, page }, willInit: true, delta: Uint8Array.of(1) },
+          ]),
+        );
+    await timeline.apply(
+      commit(timeline, [
+        { kind: 'slru-truncate', slru: 'multixact-members', firstPage: 40, fromPage: 0 },
+        { kind: 'slru-truncate', slru: 'multixact-offsets', firstPage: 40 },
+      ]),
+    );
+    expect(slrus.map((slru) => timeline.sizes.findSegment(slru, 0)?.size)).toEqual([null, null]);
+  });
+
+  it('holds little more in memory than it may while nothing can be written out', async () => {
+    const store = new MemoryStore();
+    const memorySizeBytes = 20_000;
+    const pageserver = await openMemoryPageserver({ store, applyDelta: appendByte, memorySizeBytes });
+    const timeline = await pageserver.create(timelineName(1), { mode: 'bootstrap', pgMajor: 17 });
+    const { files } = store.timelines.get(timelineName(1).timelineId)!;
+    const full = jest.spyOn(files, 'create').mockRejectedValue(new Unavailable('no space'));
+    const ingest = async (): Promise<void> => {
+      await timeline.ingested();
+      const page = { kind: 'relation' as const, relation: relationOf(0), fork: Fork.MAIN, block: 0 };
+      await timeline.apply(commit(timeline, [{ kind: 'page-image', page, image: imageOf([1]) }]));
+      await timeline.ingested();
+    };
+    let refusals = 0;
+    for (let attempt = 0; attempt < 200; attempt++)
+      await ingest().catch((error: unknown) => (refusals++, expect(error).toBeInstanceOf(Unavailable)));
+    expect(refusals).toBeGreaterThan(180);
+    expect(timeline.memorySizeBytes).toBeLessThan(5 * memorySizeBytes);
+    full.mockRestore();
+    await ingest();
+    expect(timeline.memorySizeBytes).toBeLessThan(2 * memorySizeBytes);
   });
 
   it('knows its commits to the microsecond: one at the time asked for is in, one a microsecond later is not', async () => {

@@ -12,8 +12,10 @@
  *   T6  One record is applied at a time, and a layer ends between two records: of a record that failed half-way nothing is
  *       ever shown or written out.
  *   T7  A timeline that stopped on a page goes on after a restart only if that page can be read then.
+ *   T8  Nothing that is kept, an image or a branch point, is made from an ancestor that has yet to ingest again what was branched
+ *       from it: what had not been written out is gone from memory after a crash.
  */
-import { type Lsn, Lsn as LsnOf, Refusal, assert } from '@neon/kernel';
+import { type Lsn, Lsn as LsnOf, Refusal, Unavailable, assert } from '@neon/kernel';
 import type { PostgresMajor } from '@neon/postgres';
 import { type Key, type KeyRange, compareKeys } from '../key/key';
 import type { Compression } from '../layer/layer-file';
@@ -28,7 +30,7 @@ import type { Reader } from '../read/reader';
 import type { Background } from './background';
 import { ChangeWriter, type IngestedRecord } from './change-writer';
 import { CommitColumns } from './commit-index';
-import { CommitHistory } from './commit-history';
+import { type Boundary, CommitHistory, type TimeLookup } from './commit-history';
 import { ForkSizes } from './fork-sizes';
 import { IMAGE } from '../layer/value';
 import { LsnWaiters } from './lsn-waiters';
@@ -180,13 +182,18 @@ export class Timeline {
     this.isTorn = false;
   }
 
-  /** To be called after a run of `apply`: releases waiting readers, and pauses ingest while too much waits to be written. */
+  /**
+   * To be called after a run of `apply`, and before the first: releases waiting readers, and pauses ingest while too much waits to
+   * be written.
+   * @throws what keeps it from being written
+   */
   async ingested(): Promise<void> {
     this.waiters.reached(this.lastRecordLsn);
     if (this.hot.length > 0) await this.materializeHot();
-    if (this.memory === null || this.memory.sizeBytes < this.parts.limits.memorySizeBytes) return;
-    this.freeze();
-    this.parts.background.run(`flush of ${this.name}`, () => this.flush());
+    if (this.memory !== null && this.memory.sizeBytes >= this.parts.limits.memorySizeBytes) {
+      this.freeze();
+      this.parts.background.run(`flush of ${this.name}`, () => this.flush());
+    }
     if (this.frozen.length > FROZEN_MAX) await this.flush();
   }
 
@@ -273,6 +280,11 @@ export class Timeline {
     return lsn <= this.lastRecordLsn;
   }
 
+  /** T8: whether everything it was branched from is there. */
+  get hasAncestry(): boolean {
+    return this.hasReached(this.current.startLsn);
+  }
+
   view(): TimelineView {
     const { ancestor, current } = this;
     return {
@@ -306,6 +318,7 @@ export class Timeline {
 
   /** Pages to be kept as images: null for one that cannot be made, whose deltas must stay; the timeline is stopped then. */
   async imagesAt(keys: readonly Key[], lsn: Lsn): Promise<(Uint8Array | null)[]> {
+    assert(this.hasAncestry, 'T8: an image is made of everything below it');
     return (await this.read(keys, lsn)).map((read) => {
       const page = this.pageOrFailure(read);
       return page instanceof RedoFailure ? null : page;
@@ -336,6 +349,23 @@ export class Timeline {
 
   keysIn(range: KeyRange): Promise<Key[]> {
     return this.parts.gate.pass(() => this.parts.reader.keysIn(range, this.view()));
+  }
+
+  /** H1. @throws Unavailable (T8) */
+  boundaryAt(lsn: Lsn): Promise<Boundary> {
+    this.requireAncestry();
+    return this.commits.boundaryAt(lsn);
+  }
+
+  /** H2. @throws Unavailable (T8) */
+  lsnAt(timestampUs: number): Promise<TimeLookup> {
+    this.requireAncestry();
+    return this.commits.lsnAt(timestampUs);
+  }
+
+  private requireAncestry(): void {
+    if (!this.hasAncestry)
+      throw new Unavailable(`timeline ${this.name}: an ancestor is still ingesting what was branched from it`);
   }
 
   /** Start of the record before a boundary; null when it is not known. */
