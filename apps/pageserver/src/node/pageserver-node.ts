@@ -72,6 +72,11 @@ export class PageserverNode {
     const background = new BackgroundTasks(logger);
     const { pageserver, cache, openFiles, templates } = assemble(config, background, logger);
     await pageserver.open();
+    for (const { name, error } of pageserver.damagedTimelines)
+      logger.error(
+        { ...name, error: error.message },
+        'timeline not opened: its files are damaged, and stay as they are',
+      );
     const feeds = new WalFeeds({ token, pageserverId: config.pageserverId, logger });
     bus.onSignal(safekeeperTimelineStatus, (status) => feeds.heard(status));
     const metrics = new PageMetrics();

@@ -49,9 +49,7 @@ export class TimelineController {
   @Delete(':timelineId')
   @HttpCode(204)
   async remove(@Param() path: Path): Promise<void> {
-    const timeline = this.node.pageserver.find(nameIn(path));
-    if (timeline === undefined) return;
-    await this.node.pageserver.delete(nameIn(path), () => this.node.feeds.leave(timeline));
+    await this.node.pageserver.delete(nameIn(path), (timeline) => this.node.feeds.leave(timeline));
   }
 
   @Put(':timelineId/safekeepers')
@@ -65,7 +63,7 @@ export class TimelineController {
   @Get(':timelineId/lsn-at')
   async lsnAt(@Param() path: Path, @Query('timestamp') timestamp: unknown): Promise<LsnAt> {
     const atUs = wellFormed(() => timestampUs(Timestamp.parse(timestamp)));
-    const { kind, boundary } = await this.timeline(path).commits.lsnAt(atUs);
+    const { kind, boundary } = await this.timeline(path).lsnAt(atUs);
     return { kind, lsn: Lsn.format(boundary.lsn) };
   }
 
@@ -74,7 +72,7 @@ export class TimelineController {
     const timeline = this.timeline(path);
     const wanted = wellFormed(() => Lsn.parse(lsnText.parse(lsn)));
     const at = recordBoundary(wanted, timeline.index.walSegmentSize);
-    return { lsn: Lsn.format((await timeline.commits.boundaryAt(at)).lsn) };
+    return { lsn: Lsn.format((await timeline.boundaryAt(at)).lsn) };
   }
 
   @Post(':timelineId/checkpoint')

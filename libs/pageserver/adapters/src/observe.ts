@@ -19,6 +19,10 @@ const named = (name: string, description: string) => ({
 
 export function observe({ pageserver, cache, pages, feeds }: Observed): void {
   gauge(named('timelines', 'Timelines held'), () => pageserver.all().length);
+  gauge(
+    named('timelines_damaged', 'Timelines that were not opened because their files are damaged'),
+    () => pageserver.damagedTimelines.length,
+  );
   gauge(named('page_connections', 'Connections to the page service'), () => pages.connectionCount);
   gauge(named('wal_receivers_connected', 'Timelines that receive WAL'), () => feeds.connectedCount);
   gauge(
