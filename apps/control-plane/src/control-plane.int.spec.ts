@@ -323,6 +323,7 @@ describe('a branch of the head', () => {
   afterEach(() => {
     storage.flushLsns.clear();
     storage.commitLsn = '0/2000000';
+    storage.impostors.clear();
   });
 
   it('has what was acknowledged by a compute that was killed before it told the safekeepers what is committed', async () => {
@@ -341,16 +342,22 @@ describe('a branch of the head', () => {
     });
   });
 
-  it('waits while it cannot be known whether a commit was acknowledged', async () => {
+  // One that answers at two addresses is one.
+  it.each([
+    ['one is away', () => storage.away.add(3)],
+    ['another one answers in the place of one', () => storage.impostors.set(3, 2)],
+    ['the one that is ahead answers in the place of one', () => storage.impostors.set(3, 1)],
+  ])('waits while it cannot be known whether a commit was acknowledged: %s', async (_, happen) => {
     const { projectId } = await project();
     storage.flushLsns.set(1, '0/2000100');
-    storage.away.add(3);
+    happen();
     const { data } = await client().createProjectBranch(projectId, {});
     await until(async () => {
       const [last] = (await client().listProjectOperations({ projectId, limit: 1 })).data.operations;
       return last?.error?.includes('from 0/2000000 to 0/2000100 may be committed') === true;
     });
     storage.away.clear();
+    storage.impostors.clear();
     await settled(projectId);
     expect((await client().getProjectBranch(projectId, data.branch.id)).data.branch.parent_lsn).toBe('0/2000000');
   });
@@ -411,21 +418,33 @@ describe('a change of safekeepers', () => {
 });
 
 describe('a deletion', () => {
-  it('goes to a safekeeper that was away when it is back, though the control plane was started anew meanwhile', async () => {
-    const { projectId } = await project();
-    storage.away.add(3);
-    const before = storage.requests.length;
-    await client().deleteProject(projectId);
-    await until(() => storage.requests.slice(before).filter((line) => /^safekeeper-\d DELETE/.test(line)).length >= 3);
-    await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 1);
-    const kept = () => [...storage.safekeeperTimelines.keys()].filter((key) => key.startsWith('safekeeper-3 ')).length;
-    const keptBefore = kept();
-    await node.close();
-    node = await startControlPlane(config, watchedLogger());
-    storage.away.clear();
-    await until(() => kept() === keptBefore - 1);
-    await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 0);
-  });
+  afterEach(() => storage.impostors.clear());
+
+  it.each([
+    ['away', () => storage.away.add(3)],
+    ['away, and another one had its address', () => storage.impostors.set(3, 2)],
+  ])(
+    'goes to a safekeeper that was %s, when it is back, though the control plane was started anew',
+    async (_, happen) => {
+      const { projectId } = await project();
+      happen();
+      const before = storage.requests.length;
+      await client().deleteProject(projectId);
+      await until(
+        () => storage.requests.slice(before).filter((line) => /^safekeeper-[12] DELETE/.test(line)).length >= 2,
+      );
+      await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 1);
+      const kept = () =>
+        [...storage.safekeeperTimelines.keys()].filter((key) => key.startsWith('safekeeper-3 ')).length;
+      const keptBefore = kept();
+      await node.close();
+      node = await startControlPlane(config, watchedLogger());
+      storage.away.clear();
+      storage.impostors.clear();
+      await until(() => kept() === keptBefore - 1);
+      await until(async () => (await rowsOf('SELECT safekeeper_id FROM timeline_deletions')).length === 0);
+    },
+  );
 });
 
 describe('a deletion that storage refuses', () => {

@@ -96,6 +96,8 @@ export class FakeStorage {
   held: Promise<void> = Promise.resolve();
   /** Safekeepers that answer 503. */
   readonly away = new Set<number>();
+  /** Who answers at the address of another one, by the other one's id: it was given out again. */
+  readonly impostors = new Map<number, number>();
   /** Answers, before anything else, to requests that match. */
   failing: { pattern: RegExp; status: number; body: unknown; times: number } | null = null;
   private readonly servers: Server[] = [];
@@ -106,7 +108,9 @@ export class FakeStorage {
       const server = createServer((request, response) => {
         void read(request).then(async (body) => {
           if (request.method === 'PUT') await this.held;
-          const { status, answer } = this.answer(name, request, body);
+          const impostor = this.impostors.get(Number(name.split('-')[1]));
+          const answering = impostor === undefined ? name : `safekeeper-${impostor}`;
+          const { status, answer } = this.answer(answering, request, body);
           response.writeHead(status, { 'content-type': 'application/json' });
           response.end(answer === undefined ? '' : JSON.stringify(answer));
         });

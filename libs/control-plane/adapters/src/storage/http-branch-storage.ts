@@ -13,6 +13,7 @@
  *   S4  A safekeeper that may have said yes to a timeline is never asked to make it again as another incarnation, or when it does
  *       not have it: it has forgotten its votes and its WAL, and empty it would vote for a leader that lacks what was
  *       acknowledged. It stays out of the timeline, which goes on with the others, and is reported (`onLost`).
+ *       What answers at the address of a safekeeper counts as that safekeeper only when it is the disk that is meant.
  *   S5  Who keeps a branch is read from the event store each time: the founders, and from the first change on the listed members,
  *       who are brought to it by a change of membership and by nothing here.
  *   S6  Whoever may hold something of a deleted timeline is asked to delete it until it has; a deletion is done when a majority has.
@@ -41,7 +42,7 @@ import { type ManagementClient, ignoringMissing } from './management-client';
 import { pathOf, timelineOf } from './storage-ids';
 import type { StorageNodes } from './storage-nodes';
 import type { TimelineDeletions } from './timeline-deletions';
-import type { TimelineMembers } from './timeline-members';
+import type { TimelineMember, TimelineMembers } from './timeline-members';
 
 /** Nodes report every two seconds: right after a start of everything, the first reports are worth waiting for. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -190,8 +191,9 @@ export class HttpBranchStorage extends BranchStorage {
   /** S3: an LSN that includes every commit acknowledged until now, and is committed. */
   private async committedLsn(address: BranchAddress): Promise<Lsn> {
     const members = await this.options.membersOf(address);
+    const founders = await this.members.of(address.branchId);
     const electorate = Electorate.of(membershipOf(members), members.founderIds);
-    let answering = await this.positions(address, electorate);
+    let answering = await this.positions(address, electorate, founders);
     const target = assess(answering, electorate).acknowledgedMaxLsn;
     for (const deadline = Date.now() + COMMIT_TIMEOUT_MS; ; await sleep(COMMIT_POLL_MS)) {
       const { commitLsn, chosen } = assess(answering, electorate);
@@ -204,16 +206,17 @@ export class HttpBranchStorage extends BranchStorage {
           `WAL of branch ${address.branchId} from ${Lsn.format(commitLsn)} to ${Lsn.format(target)} may be committed: ` +
             'this is known when another safekeeper answers, or a compute of the branch starts',
         );
-      answering = await this.positions(address, electorate);
+      answering = await this.positions(address, electorate, founders);
     }
   }
 
   private async positions(
     address: BranchAddress,
     electorate: Electorate,
+    founders: readonly TimelineMember[],
   ): Promise<ReadonlyMap<string, SafekeeperTimeline>> {
     const voters = Electorate.everyone(electorate);
-    const results = await Promise.allSettled(voters.map((voter) => this.position(address, voter)));
+    const results = await Promise.allSettled(voters.map((voter) => this.position(address, voter, founders)));
     const [former = []] = electorate.sets;
     requireMajority(
       former.flatMap((voter) => results[voters.findIndex((each) => keyOf(each) === keyOf(voter))] ?? []),
@@ -227,13 +230,17 @@ export class HttpBranchStorage extends BranchStorage {
     );
   }
 
+  /** S4: of a founder the disk is known by what was written down when it was asked to keep the branch. */
   private async position(
     address: BranchAddress,
     { safekeeperId: id, incarnation }: Voter,
+    founders: readonly TimelineMember[],
   ): Promise<SafekeeperTimeline> {
+    const node = this.nodes.safekeeper(id);
+    const founder = founders.find(({ safekeeperId }) => safekeeperId === id);
     const request = { method: 'GET', path: pathOf(address), timeoutMs: STATUS_TIMEOUT_MS } as const;
-    const detail = await ignoringMissing(this.client.call(this.nodes.safekeeper(id), request, SafekeeperTimeline));
-    if (detail === null || (incarnation !== null && detail.incarnation !== incarnation))
+    const detail = await ignoringMissing(this.client.call(node, request, SafekeeperTimeline));
+    if (detail?.incarnation !== (incarnation ?? founder?.incarnation ?? node.incarnation))
       throw new Unavailable(`safekeeper ${id} does not have the branch`);
     return detail;
   }
@@ -291,8 +298,10 @@ export class HttpBranchStorage extends BranchStorage {
     if (member?.confirmed === true) {
       if (node.incarnation !== member.incarnation)
         throw this.lose(address, id, 'its data directory is another one than it was');
-      if ((await ignoringMissing(this.client.send(node, { method: 'GET', path }))) === null)
-        throw this.lose(address, id, 'it does not have the timeline any more');
+      const detail = await ignoringMissing(this.client.call(node, { method: 'GET', path }, SafekeeperTimeline));
+      if (detail === null) throw this.lose(address, id, 'it does not have the timeline any more');
+      if (detail.incarnation !== member.incarnation)
+        throw new Unavailable(`another safekeeper answers at the address of safekeeper ${id}`);
       return;
     }
     const incarnation = await this.members.claim(branchId, id, node.incarnation);

@@ -64,17 +64,20 @@ export class StorageNodes extends KnownSafekeepers {
     this.onSafekeeper(safekeeperId, { moved });
   }
 
-  override async ask(safekeeperIds: readonly number[]): Promise<void> {
-    await Promise.all(safekeeperIds.map((id) => this.askOne(id)));
+  override async ask(safekeeperIds: readonly number[]): Promise<readonly number[]> {
+    const answers = await Promise.all(safekeeperIds.map((id) => this.askOne(id)));
+    return safekeeperIds.filter((_, index) => answers[index]);
   }
 
-  private async askOne(safekeeperId: number): Promise<void> {
+  private async askOne(safekeeperId: number): Promise<boolean> {
     const known = this.safekeepers.get(safekeeperId);
-    if (known === undefined) return;
+    if (known === undefined) return false;
     const request = { method: 'GET', path: '/v1/status', timeoutMs: ASK_TIMEOUT_MS } as const;
     const status = await this.client.call(known, request, SafekeeperStatus).catch(() => undefined);
-    // Another one may have its port by now.
-    if (status?.id === safekeeperId) await this.safekeeperAlive({ ...known, incarnation: status.incarnation });
+    // Another one may have its address by now.
+    if (status?.id !== safekeeperId) return false;
+    await this.safekeeperAlive({ ...known, incarnation: status.incarnation });
+    return true;
   }
 
   /** The one for the next project. @throws Unavailable when none ever reported */

@@ -4,10 +4,11 @@
  *   D1  Whoever may hold something of a timeline is written down before it is asked, and struck off when it has confirmed. So what was
  *       deleted goes everywhere: a safekeeper that is away, however long, and whatever becomes of this process, is asked when it
  *       reports again.
+ *       Another one that answers at its address has confirmed nothing.
  *   D2  One that reports and fails is asked again after a while, and holds up nobody else.
  */
 import type { BranchAddress } from '@neon/control-plane-core';
-import type { Clock } from '@neon/kernel';
+import { type Clock, Unavailable } from '@neon/kernel';
 import type { Database } from '../database/database';
 import { unavailable } from '../database/unavailable';
 import { type ManagementClient, ignoringMissing } from './management-client';
@@ -62,10 +63,12 @@ export class TimelineDeletions {
     for (const safekeeperId of safekeeperIds) this.add({ address, safekeeperId });
   }
 
-  /** Asks one that was written down. */
+  /** Asks one that was written down. @throws Unavailable, Refusal */
   async settle(pending: PendingDeletion): Promise<void> {
     const { database, nodes, client } = this.options;
     const { address, safekeeperId } = pending;
+    if ((await nodes.ask([safekeeperId])).length === 0)
+      throw new Unavailable(`safekeeper ${safekeeperId} does not answer`);
     await ignoringMissing(client.send(nodes.safekeeper(safekeeperId), { method: 'DELETE', path: pathOf(address) }));
     const where = { branchId: address.branchId, safekeeperId };
     await unavailable(database.timelineDeletion.deleteMany({ where }));

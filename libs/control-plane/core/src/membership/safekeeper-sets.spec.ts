@@ -16,9 +16,9 @@ class TestSafekeepers extends KnownSafekeepers {
   readonly lives = new Map<number, string>();
   /** What is not known before it is asked for. */
   readonly newLives = new Map<number, string>();
-  override ask(safekeeperIds: readonly number[]): Promise<void> {
+  override ask(safekeeperIds: readonly number[]): Promise<readonly number[]> {
     for (const id of safekeeperIds) this.lives.set(id, this.newLives.get(id) ?? this.lives.get(id) ?? 'a');
-    return Promise.resolve();
+    return Promise.resolve(safekeeperIds);
   }
   override member(safekeeperId: number): Member {
     if (safekeeperId > 6) throw new Refusal('SafekeeperUnknown');

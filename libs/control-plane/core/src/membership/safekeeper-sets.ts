@@ -14,8 +14,11 @@ import { timelineMembersDecider } from './timeline-members';
 
 /** What is known of safekeepers, as a port. */
 export abstract class KnownSafekeepers {
-  /** Asks who they are, now. One that does not answer soon stays what it was when it reported last. */
-  abstract ask(safekeeperIds: readonly number[]): Promise<void>;
+  /**
+   * Asks who they are, now. One that does not answer soon stays what it was when it reported last.
+   * @returns those that answered, as themselves
+   */
+  abstract ask(safekeeperIds: readonly number[]): Promise<readonly number[]>;
   /** As the disk that it reported last. @throws Refusal `SafekeeperUnknown` */
   abstract member(safekeeperId: number): Member;
   /** Whether it has reported lately. */
