@@ -8,6 +8,7 @@ import {
   type DataDirectory,
   DiskWatch,
   FileTimelineDirectory,
+  TenantDirectories,
   ObjectWalArchive,
   Peers,
   ReaderRegistry,
@@ -88,9 +89,10 @@ export class SafekeeperNode {
       onError: (error, where) => logger.error({ error: String(error), where }, 'message not handled'),
     });
     const node: { current?: SafekeeperNode } = {};
+    const tenants = new TenantDirectories(config.dataDir);
     const safekeeper = new Safekeeper(
       directory.identity,
-      new FileTimelineDirectory(config.dataDir, id),
+      new FileTimelineDirectory(tenants, id),
       {
         timelineFailed: (key, error) => {
           logger.error({ ...key, error: error.message }, 'timeline stopped');
@@ -146,7 +148,7 @@ export class SafekeeperNode {
       replication,
       directory,
       disk,
-      new Peers({ safekeeper, dataDir: config.dataDir, token }),
+      new Peers({ safekeeper, tenants, token }),
       token === undefined ? undefined : new CatchUpWatch({ bus, safekeeper, token, logger }),
     );
     return node.current;

@@ -4,9 +4,11 @@
  *   FC1  Until `adopt` there is no directory of the timeline's own name. Control file and trim point are in it, and all of it is
  *        durable, when the rename makes it one.
  *   FC2  Nothing is left beyond `flushLsn`, as an earlier attempt may have written there.
+ *   FC3  Of a segment that an earlier attempt has written, the page cache may hold what the disk does not: it counts when it is written
+ *        once more.
  */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type DurableAcceptorState, TermHistory } from '@neon/consensus';
 import { Lsn } from '@neon/kernel';
 import {
@@ -17,10 +19,11 @@ import {
   encodeControlFile,
   encodeTrimPoint,
 } from '@neon/safekeeper-core';
-import { type Disk, nodeDisk } from './disk';
+import type { Disk } from './disk';
 import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { CONTROL_FILE, TRIM_FILE } from './file-timeline-store';
 import { SegmentFiles } from './segment-files';
+import type { TenantDirectories } from './tenant-directories';
 
 export const COPYING = '.copying';
 const READ_SIZE = 1024 * 1024;
@@ -29,31 +32,31 @@ const READ_SIZE = 1024 * 1024;
 export const copyOf = (directory: string): string => directory + COPYING;
 
 export class FileTimelineCopies extends TimelineCopies {
-  constructor(
-    private readonly root: string,
-    private readonly disk: Disk = nodeDisk,
-  ) {
+  constructor(private readonly tenants: TenantDirectories) {
     super();
   }
 
   override async open(donor: DurableAcceptorState): Promise<TimelineCopy> {
+    const { disk } = this.tenants;
     const directory = this.pathOf(donor.identity);
-    const tenantDirectory = join(directory, '..');
-    if ((await this.disk.mkdir(tenantDirectory)) !== undefined) await syncDirectory(this.disk, this.root);
-    if ((await this.disk.mkdir(copyOf(directory))) !== undefined) await syncDirectory(this.disk, tenantDirectory);
-    return new FileTimelineCopy(this.disk, directory, new SegmentFiles(this.disk, copyOf(directory), donor));
+    await this.tenants.make(donor.identity.tenantId);
+    if ((await disk.mkdir(copyOf(directory))) !== undefined) await syncDirectory(disk, dirname(directory));
+    return new FileTimelineCopy(disk, directory, new SegmentFiles(disk, copyOf(directory), donor));
   }
 
   override discard(key: TimelineKey): Promise<void> {
-    return this.disk.remove(copyOf(this.pathOf(key)));
+    return this.tenants.disk.remove(copyOf(this.pathOf(key)));
   }
 
   private pathOf({ tenantId, timelineId }: TimelineKey): string {
-    return join(this.root, tenantId, timelineId);
+    return join(this.tenants.root, tenantId, timelineId);
   }
 }
 
 class FileTimelineCopy extends TimelineCopy {
+  /** FC3: segments that this attempt has written. */
+  private readonly written = new Set<number>();
+
   constructor(
     private readonly disk: Disk,
     private readonly directory: string,
@@ -87,6 +90,7 @@ class FileTimelineCopy extends TimelineCopy {
     } finally {
       await file.close();
     }
+    this.written.add(this.files.numberOf(startLsn));
   }
 
   override async adopt(
@@ -96,10 +100,28 @@ class FileTimelineCopy extends TimelineCopy {
     const { directory } = this.files;
     await this.files.cut(flushLsn);
     await this.files.removeBelow(trimmedLsn);
+    await this.rewriteOlder();
     if (trimmedLsn !== TermHistory.startLsn(control.termHistory))
       await replaceFile(this.disk, join(directory, TRIM_FILE), encodeTrimPoint({ trimmedLsn, offloaded: null }));
     await replaceFile(this.disk, join(directory, CONTROL_FILE), encodeControlFile(control));
     // A name that may not last must not be a timeline's: it would vote.
     await renameDurably(this.disk, directory, this.directory);
+  }
+
+  /** FC3. */
+  private async rewriteOlder(): Promise<void> {
+    for (const number of await this.files.numbers()) {
+      if (this.written.has(number)) continue;
+      const file = await this.files.openForWriting(number);
+      try {
+        const buffer = Buffer.allocUnsafe(READ_SIZE);
+        for (let at = 0; at < this.files.segmentSize; at += READ_SIZE) {
+          const { bytesRead } = await file.read(buffer, 0, READ_SIZE, at);
+          await writeAll(file, buffer.subarray(0, bytesRead), at);
+        }
+      } finally {
+        await file.close();
+      }
+    }
   }
 }

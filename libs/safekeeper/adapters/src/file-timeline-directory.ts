@@ -34,13 +34,14 @@ import {
   encodeControlFile,
   encodeRemovedTimeline,
 } from '@neon/safekeeper-core';
-import { type Disk, isMissing, nodeDisk } from './disk';
+import { type Disk, isMissing } from './disk';
 import { renameDurably, replaceFile, syncDirectory, writeAll } from './durable-file';
 import { COPYING, copyOf } from './file-timeline-copies';
 import { CONTROL_FILE, FileTimelineStore, TRIM_FILE } from './file-timeline-store';
 import { InlineWrites } from './inline-writes';
 import { SegmentFiles } from './segment-files';
 import { SegmentMaker } from './segment-maker';
+import type { TenantDirectories } from './tenant-directories';
 
 /** A scan most often finds nothing to read: the log ends where it was saved. So it begins small. */
 const CHUNK_SIZE_MIN = 8 * 1024;
@@ -58,12 +59,15 @@ const PURGING = '.purging';
 export class FileTimelineDirectory extends TimelineDirectory {
   private readonly shared = { maker: new SegmentMaker(), inline: new InlineWrites() };
 
+  private readonly root: string;
+  private readonly disk: Disk;
+
   constructor(
-    private readonly root: string,
+    private readonly tenants: TenantDirectories,
     private readonly safekeeperId: SafekeeperId,
-    private readonly disk: Disk = nodeDisk,
   ) {
     super();
+    ({ root: this.root, disk: this.disk } = tenants);
   }
 
   /** FD1: what an earlier process named and did not sync lasts from here on. */
@@ -98,7 +102,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
     const key = control.identity;
     const directory = this.pathOf(key);
     const making = directory + MAKING;
-    await this.makeTenantDirectory(key);
+    await this.tenants.make(key.tenantId);
     await this.disk.remove(making);
     await this.disk.mkdir(making);
     await replaceFile(this.disk, join(making, CONTROL_FILE), encodeControlFile(control));
@@ -165,7 +169,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
   /** The copy goes first: one that lies beside the tombstone was begun after it. */
   override async bury(key: TimelineKey, removed: RemovedTimeline): Promise<void> {
     const directory = this.pathOf(key);
-    await this.makeTenantDirectory(key);
+    await this.tenants.make(key.tenantId);
     await this.disk.remove(copyOf(directory));
     await replaceFile(this.disk, directory + REMOVED, encodeRemovedTimeline(removed));
   }
@@ -187,7 +191,7 @@ export class FileTimelineDirectory extends TimelineDirectory {
   /** The mark comes first: without a tombstone it says nothing, and goes. */
   override async delete(key: TimelineKey, { purge }: { readonly purge: boolean }): Promise<void> {
     const directory = this.pathOf(key);
-    await this.makeTenantDirectory(key);
+    await this.tenants.make(key.tenantId);
     if (purge) await replaceFile(this.disk, directory + PURGING, new Uint8Array(0));
     await replaceFile(this.disk, directory + TOMBSTONE, new Uint8Array(0));
     await this.disk.remove(copyOf(directory));
@@ -214,11 +218,6 @@ export class FileTimelineDirectory extends TimelineDirectory {
 
   override async purged(key: TimelineKey): Promise<void> {
     await this.disk.remove(this.pathOf(key) + PURGING);
-  }
-
-  private async makeTenantDirectory({ tenantId }: TimelineKey): Promise<void> {
-    const made = await this.disk.mkdir(join(this.root, tenantId));
-    if (made !== undefined) await syncDirectory(this.disk, this.root);
   }
 
   private pathOf({ tenantId, timelineId }: TimelineKey): string {

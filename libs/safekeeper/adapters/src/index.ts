@@ -3,6 +3,7 @@ export { type DataDirectory, openDataDirectory } from './data-directory';
 export { isDiskFull } from './disk';
 export { type DiskRoom, DiskWatch, lookAtDisk } from './disk-watch';
 export { FileTimelineDirectory } from './file-timeline-directory';
+export { TenantDirectories } from './tenant-directories';
 export { Peers } from './peers';
 export { walDigest, walPiece } from './wal-ranges';
 export { type ProposerConnectionContext, serveProposer } from './proposer-connection';

@@ -8,10 +8,11 @@ import { Unavailable } from '@neon/kernel';
 import { Pulls, type PullRequest, type Safekeeper, type Timeline, type TimelineKey } from '@neon/safekeeper-core';
 import { FileTimelineCopies } from './file-timeline-copies';
 import { type DonorAddress, HttpDonor } from './http-donor';
+import type { TenantDirectories } from './tenant-directories';
 
 export interface PeersOptions {
   readonly safekeeper: Safekeeper;
-  readonly dataDir: string;
+  readonly tenants: TenantDirectories;
   /** A service token of scope `storage`. */
   readonly token: string | undefined;
 }
@@ -20,7 +21,7 @@ export class Peers {
   private readonly pulls: Pulls;
 
   constructor(private readonly options: PeersOptions) {
-    this.pulls = new Pulls(options.safekeeper, new FileTimelineCopies(options.dataDir));
+    this.pulls = new Pulls(options.safekeeper, new FileTimelineCopies(options.tenants));
   }
 
   /** @throws Refusal, Unavailable */

@@ -15,6 +15,7 @@ import {
 } from '@neon/safekeeper-core';
 import { FileTimelineCopies } from './file-timeline-copies';
 import { Peers } from './peers';
+import { TenantDirectories } from './tenant-directories';
 import { type DiskOperation, FaultyDisk, ioError } from './testing/faulty-disk';
 import {
   IDENTITY,
@@ -99,7 +100,7 @@ describe('a timeline that is copied from another safekeeper', () => {
   const newcomer = (root: string, disk?: FaultyDisk): Promise<Started> =>
     start(root, { identity: NEWCOMER, ...(disk === undefined ? {} : { disk }) });
   const pullsOf = (run: Started, root: string, disk?: FaultyDisk): Pulls =>
-    new Pulls(run.safekeeper, new FileTimelineCopies(root, disk));
+    new Pulls(run.safekeeper, new FileTimelineCopies(new TenantDirectories(root, disk)));
   const presence = (run: Started) => run.safekeeper.presence(KEY);
 
   async function startDonor(settings: SafekeeperSettings = {}): Promise<void> {
@@ -202,6 +203,22 @@ describe('a timeline that is copied from another safekeeper', () => {
       await started.pop()?.safekeeper.close();
     }
     expect(operationCount).toBeGreaterThan(30);
+  });
+
+  it('FC3: is durable, though what an attempt that failed has written was not', async () => {
+    const root = makeRoot();
+    const disk = new FaultyDisk(root);
+    const run = await newcomer(root, disk);
+    let failures = 0;
+    disk.fault = ({ operation, path }) =>
+      operation === 'write' && path.endsWith('.copying/000000010000000000000011') && failures++ === 0
+        ? ioError()
+        : undefined;
+    await expect(pullsOf(run, root, disk).pull(KEY, REQUEST, donor)).rejects.toThrow();
+    await requireWhole(await pullsOf(run, root, disk).pull(KEY, REQUEST, donor));
+    const left = makeRoot();
+    disk.crash(left, 'synced');
+    await requireWhole(await (await newcomer(left)).working());
   });
 
   it('PU2: is copied on from where an attempt ended; what differs from the donor is copied again', async () => {
@@ -360,7 +377,11 @@ describe('a timeline that is copied from another safekeeper', () => {
 
   it('PE1: is not asked for without a token of our own', async () => {
     const root = makeRoot();
-    const peers = new Peers({ safekeeper: (await newcomer(root)).safekeeper, dataDir: root, token: undefined });
+    const peers = new Peers({
+      safekeeper: (await newcomer(root)).safekeeper,
+      tenants: new TenantDirectories(root),
+      token: undefined,
+    });
     const address = { safekeeperId: 7, host: '127.0.0.1', httpPort: 1 };
     expect(() => peers.pull(KEY, REQUEST, address)).toThrow(Unavailable);
   });

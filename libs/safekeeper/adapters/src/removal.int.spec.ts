@@ -6,6 +6,7 @@ import { AcceptorState, type ListedMembership, Membership, type RemovalRequest }
 import { SafekeeperId, Term, Unavailable } from '@neon/kernel';
 import { Donor, type DonorLog, type LogRange, Pulls, type Timeline } from '@neon/safekeeper-core';
 import { FileTimelineCopies } from './file-timeline-copies';
+import { TenantDirectories } from './tenant-directories';
 import { FaultyDisk, type DiskOperation, ioError } from './testing/faulty-disk';
 import {
   IDENTITY,
@@ -106,7 +107,7 @@ describe('a timeline that is removed', () => {
   }
   const namesIn = (directory: string): string[] => readdirSync(join(directory, KEY.tenantId)).sort();
   const pullsOf = (run: Started, directory: string, disk?: FaultyDisk): Pulls =>
-    new Pulls(run.safekeeper, new FileTimelineCopies(directory, disk));
+    new Pulls(run.safekeeper, new FileTimelineCopies(new TenantDirectories(directory, disk)));
   const pulling = (membership: Membership) => ({
     incarnation: INCARNATION,
     membership,

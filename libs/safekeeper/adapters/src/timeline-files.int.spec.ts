@@ -16,6 +16,7 @@ import { AcceptorState, Membership } from '@neon/consensus';
 import { Lsn, SafekeeperId, Term } from '@neon/kernel';
 import { Safekeeper } from '@neon/safekeeper-core';
 import { FileTimelineDirectory } from './file-timeline-directory';
+import { TenantDirectories } from './tenant-directories';
 import {
   GENERATION,
   IDENTITY,
@@ -47,7 +48,7 @@ describe('a timeline in files', () => {
   async function start(directory = root): Promise<Safekeeper> {
     const safekeeper = new Safekeeper(
       { id: SAFEKEEPER, incarnation: INCARNATION },
-      new FileTimelineDirectory(directory, SAFEKEEPER),
+      new FileTimelineDirectory(new TenantDirectories(directory), SAFEKEEPER),
       {
         timelineFailed: (_key, error) => void failures.push(error.message),
         timelineOpened: () => undefined,
@@ -279,7 +280,7 @@ describe('a timeline in files', () => {
   });
 
   test('a control file of another safekeeper is refused', async () => {
-    const { store } = await new FileTimelineDirectory(root, SafekeeperId.of(8)).create(
+    const { store } = await new FileTimelineDirectory(new TenantDirectories(root), SafekeeperId.of(8)).create(
       AcceptorState.create({
         safekeeperId: SafekeeperId.of(8),
         identity: IDENTITY,

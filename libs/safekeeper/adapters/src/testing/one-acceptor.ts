@@ -7,6 +7,7 @@ import { WalEncoder } from '@neon/postgres';
 import { Safekeeper, type SafekeeperIdentity, type SafekeeperSettings, type Timeline } from '@neon/safekeeper-core';
 import type { Disk } from '../disk';
 import { FileTimelineDirectory } from '../file-timeline-directory';
+import { TenantDirectories } from '../tenant-directories';
 
 export const SEGMENT_SIZE = 1024 * 1024;
 export const START_LSN = Lsn.parse('0/1000000');
@@ -137,7 +138,7 @@ export async function startSafekeeper(
   const { identity = { id: SAFEKEEPER, incarnation: INCARNATION } } = options;
   const safekeeper = new Safekeeper(
     identity,
-    new FileTimelineDirectory(directory, identity.id, options.disk),
+    new FileTimelineDirectory(new TenantDirectories(directory, options.disk), identity.id),
     {
       timelineFailed: (_key, error) => void failures.push(error.message),
       timelineOpened: () => undefined,
