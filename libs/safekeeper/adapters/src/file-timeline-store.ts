@@ -102,6 +102,7 @@ export class FileTimelineStore extends TimelineStore {
   private flushing: Promise<void> | undefined;
   private saving: Promise<void> = Promise.resolve();
   private trimming: Promise<void> = Promise.resolve();
+  private truncating: Promise<void> = Promise.resolve();
   private preparedNumber: number;
   private tail: Tail | undefined;
   private readonly readers = new Map<number, Promise<DiskFile | undefined>>();
@@ -249,12 +250,20 @@ export class FileTimelineStore extends TimelineStore {
     this.maker.makeAhead(this.files, { number: number + 1, zeroFill: size / flushCount < BULK_FLUSH_SIZE_MIN });
   }
 
-  override async truncate(endLsn: Lsn): Promise<void> {
+  override truncate(endLsn: Lsn): Promise<void> {
+    const truncated = this.cut(endLsn);
+    this.truncating = truncated.catch(() => undefined);
+    return truncated;
+  }
+
+  private async cut(endLsn: Lsn): Promise<void> {
     await this.flush();
     await this.maker.settle(this.files);
     await this.attempt(async () => {
       await this.closeHandles();
       await this.files.cut(endLsn);
+      // Whoever read meanwhile may have opened a file that is gone now.
+      await this.closeHandles();
     });
     this.endLsn = endLsn;
     this.isTailClean = true;
@@ -379,6 +388,7 @@ export class FileTimelineStore extends TimelineStore {
     while (this.flushing !== undefined) await this.flushing;
     await this.saving;
     await this.trimming;
+    await this.truncating;
     await this.maker.settle(this.files);
     this.failure ??= new Unavailable('the timeline is closed');
     await this.closeHandles();

@@ -13,6 +13,8 @@ export interface InputLoopOptions {
   perform(effect: AcceptorEffect): Promise<void> | undefined;
   /** What must be done before the input may be stepped; undefined: nothing. */
   prepare(input: AcceptorInput): Promise<void> | undefined;
+  /** Everything that the last input asked for is done. */
+  onPerformed(): void;
   /** Nothing waits any more. */
   onIdle(): void;
   onFailed(error: unknown): void;
@@ -70,6 +72,7 @@ export class InputLoop {
           if (pending === undefined) continue;
           return this.resumeAfter(pending);
         }
+        this.options.onPerformed();
         const [input] = this.inputs;
         if (input === undefined || this.isStopped) break;
         const preparing = this.options.prepare(input);

@@ -3,7 +3,7 @@
  *
  *   TS1  `durable` is called once the bytes up to its `endLsn`, and everything before them, would survive a power cut.
  *   TS2  One sync covers everything that was written while the one before it ran.
- *   TS3  After `truncate` resolves, nothing beyond `endLsn` is ever read as WAL again, crash or not.
+ *   TS3  After `truncate` resolves, nothing beyond `endLsn` is ever read as WAL again, crash or not. `close` waits for it.
  *   TS4  `saveControl` replaces the control file as a whole, durably; calls take effect in their order.
  *   TS5  After an error every further call fails: what the disk holds is only known after opening the timeline again.
  *   TS6  `trim` removes whole segments below `trimmedLsn`, none of them before it is durable that they are gone: after a

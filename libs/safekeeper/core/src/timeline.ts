@@ -3,6 +3,7 @@
  *
  *   TL1  Inputs are stepped one at a time; the effects of one are performed, in order, before the next (`input-loop.ts`).
  *   TL2  Readers see WAL up to `commitLsn`; a reader that names a term sees it up to `flushLsn` while that term lasts.
+ *        Both, and `state`, are as of the last input of which everything is done: what still waits for the disk is told to nobody.
  *   TL3  After a failure nothing is sent or acknowledged any more: sessions are refused, readers end, `failed` tells why.
  *   TL4  Memory is bounded: `relief` is pending while too much is queued, and senders wait for it.
  *   TL5  While there is no room (`wal-space.ts`), WAL waits in the backlog. Elections, heartbeats, reads and trims go on, and
@@ -59,6 +60,8 @@ export const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
 
 export class Timeline {
   private acceptor: AcceptorState;
+  /** TL2. */
+  private performed: AcceptorState;
   private readonly store: TimelineStore;
   private readonly records: RecordTracker;
   private readonly reads: WalReads;
@@ -91,6 +94,7 @@ export class Timeline {
         `WAL ends at ${Lsn.format(opened.flushLsn)}, before the committed ${Lsn.format(opened.control.commitLsn)}`,
       );
     this.acceptor = AcceptorState.recover(opened.control, opened);
+    this.performed = this.acceptor;
     this.store = opened.store;
     this.records = new RecordTracker(this.store, opened.lastRecordLsn);
     this.store.listen({
@@ -101,6 +105,7 @@ export class Timeline {
       step: (input) => this.step(input),
       perform: (effect) => this.perform(effect),
       prepare: (input) => (dependsOnLog(input) ? this.archive?.restore() : undefined),
+      onPerformed: () => (this.performed = this.acceptor),
       onIdle: () => this.settle(),
       onFailed: (error) => this.fail(error),
     });
@@ -111,7 +116,7 @@ export class Timeline {
       take: (session, message) => this.take(session, message),
     });
     this.archive = TimelineInArchive.of(context.archive, opened, {
-      acceptor: () => this.acceptor,
+      acceptor: () => this.performed,
       isUnused: () => this.isUnused,
       alone: (run) => this.loop.alone(run),
       onArchived: () => this.trimmer.consider(),
@@ -124,7 +129,7 @@ export class Timeline {
     this.reads = new WalReads({
       store: this.store,
       blocks: context.blocks,
-      acceptor: () => this.acceptor,
+      acceptor: () => this.performed,
       firstLsn: () => this.firstLsn,
       archived: this.archive?.wal,
       restore: () => this.archive?.restore(),
@@ -144,7 +149,7 @@ export class Timeline {
   }
 
   get state(): AcceptorState {
-    return this.acceptor;
+    return this.performed;
   }
 
   /** Why this timeline stopped; undefined while it works. */
@@ -312,9 +317,9 @@ export class Timeline {
   /** TL2. @throws Unavailable when the term is over, or the timeline failed. */
   readableLsn(term: Term | undefined): Lsn {
     if (this.failure !== undefined) throw new Unavailable(this.failure.message, { cause: this.failure });
-    if (term === undefined) return this.acceptor.commitLsn;
+    if (term === undefined) return this.performed.commitLsn;
     if (term !== this.acceptor.term) throw new Unavailable(`term ${term} is over, here it is ${this.acceptor.term}`);
-    return this.acceptor.flushLsn;
+    return Lsn.min(this.acceptor.flushLsn, this.performed.flushLsn);
   }
 
   /**

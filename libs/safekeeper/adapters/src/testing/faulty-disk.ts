@@ -6,6 +6,7 @@
  *     as a whole, and half of it is on the disk.
  *   - A sync that fails loses what it should have brought to the disk: the pages count as clean, and only writing them again,
  *     or changing the directory again, makes them dirty. (Linux: what is known as fsyncgate.)
+ *   - `stall` lets one operation, and none in the event loop, wait until it is told to go on.
  *   - `crash` builds what a power cut leaves: of files what was synced, and names as of the last sync of their directory, or
  *     the latest ones, because a file system may have got further than it was asked to.
  */
@@ -47,6 +48,15 @@ interface DirectoryImage {
   isDirty: boolean;
 }
 
+/** An operation that waits. */
+export interface Stall {
+  /** It has been called. */
+  readonly entered: Promise<void>;
+  release(): void;
+}
+
+type Matches = (at: Pick<OperationAt, 'operation' | 'path'>) => boolean;
+
 export const ioError = (code = 'EIO'): Error => Object.assign(new Error(`${code}: injected`), { code });
 
 export class FaultyDisk implements Disk {
@@ -55,12 +65,29 @@ export class FaultyDisk implements Disk {
   readBytes = 0;
   /** By inode, of what has a name now. What lost its name may still be found by a durable one. */
   private readonly nodes = new Map<number, Node>();
+  private stalled: ((at: Pick<OperationAt, 'operation' | 'path'>) => Promise<void> | undefined) | undefined;
 
   constructor(private readonly root: string) {
     this.directoryAt(root);
   }
 
+  /** The next operation that matches. */
+  stall(matches: Matches): Stall {
+    let release = (): void => undefined;
+    let enter = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const entered = new Promise<void>((resolve) => (enter = resolve));
+    this.stalled = (at) => {
+      if (!matches(at)) return undefined;
+      this.stalled = undefined;
+      enter();
+      return released;
+    };
+    return { entered, release };
+  }
+
   async open(path: string, flags: string | number, mode?: number): Promise<DiskFile> {
+    await this.stalled?.({ operation: 'open', path });
     this.step('open', path);
     const isNew = !(await nodeDisk.exists(path));
     // Its content is read back when it is synced.
@@ -125,12 +152,17 @@ export class FaultyDisk implements Disk {
         this.readBytes += result.bytesRead;
         return result;
       },
-      write: async (buffer, offset, length, position) => ({
-        bytesWritten: write(Buffer.from(buffer.subarray(offset, offset + length)), position),
-      }),
-      writev: async (buffers, position) => ({ bytesWritten: write(Buffer.concat(buffers), position) }),
+      write: async (buffer, offset, length, position) => {
+        await this.stalled?.({ operation: 'write', path });
+        return { bytesWritten: write(Buffer.from(buffer.subarray(offset, offset + length)), position) };
+      },
+      writev: async (buffers, position) => {
+        await this.stalled?.({ operation: 'write', path });
+        return { bytesWritten: write(Buffer.concat(buffers), position) };
+      },
       writevNow: (buffers, position) => write(Buffer.concat(buffers), position),
       truncate: async (size) => {
+        await this.stalled?.({ operation: 'truncate', path });
         this.step('truncate', path);
         await file.truncate(size);
         image.dirty.push({ start: size, end: Infinity });
@@ -154,6 +186,7 @@ export class FaultyDisk implements Disk {
   }
 
   async readdir(path: string): Promise<string[]> {
+    await this.stalled?.({ operation: 'readdir', path });
     this.step('readdir', path);
     return fs.readdir(path);
   }
