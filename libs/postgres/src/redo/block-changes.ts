@@ -34,7 +34,7 @@ const lookUp = (rules: Rules, { rmid, info }: WalRecord, block: BlockReference):
 
 /** L1: blocks whose redo goes on after an image. */
 const REDO_AFTER_IMAGE = rulesOf([
-  [key(Rmgr.HASH, 0x40), () => true], // SPLIT_ALLOCATE_PAGE
+  [key(Rmgr.HASH, 0x40), (block: BlockReference) => block.id < 2], // SPLIT_ALLOCATE_PAGE: both buckets, not the metapage
   [key(Rmgr.HASH, 0x60), () => true], // SPLIT_COMPLETE
   [key(Rmgr.GIST, 0x00), (block: BlockReference) => block.id === 1], // PAGE_UPDATE: follow-right flag of the child
   [key(Rmgr.GIST, 0x30), (block: BlockReference) => block.id === 0], // PAGE_SPLIT: likewise

@@ -471,10 +471,19 @@ describe('pages that a record names', () => {
     const kindsOf = (rmid: number, info: number, id: number) =>
       changes({ rmid, info, main: new Uint8Array(32), blocks: [heapBlock(id, 3, { image })] }).map(({ kind }) => kind);
     expect(kindsOf(Rmgr.HASH, 0x40, 0)).toEqual(['page-delta']);
+    expect(kindsOf(Rmgr.HASH, 0x40, 1)).toEqual(['page-delta']);
     expect(kindsOf(Rmgr.HASH, 0x60, 1)).toEqual(['page-delta']);
     expect(kindsOf(Rmgr.GIST, 0x00, 1)).toEqual(['page-delta']);
     expect(kindsOf(Rmgr.GIST, 0x00, 0)).toEqual(['page-image']);
     expect(kindsOf(Rmgr.GIST, 0x30, 0)).toEqual(['page-delta']);
+  });
+
+  it('L1: the metapage of a bucket split is the image that comes with it, by either way of redo', () => {
+    // new_bucket, old_bucket_flag, new_bucket_flag, flags: masks and splitpoint, whose values the image has replaced.
+    const main = join(words(2), Uint8Array.of(0x22, 0, 0x12, 0, 3));
+    const blocks = [heapBlock(0, 1), heapBlock(1, 3, { willInit: true }), heapBlock(2, 0, { image })];
+    const [, , meta] = changes({ rmid: Rmgr.HASH, info: 0x40, main, blocks });
+    expect(meta).toMatchObject({ kind: 'page-image', page: relationPage(0) });
   });
 
   it('L1: such a delta begins with the image whatever is beneath, and redo follows', () => {

@@ -1,7 +1,8 @@
 /**
  * Redo of Hash records, by operation (hash/hash_xlog.c); what moves tuples between pages is in `hash-tuples`.
  *
- * SPLIT_ALLOCATE_PAGE and SPLIT_COMPLETE set a bucket's flags even when the record brought the page's image.
+ * SPLIT_ALLOCATE_PAGE and SPLIT_COMPLETE set a bucket's flags even when the record brought the page's image. A metapage that comes as an
+ * image is that image: its data is not in the record then.
  */
 import { addItem } from '../page/bufpage';
 import {
