@@ -5,10 +5,12 @@
  *   B2  The LSN is a record boundary whose previous record is known; any other is `NotARecordBoundary`.
  *   B3  The checkpoint in the manifest is what a clean shutdown at the LSN would have left.
  *   B4  Who is about to write at the LSN never gets one below what is ingested: `HistoryDiverged`.
+ *   B5  The page of pg_xact that nextXid falls on is there, if nextXid is not its first: `TrimCLOG` reads it. Just after the xids went round
+ *       nobody may have made it yet, and nextXid runs ahead of what was assigned.
  */
 import { ByteWriter, Corrupt, type Lsn, Lsn as LsnOf, Refusal } from '@neon/kernel';
 import type { BasebackupManifest } from '@neon/pageserver-contract';
-import { Checkpoint, Fork, SLRU_PAGES_PER_SEGMENT, TwoPhaseFile } from '@neon/postgres';
+import { Checkpoint, Fork, FullXid, SLRU_ENTRIES_PER_PAGE, SLRU_PAGES_PER_SEGMENT, TwoPhaseFile } from '@neon/postgres';
 import { DEFAULT_TABLESPACE, GLOBAL_TABLESPACE, SLRU_NAMES } from '../import/cluster-file';
 import {
   CHECKPOINT,
@@ -23,6 +25,7 @@ import {
   slruOf,
   slruPagePrefix,
 } from '../key/key';
+import { PAGE_SIZE } from '../read/page-content';
 import { decodeSize } from '../timeline/fork-sizes';
 import { recordBoundary } from '../timeline/page-request';
 import type { Timeline } from '../timeline/timeline';
@@ -71,6 +74,7 @@ export async function basebackup(
   put('PG_VERSION', encodeText(`${timeline.major}\n`));
   await putDatabases(timeline, lsn, put);
   await putSlrus(timeline, lsn, put);
+  putNextXidPage(files, shutdown.nextXid);
   await putTwoPhase(timeline, { lsn, nextXid: shutdown.nextXid }, put);
   await putInitForks(timeline, { lsn, forks }, put);
   put('global/pg_control', control);
@@ -144,10 +148,26 @@ async function putSlrus(timeline: Timeline, lsn: Lsn, put: Put): Promise<void> {
     const prefix = slruPagePrefix(slru);
     const first = key.index * SLRU_PAGES_PER_SEGMENT;
     const keys = Array.from({ length: decodeSize(content) ?? 0 }, (_, i) => ({ prefix, index: first + i }));
-    const name = key.index.toString(16).toUpperCase().padStart(4, '0');
-    put(`${directories.get(slru) ?? slru}/${name}`, joined(await timeline.pagesAt(keys, lsn)));
+    put(`${directories.get(slru) ?? slru}/${segmentName(key.index)}`, joined(await timeline.pagesAt(keys, lsn)));
   }
 }
+
+/** B5. */
+function putNextXidPage(files: Map<string, Uint8Array>, nextXid: number): void {
+  const xid = FullXid.xid(nextXid);
+  if (xid % SLRU_ENTRIES_PER_PAGE.xact === 0) return;
+  const page = Math.floor(xid / SLRU_ENTRIES_PER_PAGE.xact);
+  const segment = Math.floor(page / SLRU_PAGES_PER_SEGMENT);
+  const name = `${new Map(SLRU_NAMES).get('xact') ?? ''}/${segmentName(segment)}`;
+  const content = files.get(name) ?? new Uint8Array(0);
+  const size = ((page % SLRU_PAGES_PER_SEGMENT) + 1) * PAGE_SIZE;
+  if (content.length >= size) return;
+  const extended = new Uint8Array(size);
+  extended.set(content);
+  files.set(name, extended);
+}
+
+const segmentName = (segment: number): string => segment.toString(16).toUpperCase().padStart(4, '0');
 
 async function putTwoPhase(timeline: Timeline, at: { lsn: Lsn; nextXid: number }, put: Put): Promise<void> {
   const { major } = timeline;

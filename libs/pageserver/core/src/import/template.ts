@@ -42,6 +42,10 @@ export function clusterStart(
   const control = ControlFile.parse(controlFile);
   const { major, systemId, checkpointLsn, segmentSize } = control;
   if (control.state !== ClusterState.SHUT_DOWN) throw new Corrupt('the cluster to import was not shut down cleanly');
+  if (control.dataChecksumVersion !== 0)
+    throw new Corrupt(
+      'the cluster to import has data checksums, which pages are not served with: initdb --no-data-checksums',
+    );
   const decoder = new WalDecoder({ major, startLsn: checkpointLsn, segmentSize });
   decoder.push(walFrom(checkpointLsn));
   const record = decoder.next();
