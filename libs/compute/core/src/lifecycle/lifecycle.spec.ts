@@ -100,6 +100,12 @@ describe('the life of a compute', () => {
     expect(state.status).toBe('running');
   });
 
+  it('tries again what failed when it is asked for again, and says nothing before that is done', () => {
+    const failed: ComputeInput = { kind: 'applyFailed', failure };
+    const { said } = run(start(1), started, start(2, other), failed, start(3, other), { kind: 'applied' });
+    expect(said.slice(-3)).toEqual(['refuse 2 QuorumUnavailable', 'apply 1', 'answerStart 3']);
+  });
+
   it('refuses all that waited when the start failed, and may begin again', () => {
     const { said } = run(start(1), start(2), { kind: 'startFailed', failure }, start(3));
     expect(said).toEqual(['begin 0', 'refuse 1 QuorumUnavailable', 'refuse 2 QuorumUnavailable', 'begin 0']);

@@ -6,6 +6,7 @@
  *       halt may be asked for again, more urgently.
  *   L3  Starts that arrive while the compute is starting or running are answered when the newest spec is applied; a start
  *       that arrives while it is stopping begins a fresh one afterwards.
+ *       What the server failed to be told counts as told to nobody: whoever asks for it again has it tried again.
  *   L4  A stop wins over starts that are waiting: they are refused with `ComputeStopping`.
  *   L5  Every end of a compute that had begun is announced once, with its reason.
  *
@@ -38,6 +39,8 @@ export type Compute =
       readonly running: Running;
       /** What the server was last told, or is being told while `applying`. */
       readonly spec: ComputeSpec;
+      /** It could not be told: nobody knows how far it came. */
+      readonly hasFailed: boolean;
       readonly applying: boolean;
       readonly waiting: readonly Waiting[];
     }
@@ -142,6 +145,7 @@ function whenStarting(state: Compute & { status: 'starting' }, input: ComputeInp
         status: 'running',
         running: input.running,
         spec: state.spec,
+        hasFailed: false,
         applying: false,
         waiting: state.waiting,
       });
@@ -161,7 +165,7 @@ function whenRunning(state: Compute & { status: 'running' }, input: ComputeInput
       return settle({ ...state, applying: false });
     case 'applyFailed': {
       const [failed, rest] = partition(state.waiting, ({ spec }) => sameSpec(spec, state.spec));
-      const next = settle({ ...state, applying: false, waiting: rest });
+      const next = settle({ ...state, hasFailed: true, applying: false, waiting: rest });
       return { ...next, effects: [...failed.map(({ request }) => refuse(request, input.failure)), ...next.effects] };
     }
     case 'stop':
@@ -186,7 +190,7 @@ const LOST_CODES = { crashed: 'StartFailed', fenced: 'ComputeFenced' } as const;
 /** Answers those whose spec the server has, and has it told the newest of the others (L2, L3). */
 function settle(state: Compute & { status: 'running' }): ComputeStep {
   if (state.applying) return unchanged(state);
-  const [done, rest] = partition(state.waiting, ({ spec }) => sameSpec(spec, state.spec));
+  const [done, rest] = partition(state.waiting, ({ spec }) => !state.hasFailed && sameSpec(spec, state.spec));
   const answers = done.map((waiting): ComputeEffect =>
     waiting.kind === 'start'
       ? { kind: 'answerStart', request: waiting.request, running: state.running }
@@ -197,7 +201,7 @@ function settle(state: Compute & { status: 'running' }): ComputeStep {
   // The newest spec speaks for all that wait: an older one is never told after it.
   const waiting = rest.map((older) => ({ ...older, spec: newest.spec }));
   return {
-    state: { ...state, spec: newest.spec, applying: true, waiting },
+    state: { ...state, spec: newest.spec, hasFailed: false, applying: true, waiting },
     effects: [...answers, { kind: 'apply', spec: newest.spec }],
   };
 }
