@@ -5,6 +5,8 @@
  *   C2  Any value is written so that Postgres reads back exactly that text, and each setting once.
  *   C3  No rule trusts a connection: the agent is known by its operating system user, everybody else by a SCRAM verifier,
  *       and the platform's superuser cannot log in over TCP.
+ *   C4  No setting names a file, a library or a command of the host: they would be read, overwritten or run as the user of every
+ *       compute there. None lets Postgres pass the shim by.
  */
 import { Refusal } from '@neon/kernel';
 import { PLATFORM_SUPERUSER } from '../access/access-plan';
@@ -58,6 +60,10 @@ const FIXED: Readonly<Record<string, string>> = {
   data_sync_retry: 'off',
 };
 
+/** C4. */
+const REFUSED =
+  /^(include.*|config_file|data_directory|hba_file|ident_file|external_pid_file|.*_preload_libraries|.*_command|.*_library|dynamic_library_path|extension_control_path|jit_provider|ssl_.*|krb_.*|log_directory|log_filename|stats_temp_directory|promote_trigger_file|unix_socket_group|primary_conninfo|primary_slot_name|allow_system_table_mods|debug_.*|ignore_.*|zero_damaged_pages|event_source|bonjour.*)$/;
+
 /** Only these may be chosen for a compute: with any other the log would not carry what replicas need. */
 const WAL_LEVELS = ['replica', 'logical'];
 
@@ -69,15 +75,25 @@ export interface ServerAddress {
   readonly standbyName: string;
 }
 
-/** @throws Refusal `SpecRejected` on a name that is no setting's, or a `wal_level` that cannot work */
-export function postgresConf(settings: Readonly<Record<string, string>>, address: ServerAddress): string {
+/** C4: io_uring reads files by the kernel alone. */
+const fixedIn = (pgMajor: number): Readonly<Record<string, string>> => (pgMajor >= 18 ? { io_method: 'worker' } : {});
+
+/** @throws Refusal `SpecRejected` on a name that is no setting's, one that is refused (C4), or a `wal_level` that cannot work */
+export function postgresConf(
+  settings: Readonly<Record<string, string>>,
+  address: ServerAddress,
+  pgMajor: number,
+): string {
   const wanted = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name.toLowerCase(), value]));
   const walLevel = wanted['wal_level'] ?? 'replica';
   if (!WAL_LEVELS.includes(walLevel)) throw new Refusal('SpecRejected', `wal_level cannot be ${walLevel}`);
+  const refused = Object.keys(wanted).filter((name) => REFUSED.test(name));
+  if (refused.length > 0) throw new Refusal('SpecRejected', `settings that cannot be chosen: ${refused.join(', ')}`);
   return lines({
     ...DEFAULTS,
     ...wanted,
     ...FIXED,
+    ...fixedIn(pgMajor),
     synchronous_standby_names: address.standbyName,
     wal_level: walLevel,
     listen_addresses: address.listenHost,
