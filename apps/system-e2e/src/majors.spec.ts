@@ -23,6 +23,29 @@ describe.each([14, 15, 16, 18])('Postgres %i', (major) => {
     expect(data.project.pg_version).toBe(major);
   });
 
+  it('lets no SQL user reach the host, or become what the platform is', async () => {
+    for (const role of ['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'])
+      await expect(query(project.uri, `GRANT ${role} TO CURRENT_USER`)).rejects.toThrow();
+    await expect(query(project.uri, "COPY (SELECT 1) TO PROGRAM 'true'")).rejects.toThrow('permission denied');
+    // Named as what the platform calls, and of a type that fits better.
+    const maintenance = project.uri.replace('/neondb?', '/postgres?');
+    await query(
+      maintenance,
+      `CREATE FUNCTION public.json_build_object(text, json, text, json) RETURNS json LANGUAGE plpgsql AS
+       $$ BEGIN EXECUTE 'ALTER ROLE neondb_owner SUPERUSER'; RETURN '{}'; END $$`,
+    ).catch(() => undefined);
+    const { data } = await (
+      await api()
+    ).createProjectBranchRole(project.projectId, project.branchId, { role: { name: 'ann' } });
+    await until('the role is there', async () => {
+      const rows = await query(project.uri, "SELECT FROM pg_roles WHERE rolname = 'ann'");
+      return rows.length === 1 || data.operations.length === 0;
+    });
+    expect(await query(project.uri, "SELECT rolsuper FROM pg_roles WHERE rolname = 'neondb_owner'")).toEqual([
+      { rolsuper: false },
+    ]);
+  });
+
   it('loses no acknowledged transfer with the compute and its disk, and a branch shows the moment it starts at', async () => {
     const bank = new Bank(project.uri);
     await bank.open();

@@ -39,7 +39,7 @@ export const startCompute = defineRequest({
   repeatMs: 5_000,
 });
 
-/** Roles and databases of a running compute. */
+/** Roles and databases of a running compute. `DropRefused`: all is done but drops that Postgres refuses, which are not to be tried again. */
 export const applySpec = defineRequest({
   subject: 'neon.compute.compute.apply',
   version: 1,

@@ -1,4 +1,5 @@
 export {
+  type AccessDrop,
   type AccessState,
   type AccessStep,
   ACCESS_QUERY,

@@ -3,9 +3,13 @@
  *
  *   C1  `converge` runs only what differs between the cluster and the spec; against a converged cluster it is one query.
  *   C2  A session that broke is replaced at its next use; settings of the spec that would end or bind it do not apply to it.
+ *   C3  Nothing of a customer's is run by it: names are those of `pg_catalog`.
+ *   C4  A drop that Postgres refuses is told, and keeps nothing else from being done. One that was done is not done again because its answer
+ *       was lost: by then there may be something new of the same name.
  */
 import type { ComputeSpec } from '@neon/compute-contract';
 import {
+  type AccessDrop,
   type AccessState,
   type AccessStep,
   type ActivityRow,
@@ -32,11 +36,24 @@ const UNBOUND = [
   'statement_timeout=0',
   'lock_timeout=0',
   'default_transaction_read_only=off',
+  // Else a function of a customer's, in a schema that everybody may create in, could be run as the superuser.
+  'search_path=pg_catalog',
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
+/** What `converge` did. */
+export interface Converged {
+  readonly statements: number;
+  /** C4: drops that Postgres refused, and why. */
+  readonly refused: readonly string[];
+}
+
+const dropKey = ({ kind, name }: Pick<AccessDrop, 'kind' | 'name'>): string => `${kind} ${name}`;
+
 export class AdminConnection {
+  /** C4: of the spec that was applied last. */
+  private readonly dropped = new Set<string>();
   private isBroken = false;
   private isClosed = false;
 
@@ -52,17 +69,36 @@ export class AdminConnection {
     return new AdminConnection(await openClient(address, MAINTENANCE_DATABASE), address);
   }
 
-  /** Makes roles and databases as the spec wants; how many statements that took. @throws Refusal `SpecRejected` */
-  async converge(spec: ComputeSpec): Promise<number> {
-    const steps = planAccess(await this.accessState(), spec);
+  /** Makes roles and databases as the spec wants. @throws Refusal `SpecRejected` */
+  async converge(spec: ComputeSpec): Promise<Converged> {
+    const { wanted, drops } = planAccess(await this.accessState(), spec);
+    const asked = new Set([
+      ...spec.dropped.roles.map((name) => dropKey({ kind: 'role', name })),
+      ...spec.dropped.databases.map((name) => dropKey({ kind: 'database', name })),
+    ]);
+    for (const key of this.dropped) if (!asked.has(key)) this.dropped.delete(key);
     const clients = new Map([[MAINTENANCE_DATABASE, await this.session()]]);
+    const refused: string[] = [];
     try {
-      for (const step of steps) await this.run(step, clients);
+      for (const step of wanted) await this.run(step, clients);
+      for (const drop of drops) if (!this.dropped.has(dropKey(drop))) refused.push(...(await this.drop(drop, clients)));
     } finally {
       clients.delete(MAINTENANCE_DATABASE);
       await Promise.all([...clients.values()].map((client) => client.end()));
     }
-    return steps.length;
+    return { statements: wanted.length + drops.length, refused };
+  }
+
+  /** C4. @returns why it was refused, if it was */
+  private async drop(drop: AccessDrop, clients: Map<string, Client>): Promise<readonly string[]> {
+    try {
+      for (const step of drop.steps) await this.run(step, clients);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return [`${drop.kind} ${drop.name} is not dropped: ${error.message}`];
+    }
+    this.dropped.add(dropKey(drop));
+    return [];
   }
 
   private async accessState(): Promise<AccessState> {

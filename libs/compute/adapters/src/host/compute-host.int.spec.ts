@@ -263,6 +263,38 @@ describe('a compute', () => {
     expect(host.states()).toMatchObject([{ status: 'running' }]);
   });
 
+  it('does all else though Postgres refuses a drop, says so, and starts with it all the same', async () => {
+    const { address } = await host.start(withAlice({ databases: [{ name: 'neondb', owner: 'alice' }] }));
+    const alice = await connect(address.port);
+    await alice.query('CREATE DATABASE pattern IS_TEMPLATE true');
+    await alice.query('CREATE DATABASE old');
+    const dropped = { roles: [], databases: ['pattern', 'old'] };
+    const wanted = withAlice({
+      databases: [
+        { name: 'neondb', owner: 'alice' },
+        { name: 'second', owner: 'alice' },
+      ],
+      dropped,
+    });
+    const refusal = {
+      code: 'DropRefused',
+      message: 'database pattern is not dropped: cannot drop a template database',
+    };
+    await expect(host.apply(wanted)).rejects.toMatchObject(refusal);
+    const names = async (): Promise<string[]> =>
+      (await alice.query<{ datname: string }>('SELECT datname FROM pg_database ORDER BY 1')).rows.map(
+        (row) => row.datname,
+      );
+    expect(await names()).toEqual(['neondb', 'pattern', 'postgres', 'second', 'template0', 'template1']);
+    // Asked again, as when the answer was lost: what has the name now is another one.
+    await alice.query('CREATE DATABASE old');
+    await expect(host.apply({ ...wanted, token: 'another' })).rejects.toMatchObject(refusal);
+    expect(await names()).toContain('old');
+    await alice.end();
+    await host.stop(COMPUTE, 'immediate');
+    expect(host.states()).toEqual([]);
+  });
+
   it('keeps its own session through settings that end or bind sessions', async () => {
     const settings = {
       shared_buffers: '16MB',

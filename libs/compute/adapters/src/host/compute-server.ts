@@ -124,11 +124,15 @@ export class ComputeServer {
     return this.releasing;
   }
 
-  /** Makes roles and databases as `spec` wants. @throws Refusal `SpecRejected`, Unavailable */
+  /**
+   * Makes roles and databases as `spec` wants.
+   * @throws Refusal `SpecRejected`; `DropRefused` when all is done but drops that Postgres refuses; Unavailable
+   */
   async apply(spec: ComputeSpec): Promise<void> {
     if (this.parts.admin === undefined) throw new Unavailable('the compute is not running');
-    const statements = await this.parts.admin.converge(spec);
-    if (statements > 0) this.log.info({ statements }, 'roles and databases converged');
+    const { statements, refused } = await this.parts.admin.converge(spec);
+    if (statements > 0) this.log.info({ statements, refused }, 'roles and databases converged');
+    if (refused.length > 0) throw new Refusal('DropRefused', refused.join('; '));
   }
 
   get uncommittedBytes(): number {

@@ -111,7 +111,7 @@ export async function launch(options: LaunchOptions): Promise<Running> {
   await step('pages', () => detached(async () => parts.agent?.start()));
   parts.postgres = await step('postgres', () => startOnFreePort(options, distribution));
   await step('connect', () => untilAborted(signal, connect(options)));
-  await step('access', () => untilAborted(signal, converge(parts, spec)));
+  await step('access', () => untilAborted(signal, converge(options)));
   signal.throwIfAborted();
   durations['totalMs'] = rounded(performance.now() - startedAt);
   log.info({ ...durations, term, startLsn: Lsn.format(startLsn) }, 'compute started');
@@ -204,7 +204,7 @@ function configure({ spec, environment, parts }: LaunchOptions): void {
     standbyName: parts.walproposer.standbyName,
   };
   const files = {
-    'postgresql.conf': postgresConf(spec.settings, address),
+    'postgresql.conf': postgresConf(spec.settings, address, spec.pgMajor),
     'postgresql.auto.conf': '',
     'pg_hba.conf': pgHba(environment.host),
     'pg_ident.conf': pgIdent(userInfo().username),
@@ -243,14 +243,17 @@ async function connect({ parts, environment, log }: LaunchOptions): Promise<void
   parts.pace = detached(() => new WalPace({ arena: paths.arena, limits, source, postgres: admin, log }));
 }
 
-/** Without a quorum a statement would wait for ever. */
-async function converge({ admin, walproposer }: ComputeParts, spec: ComputeSpec): Promise<void> {
+/** Without a quorum a statement would wait for ever. A compute starts though Postgres refuses to drop something. */
+async function converge({ parts, spec, log }: LaunchOptions): Promise<void> {
+  const { admin, walproposer } = parts;
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(walproposer.quorumUnavailable()), ACCESS_TIMEOUT_MS);
   });
   try {
-    await Promise.race([admin?.converge(spec), tooLate]);
+    const converged = await Promise.race([admin?.converge(spec), tooLate]);
+    for (const reason of converged?.refused ?? [])
+      log.error({ reason }, 'Postgres refuses a drop: it is not tried again');
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type AccessState, planAccess } from './access-plan';
+import { type AccessState, type AccessStep, planAccess } from './access-plan';
 import { quoteIdentifier, quoteLiteral } from './sql-quote';
 
 const EMPTY: AccessState = {
@@ -18,13 +18,30 @@ const SPEC = {
 };
 const CONVERGED: AccessState = {
   roles: [
-    { name: 'neon_superuser', verifier: null, hasAttributes: false, isMember: false },
-    { name: 'alice', verifier: 'SCRAM-SHA-256$4096:c2FsdA==$a:b', hasAttributes: true, isMember: true },
+    {
+      name: 'neon_superuser',
+      verifier: null,
+      hasAttributes: false,
+      createsRoles: true,
+      isMember: false,
+      reachesHost: false,
+    },
+    {
+      name: 'alice',
+      verifier: 'SCRAM-SHA-256$4096:c2FsdA==$a:b',
+      hasAttributes: true,
+      createsRoles: true,
+      isMember: true,
+      reachesHost: false,
+    },
   ],
   databases: [...EMPTY.databases, { name: 'neondb', owner: 'alice', allowsConnections: true }],
 };
-const sqlOf = (existing: AccessState, spec: Parameters<typeof planAccess>[1]): string[] =>
-  planAccess(existing, spec).map((step) => step.sql);
+function stepsOf(existing: AccessState, spec: Parameters<typeof planAccess>[1]): AccessStep[] {
+  const { wanted, drops } = planAccess(existing, spec);
+  return [...wanted, ...drops.flatMap(({ steps }) => steps)];
+}
+const sqlOf = (...given: Parameters<typeof stepsOf>): string[] => stepsOf(...given).map((step) => step.sql);
 
 describe('the plan for roles and databases', () => {
   it('makes the group, then roles with its attributes, then databases, in an empty cluster', () => {
@@ -39,7 +56,7 @@ describe('the plan for roles and databases', () => {
   });
 
   it('is empty when nothing differs (R1)', () => {
-    expect(planAccess(CONVERGED, SPEC)).toEqual([]);
+    expect(planAccess(CONVERGED, SPEC)).toEqual({ wanted: [], drops: [] });
   });
 
   it('alters only what differs of a role', () => {
@@ -55,6 +72,28 @@ describe('the plan for roles and databases', () => {
     ]);
   });
 
+  describe.each([14, 15])('in Postgres %i (R6)', (pgMajor) => {
+    it('gives nobody CREATEROLE', () => {
+      const sql = sqlOf(EMPTY, { ...SPEC, pgMajor }).join('\n');
+      expect(sql.match(/NOCREATEROLE/g)).toHaveLength(2);
+      expect(sql).not.toMatch(/ CREATEROLE/);
+    });
+
+    it('takes it away, from the group too, which anybody may set as their role', () => {
+      expect(sqlOf(CONVERGED, { ...SPEC, pgMajor })).toEqual([
+        'ALTER ROLE "neon_superuser" CREATEDB NOCREATEROLE BYPASSRLS NOREPLICATION',
+        'ALTER ROLE "alice" LOGIN CREATEDB NOCREATEROLE BYPASSRLS NOREPLICATION',
+      ]);
+    });
+  });
+
+  it('takes roles that reach the host from whoever has one (R6)', () => {
+    const roles = CONVERGED.roles.map((role) => ({ ...role, reachesHost: role.name === 'alice' }));
+    expect(sqlOf({ ...CONVERGED, roles }, SPEC)).toEqual([
+      'REVOKE pg_execute_server_program, pg_read_server_files, pg_write_server_files FROM "alice"',
+    ]);
+  });
+
   it('moves a database to its wanted owner', () => {
     const roles = [...SPEC.roles, { name: 'bob', verifier: null }];
     expect(sqlOf(CONVERGED, { ...SPEC, roles, databases: [{ name: 'neondb', owner: 'bob' }] })).toContain(
@@ -63,7 +102,7 @@ describe('the plan for roles and databases', () => {
   });
 
   it('empties a dropped role in every database before it drops it (R4)', () => {
-    const plan = planAccess(CONVERGED, { ...SPEC, roles: [], dropped: { roles: ['alice'], databases: [] } });
+    const plan = stepsOf(CONVERGED, { ...SPEC, roles: [], dropped: { roles: ['alice'], databases: [] } });
     expect(plan.map((step) => `${step.database}: ${step.sql}`)).toEqual([
       'postgres: REASSIGN OWNED BY "alice" TO "cloud_admin"',
       'postgres: DROP OWNED BY "alice"',
