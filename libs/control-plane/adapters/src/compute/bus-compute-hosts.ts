@@ -25,7 +25,9 @@ export class BusComputeHosts extends ComputeHosts {
 
   override async apply(hostId: string, order: ComputeOrder): Promise<void> {
     const spec = await this.specOf(order);
-    await reached(this.bus.request(applySpec, { spec }, { target: hostId }));
+    const { applied } = await reached(this.bus.request(applySpec, { spec }, { target: hostId }));
+    // It has ended, and that is not recorded yet: then the next start applies it.
+    if (!applied) throw new Unavailable('no compute of the endpoint runs on its host');
   }
 
   override async stop(hostId: string, endpointId: string): Promise<void> {

@@ -25,7 +25,7 @@ export interface ComputeOrder {
 
 export abstract class ComputeHosts {
   abstract start(hostId: string, order: ComputeOrder): Promise<{ host: string; port: number }>;
-  /** Brings roles and databases of a running compute up to date. */
+  /** Brings roles and databases of a running compute up to date. @throws Refusal `DropRefused` when all but drops is done */
   abstract apply(hostId: string, order: ComputeOrder): Promise<void>;
   abstract stop(hostId: string, endpointId: string): Promise<void>;
 }

@@ -97,6 +97,8 @@ function decide(command: EndpointCommand, endpoint: Endpoint | null): readonly E
     if (endpoint !== null) throw new Refusal('EndpointExists', 'the endpoint exists');
     return [{ ...command, type: 'EndpointCreated' }];
   }
+  // What was under way when it was deleted has nothing left to withdraw.
+  if (command.type === 'AbandonChange' && endpoint?.life === 'deleted') return [];
   if (endpoint === null || endpoint.life === 'deleted') throw new Refusal('EndpointNotFound', 'endpoint not found');
   const { compute, pending } = endpoint;
   switch (command.type) {

@@ -9,12 +9,14 @@ import { Clock, Random, Refusal, Unavailable } from '@neon/kernel';
 import fc from 'fast-check';
 import { type BranchAddress, BranchStorage } from '../branch/branch-storage';
 import type { ClusterIdentity, Origin } from '../branch/branch';
+import { branchDecider } from '../branch/branch';
 import { Branches } from '../branch/branches';
 import { type KeptPassword, Passwords } from '../branch/passwords';
 import { Catalogs } from '../branch/catalogs';
 import { ComputeHosts, type ComputeOrder } from '../endpoint/compute-hosts';
 import { endpointDecider } from '../endpoint/endpoint';
 import { Endpoints } from '../endpoint/endpoints';
+import { FrontDoor } from '../endpoint/front-door';
 import { HostRegistry } from '../host/host-registry';
 import { projectDecider } from '../project/project';
 import { Projects } from '../project/projects';
@@ -112,6 +114,7 @@ class FakeHosts extends ComputeHosts {
     });
   override apply = (_hostId: string, order: ComputeOrder) =>
     this.fate.act(() => {
+      this.world.fail('apply');
       this.world.running.set(order.endpointId, order);
       return Promise.resolve();
     });
@@ -171,6 +174,7 @@ function boot(store: EventStore, world: World, fate: Fate, ambient: { clock: Tes
     branches: new Branches(workshop, store, storage),
     catalogs: new Catalogs(workshop, passwords),
     endpoints: new Endpoints(workshop),
+    frontDoor: new FrontDoor(workshop, registry),
   };
 }
 type Process = ReturnType<typeof boot>;
@@ -249,7 +253,42 @@ async function life(deaths: readonly number[]) {
   return { done, statuses: [...statuses] };
 }
 
+/** A project as it is after its creation. */
+async function created() {
+  const ambient = { clock: new TestClock(), random: new TestRandom() };
+  const world = new World();
+  const process = boot(new MemoryEventStore(), world, new Fate([]), ambient);
+  const made = await process.projects.create(WISH, BY);
+  const carryOut = () => settle(made.projectId, () => process, ambient.clock);
+  await carryOut();
+  return { ...made, process, world, carryOut };
+}
+
 describe('operations', () => {
+  it('of a wake end with the branch that was being deleted', async () => {
+    const { projectId, process, carryOut } = await created();
+    const endpoints = [{ kind: 'read_write' as const, settings: {} }];
+    const child = await process.branches.create(projectId, { point: { kind: 'head' }, endpoints, annotation: {} }, BY);
+    await carryOut();
+    await process.branches.delete({ projectId, branchId: child.branchId }, BY);
+    await process.frontDoor.wake(child.endpointIds[0] ?? '').catch(() => undefined);
+    await carryOut();
+    expect((await process.handler.state(projectDecider, projectId))?.chains).toEqual([]);
+  });
+
+  it('of a deletion that Postgres refuses fail, and the deletion is not tried again', async () => {
+    const { projectId, branchId, process, world, carryOut } = await created();
+    await process.catalogs.createRole({ projectId, branchId }, { name: 'ann', login: true }, BY);
+    await carryOut();
+    world.failing.set('apply', [new Refusal('DropRefused', 'role ann is not dropped: it owns something')]);
+    const { operationIds } = await process.catalogs.deleteRole({ projectId, branchId }, 'ann', BY);
+    await carryOut();
+    const operation = await process.handler.state(operationDecider, operationIds[0] ?? '');
+    expect(operation).toMatchObject({ status: 'failed', error: { code: 'DropRefused' } });
+    expect((await process.handler.state(branchDecider, branchId))?.catalog.drops).toEqual({ roles: [], databases: [] });
+    expect((await process.handler.state(projectDecider, projectId))?.chains).toEqual([]);
+  });
+
   it('carry out the life of a project', async () => {
     const active = ['active', null];
     const { done, statuses } = await life([]);

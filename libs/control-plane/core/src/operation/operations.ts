@@ -5,7 +5,7 @@
  *   G2  An operation acts on the world first and records the outcome after, with the start of its successor, in one append. The
  *       acts can be repeated (`BranchStorage`, `ComputeHosts`), so a kill between the two only means doing it again.
  *   G3  A failed attempt is recorded; `afterFailure` says whether and when there is another. When there is none, the rest of the
- *       chain is cancelled and what the chain had promised is withdrawn.
+ *       chain is cancelled and what the chain had promised is withdrawn. An outcome that cannot be recorded is a failed attempt.
  */
 import { type CommandHandler, type Unit } from '@neon/event-sourcing';
 import { type Clock, Corrupt, type Random, Refusal, Unavailable, unreachable } from '@neon/kernel';
@@ -32,8 +32,8 @@ export interface World {
   readonly onStuck: (operation: Operation, error: OperationError) => void;
 }
 
-/** What an operation did, still to be recorded. */
-type Outcome = (unit: Unit) => Promise<void>;
+/** What an operation did, still to be recorded; a refusal fails it all the same, for good. */
+type Outcome = (unit: Unit) => Promise<Refusal | void>;
 
 export const SERVICE = { actor: 'control-plane' };
 
@@ -75,11 +75,18 @@ export class Operations {
     } catch (error) {
       return this.recordFailure(operation, error);
     }
-    await this.handler.execute(SERVICE, async (unit) => {
-      await outcome(unit);
-      await this.close(unit, operation);
-    });
-    return null;
+    try {
+      await this.handler.execute(SERVICE, async (unit) => {
+        const refusal = await outcome(unit);
+        if (refusal instanceof Refusal) await this.giveUp(unit, operation, refusal);
+        else await this.close(unit, operation);
+      });
+      return null;
+    } catch (error) {
+      // The world has moved on: what was done cannot be recorded, however often it is done again.
+      if (error instanceof Refusal) return this.recordFailure(operation, error);
+      throw error;
+    }
   }
 
   private async perform(operation: Operation): Promise<Outcome> {
@@ -175,8 +182,12 @@ export class Operations {
   private async applyConfig(endpoint: Endpoint): Promise<Outcome> {
     if (endpoint.compute.status !== 'active') return () => Promise.resolve();
     const order = await this.orderFor(endpoint);
-    await this.world.hosts.apply(endpoint.compute.location.hostId, order);
-    return (unit) => this.recordDrops(unit, endpoint.branchId, order.catalog.drops);
+    const refusal = await this.world.hosts.apply(endpoint.compute.location.hostId, order).catch(dropRefusal);
+    // A drop that Postgres refuses is not tried again: by then there may be something else of that name.
+    return async (unit) => {
+      await this.recordDrops(unit, endpoint.branchId, order.catalog.drops);
+      return refusal;
+    };
   }
 
   private async deleteBranch({ projectId, branchId }: Operation): Promise<Outcome> {
@@ -272,6 +283,11 @@ export class Operations {
     if (endpoint === null) throw new Corrupt(`operation ${operationId} has no endpoint`);
     return endpoint;
   }
+}
+
+function dropRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal && error.code === 'DropRefused') return error;
+  throw error;
 }
 
 function placementOf({ projectId, placement }: Project): Placement {
