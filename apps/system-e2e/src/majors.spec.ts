@@ -26,7 +26,9 @@ describe.each([14, 15, 16, 18])('Postgres %i', (major) => {
   it('lets no SQL user reach the host, or become what the platform is', async () => {
     for (const role of ['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'])
       await expect(query(project.uri, `GRANT ${role} TO CURRENT_USER`)).rejects.toThrow();
-    await expect(query(project.uri, "COPY (SELECT 1) TO PROGRAM 'true'")).rejects.toThrow('permission denied');
+    await expect(query(project.uri, "COPY (SELECT 1) TO PROGRAM 'true'")).rejects.toThrow(
+      /permission denied|pg_execute_server_program/,
+    );
     // Named as what the platform calls, and of a type that fits better.
     const maintenance = project.uri.replace('/neondb?', '/postgres?');
     await query(
