@@ -30,10 +30,10 @@ const safekeepers = (...args: string[]): Promise<string> => neon('safekeepers', 
 const listing = async () => Listing.parse(JSON.parse(await safekeepers('list', '--json')));
 
 const dataOf = (id: number): string => join(home(), `data/safekeeper-${id}`);
+/** Without the tombstones of what earlier specs have deleted, which may come at any time. */
+const idsIn = (directory: string): string[] => readdirSync(directory).filter((name) => /^[0-9a-f]{32}$/.test(name));
 const timelinesOf = (id: number): string[] =>
-  readdirSync(dataOf(id))
-    .filter((tenant) => /^[0-9a-f]{32}$/.test(tenant))
-    .flatMap((tenant) => readdirSync(join(dataOf(id), tenant)).map((timeline) => join(tenant, timeline)));
+  idsIn(dataOf(id)).flatMap((tenant) => idsIn(join(dataOf(id), tenant)).map((timeline) => join(tenant, timeline)));
 
 let project: Branch;
 let bank: Bank;
