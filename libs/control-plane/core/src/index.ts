@@ -19,6 +19,7 @@ export * from './branch/branch-storage';
 export * from './branch/catalogs';
 export * from './branch/passwords';
 export * from './membership/acceptors';
+export * from './membership/errands';
 export * from './membership/former-members';
 export * from './membership/membership-driver';
 export * from './membership/read-timeline-members';
