@@ -234,8 +234,8 @@ export class ComputeHost {
   private async applyTo(computeId: string, resident: Resident, spec: ComputeSpec): Promise<void> {
     const report = this.reporter(computeId, resident);
     try {
-      await resident.server?.apply(spec);
-      report({ kind: 'applied' });
+      const refusal = await resident.server?.apply(spec);
+      report({ kind: 'applied', refusal: refusal && failureOf(refusal) });
     } catch (error) {
       report({ kind: 'applyFailed', failure: failureOf(error) });
     }

@@ -126,13 +126,14 @@ export class ComputeServer {
 
   /**
    * Makes roles and databases as `spec` wants.
-   * @throws Refusal `SpecRejected`; `DropRefused` when all is done but drops that Postgres refuses; Unavailable
+   * @returns Refusal `DropRefused` when all is done but drops that Postgres refuses
+   * @throws Refusal `SpecRejected`; Unavailable
    */
-  async apply(spec: ComputeSpec): Promise<void> {
+  async apply(spec: ComputeSpec): Promise<Refusal | undefined> {
     if (this.parts.admin === undefined) throw new Unavailable('the compute is not running');
     const { statements, refused } = await this.parts.admin.converge(spec);
     if (statements > 0) this.log.info({ statements, refused }, 'roles and databases converged');
-    if (refused.length > 0) throw new Refusal('DropRefused', refused.join('; '));
+    return refused.length === 0 ? undefined : new Refusal('DropRefused', refused.join('; '));
   }
 
   get uncommittedBytes(): number {

@@ -106,6 +106,17 @@ describe('the life of a compute', () => {
     expect(said.slice(-3)).toEqual(['refuse 2 QuorumUnavailable', 'apply 1', 'answerStart 3']);
   });
 
+  it('answers starts, and refuses applies, when all but drops is done', () => {
+    const { said } = run(
+      start(1),
+      started,
+      start(2, other),
+      { kind: 'apply', request: 3, spec: other },
+      { kind: 'applied', refusal: failure },
+    );
+    expect(said.slice(-2)).toEqual(['answerStart 2', 'refuse 3 QuorumUnavailable']);
+  });
+
   it('refuses all that waited when the start failed, and may begin again', () => {
     const { said } = run(start(1), start(2), { kind: 'startFailed', failure }, start(3));
     expect(said).toEqual(['begin 0', 'refuse 1 QuorumUnavailable', 'refuse 2 QuorumUnavailable', 'begin 0']);

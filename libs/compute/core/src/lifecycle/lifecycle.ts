@@ -39,7 +39,7 @@ export type Compute =
       readonly running: Running;
       /** What the server was last told, or is being told while `applying`. */
       readonly spec: ComputeSpec;
-      /** It could not be told: nobody knows how far it came. */
+      /** It could not be told, or not all of it was done. */
       readonly hasFailed: boolean;
       readonly applying: boolean;
       readonly waiting: readonly Waiting[];
@@ -68,7 +68,8 @@ export type ComputeInput =
   | { readonly kind: 'started'; readonly running: Running }
   /** `begin` failed and left nothing behind. */
   | { readonly kind: 'startFailed'; readonly failure: Failure }
-  | { readonly kind: 'applied' }
+  /** `refusal`: all is done but what Postgres refuses to drop, which whoever asked for an apply must know. */
+  | { readonly kind: 'applied'; readonly refusal?: Failure | undefined }
   | { readonly kind: 'applyFailed'; readonly failure: Failure }
   /** The server ended without being told to, or must end because another compute leads. Nothing is left behind. */
   | { readonly kind: 'lost'; readonly reason: 'crashed' | 'fenced'; readonly message: string }
@@ -161,13 +162,15 @@ function whenRunning(state: Compute & { status: 'running' }, input: ComputeInput
     case 'start':
     case 'apply':
       return settle({ ...state, waiting: [...state.waiting, input] });
-    case 'applied':
-      return settle({ ...state, applying: false });
-    case 'applyFailed': {
-      const [failed, rest] = partition(state.waiting, ({ spec }) => sameSpec(spec, state.spec));
-      const next = settle({ ...state, hasFailed: true, applying: false, waiting: rest });
-      return { ...next, effects: [...failed.map(({ request }) => refuse(request, input.failure)), ...next.effects] };
+    case 'applied': {
+      const { refusal } = input;
+      if (refusal === undefined) return settle({ ...state, applying: false });
+      return failed(state, ({ kind, request }) =>
+        kind === 'start' ? answerStart(request, state.running) : refuse(request, refusal),
+      );
     }
+    case 'applyFailed':
+      return failed(state, ({ request }) => refuse(request, input.failure));
     case 'stop':
       return halt(input, state.waiting);
     case 'lost':
@@ -187,13 +190,20 @@ function whenRunning(state: Compute & { status: 'running' }, input: ComputeInput
 
 const LOST_CODES = { crashed: 'StartFailed', fenced: 'ComputeFenced' } as const;
 
+/** Those whose spec the server was told are answered, and it is told again when somebody asks for it. */
+function failed(state: Compute & { status: 'running' }, answer: (waiting: Waiting) => ComputeEffect): ComputeStep {
+  const [told, rest] = partition(state.waiting, ({ spec }) => sameSpec(spec, state.spec));
+  const next = settle({ ...state, hasFailed: true, applying: false, waiting: rest });
+  return { ...next, effects: [...told.map(answer), ...next.effects] };
+}
+
 /** Answers those whose spec the server has, and has it told the newest of the others (L2, L3). */
 function settle(state: Compute & { status: 'running' }): ComputeStep {
   if (state.applying) return unchanged(state);
   const [done, rest] = partition(state.waiting, ({ spec }) => !state.hasFailed && sameSpec(spec, state.spec));
   const answers = done.map((waiting): ComputeEffect =>
     waiting.kind === 'start'
-      ? { kind: 'answerStart', request: waiting.request, running: state.running }
+      ? answerStart(waiting.request, state.running)
       : { kind: 'answerApply', request: waiting.request, applied: true },
   );
   const newest = rest[rest.length - 1];
@@ -237,6 +247,12 @@ function halt(input: ComputeInput & { kind: 'stop' }, waiting: readonly Waiting[
     effects: [...waiting.map(({ request }) => refuse(request, STOPPING)), { kind: 'halt', mode: input.mode }],
   };
 }
+
+const answerStart = (request: RequestId, running: Running): ComputeEffect => ({
+  kind: 'answerStart',
+  request,
+  running,
+});
 
 const refuse = (request: RequestId, failure: Failure): ComputeEffect => ({ kind: 'refuse', request, failure });
 
